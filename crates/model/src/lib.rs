@@ -1,0 +1,38 @@
+//! The vocabulary: ids, plain values and listener events that three or more crates share.
+//!
+//! Nothing here decides, waits, reads a clock or touches a file. A type is born beside its owner and moves here at its
+//! third user; what only one crate needs does not belong here.
+
+#![forbid(unsafe_code)]
+
+mod accumulator;
+mod block;
+mod byte_count;
+mod ids;
+mod listener;
+mod locality;
+mod map_status;
+mod metrics;
+mod properties;
+mod reason;
+mod resource;
+mod storage_level;
+
+pub use accumulator::{AccumulatorUpdate, AccumulatorValue};
+pub use block::{BlockId, BlockManagerId, ParseBlockIdError};
+pub use byte_count::ByteCount;
+pub use ids::{
+    AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
+    ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, TaskAttemptNumber, TaskId,
+};
+pub use listener::{
+    AccumulableInfo, BlockUpdatedInfo, ExecutorInfo, JobOutcome, ListenerEvent, RddStorageInfo, StageSnapshot,
+    TaskSnapshot,
+};
+pub use locality::{TaskLocality, TaskLocation};
+pub use map_status::MapStatus;
+pub use metrics::{InputMetrics, OutputMetrics, ShuffleReadMetrics, ShuffleWriteMetrics, TaskMetrics};
+pub use properties::{LocalProperties, property};
+pub use reason::{ExecutorLossReason, TaskEndReason};
+pub use resource::ResourceInformation;
+pub use storage_level::{ParseStorageLevelError, StorageLevel};
