@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     AccumulatorId, AccumulatorUpdate, AccumulatorValue, ApplicationId, BlockId, BlockManagerId, ExecutorId, JobId,
     LocalProperties, Partition, RddId, ResourceInformation, ResourceProfileId, ShuffleId, StageAttemptId, StageId,
@@ -349,7 +351,7 @@ pub struct ExecutorInfo {
 }
 
 /// A block as it is stored after a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockUpdatedInfo {
     /// Where.
     pub block_manager_id: BlockManagerId,

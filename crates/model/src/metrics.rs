@@ -1,5 +1,7 @@
 //! What a task measured of itself.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 /// What a task measured of itself. Times are in the unit that the name ends with; sizes are bytes. Field for field what
@@ -32,6 +34,35 @@ pub struct TaskMetrics {
     pub input: InputMetrics,
     /// Writing output files.
     pub output: OutputMetrics,
+}
+
+impl AddAssign<&Self> for TaskMetrics {
+    /// Sums of what several tasks measured. Of peak memory too, as in Spark's stage totals.
+    fn add_assign(&mut self, other: &Self) {
+        self.executor_deserialize_time_ms += other.executor_deserialize_time_ms;
+        self.executor_deserialize_cpu_time_ns += other.executor_deserialize_cpu_time_ns;
+        self.executor_run_time_ms += other.executor_run_time_ms;
+        self.executor_cpu_time_ns += other.executor_cpu_time_ns;
+        self.result_size_bytes += other.result_size_bytes;
+        self.result_serialization_time_ms += other.result_serialization_time_ms;
+        self.memory_bytes_spilled += other.memory_bytes_spilled;
+        self.disk_bytes_spilled += other.disk_bytes_spilled;
+        self.peak_execution_memory_bytes += other.peak_execution_memory_bytes;
+        self.shuffle_read.remote_blocks_fetched += other.shuffle_read.remote_blocks_fetched;
+        self.shuffle_read.local_blocks_fetched += other.shuffle_read.local_blocks_fetched;
+        self.shuffle_read.fetch_wait_time_ms += other.shuffle_read.fetch_wait_time_ms;
+        self.shuffle_read.remote_bytes_read += other.shuffle_read.remote_bytes_read;
+        self.shuffle_read.remote_bytes_read_to_disk += other.shuffle_read.remote_bytes_read_to_disk;
+        self.shuffle_read.local_bytes_read += other.shuffle_read.local_bytes_read;
+        self.shuffle_read.records_read += other.shuffle_read.records_read;
+        self.shuffle_write.bytes_written += other.shuffle_write.bytes_written;
+        self.shuffle_write.records_written += other.shuffle_write.records_written;
+        self.shuffle_write.write_time_ns += other.shuffle_write.write_time_ns;
+        self.input.bytes_read += other.input.bytes_read;
+        self.input.records_read += other.input.records_read;
+        self.output.bytes_written += other.output.bytes_written;
+        self.output.records_written += other.output.records_written;
+    }
 }
 
 /// Reading shuffle blocks.

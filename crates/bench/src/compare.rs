@@ -1,0 +1,144 @@
+//! Runs one measure: all sides by turns.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fmt,
+    io::{self, IsTerminal, Write},
+    process::Command,
+};
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    measure::{Measure, Role, Side, SparkSide},
+    parameters::{Parameters, Scale},
+    process::{Session, time_to_exit},
+    rounds::Sample,
+    spark::Spark,
+};
+
+/// What came out of a measure: for each side that took part, the median of its rounds.
+pub struct Comparison {
+    /// Which.
+    pub measure: &'static Measure,
+    /// In its unit.
+    pub medians: BTreeMap<Role, f64>,
+}
+
+/// A side that is ready for its turn.
+enum Player<'a> {
+    Session(Session),
+    /// Started anew each time.
+    Launch(Box<dyn Fn() -> anyhow::Result<Command> + 'a>),
+}
+
+/// Runs a measure on every side that it has. `spark` is None where Spark is left out.
+pub fn compare(measure: &'static Measure, scale: Scale, spark: Option<&Spark>) -> anyhow::Result<Comparison> {
+    let parameters = (measure.parameters)(scale).context("could not prepare the data")?;
+    let mut players = Vec::new();
+    for role in Role::ALL {
+        progress(format_args!("{}: preparing {}", measure.name, role.name()));
+        let player = player(measure, role, &parameters, spark);
+        if let Some(player) = player.with_context(|| format!("could not start {}", role.name()))? {
+            players.push((role, player));
+        }
+    }
+    let mut samples: BTreeMap<Role, Vec<f64>> = BTreeMap::new();
+    let mut answers: BTreeSet<String> = BTreeSet::new();
+    for round in 1..=measure.rounds {
+        for (role, player) in &mut players {
+            progress(format_args!("{}: round {round} of {}, {}", measure.name, measure.rounds, role.name()));
+            let sample = play(player, measure, *role).with_context(|| format!("{} failed", role.name()))?;
+            samples.entry(*role).or_default().push(sample.value);
+            answers.insert(sample.answer);
+            ensure!(answers.len() == 1, "the sides do not agree: {answers:?}, the last one is {}", role.name());
+        }
+    }
+    progress(format_args!(""));
+    for (role, player) in players {
+        if let Player::Session(session) = player {
+            session.end().with_context(|| format!("{} failed at the end", role.name()))?;
+        }
+    }
+    let medians = samples.into_iter().map(|(role, samples)| (role, median(samples))).collect();
+    Ok(Comparison { measure, medians })
+}
+
+/// Says what is going on, where somebody is looking.
+fn progress(what: fmt::Arguments<'_>) {
+    let errors = io::stderr();
+    if errors.is_terminal() {
+        // Nothing depends on it.
+        let _ = write!(errors.lock(), "\r\x1b[K{what}");
+    }
+}
+
+fn player<'a>(
+    measure: &'static Measure,
+    role: Role,
+    parameters: &'a Parameters,
+    spark: Option<&'a Spark>,
+) -> anyhow::Result<Option<Player<'a>>> {
+    let side = match role {
+        Role::Firesteel => &measure.firesteel,
+        Role::Limit => &measure.limit,
+        Role::Spark => {
+            let (Some(spark), Some(side)) = (spark, &measure.spark) else { return Ok(None) };
+            return Ok(Some(match side {
+                SparkSide::Session(class) => {
+                    Player::Session(Session::start(spark.session(class, parameters), &log_name(measure, role))?)
+                }
+                SparkSide::Command(command) => Player::Launch(Box::new(move || Ok(command(spark, parameters)))),
+            }));
+        }
+    };
+    Ok(match side {
+        None => None,
+        Some(Side::Session(_)) => {
+            let session = Session::start(of_this_program(measure, role, parameters)?, &log_name(measure, role))?;
+            Some(Player::Session(session))
+        }
+        Some(Side::Program(_)) => Some(Player::Launch(Box::new(move || of_this_program(measure, role, parameters)))),
+        Some(Side::Command(command)) => Some(Player::Launch(Box::new(move || command(parameters)))),
+    })
+}
+
+fn play(player: &mut Player<'_>, measure: &Measure, role: Role) -> anyhow::Result<Sample> {
+    match player {
+        Player::Session(session) => session.round(),
+        Player::Launch(command) => {
+            let (value, printed) = time_to_exit(command()?, &log_name(measure, role))?;
+            ensure!(!printed.trim().is_empty(), "it printed no result");
+            Ok(Sample { value, answer: String::new() })
+        }
+    }
+}
+
+fn of_this_program(measure: &Measure, role: Role, parameters: &Parameters) -> anyhow::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["side", role.name(), measure.name]).args(parameters.words());
+    Ok(command)
+}
+
+fn log_name(measure: &Measure, role: Role) -> String {
+    format!("{}-{}", measure.name, role.name())
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let upper = samples[samples.len() / 2];
+    let lower = samples[(samples.len() - 1) / 2];
+    (lower + upper) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0]), 3.0);
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), 3.0);
+    }
+}

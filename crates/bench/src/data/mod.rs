@@ -1,0 +1,47 @@
+//! Data that all sides read: made once, the same on every machine, and kept in the cache.
+
+mod random;
+pub mod records;
+mod text;
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::Context;
+
+pub use random::SplitMix;
+pub use records::records;
+pub use text::zipf_text;
+
+/// Where data, compiled programs and logs are kept.
+pub fn cache_directory() -> anyhow::Result<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("firesteel-bench"))
+}
+
+/// A directory of the cache, which `make` fills the first time. It gets its name when it is complete, so that what an
+/// interrupted run has left is never taken for it.
+pub fn once(name: &str, make: impl FnOnce(&std::path::Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
+    let cache = cache_directory()?;
+    let directory = cache.join(name);
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    let unfinished = cache.join(format!("{name}.unfinished-{}", std::process::id()));
+    let at = || format!("could not make {}", unfinished.display());
+    fs::create_dir_all(&unfinished).with_context(at)?;
+    make(&unfinished)?;
+    match fs::rename(&unfinished, &directory) {
+        // Another run was faster.
+        Err(_) if directory.is_dir() => fs::remove_dir_all(&unfinished).with_context(at)?,
+        renamed => renamed.with_context(at)?,
+    }
+    Ok(directory)
+}
+
+/// The files in a directory, by name.
+pub fn files_in(directory: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}

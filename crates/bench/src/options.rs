@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    measure::{Measure, Role},
+    measures,
+    parameters::{Parameters, Scale},
+};
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Usage: bench/compare [options]
+
+Runs each measure on Firesteel, on Spark 4.3 and in hand-written Rust, by turns, and prints a table.
+
+  --only NAME     only this measure; can be given several times
+  --list          print the names of the measures
+  --scale FACTOR  sizes of data and numbers of tasks, relative to the full ones (default 1; 0.1 is quick)
+  --no-spark      leave Spark out; nothing is installed then
+  --json FILE     also write an array with an object for each measure: name, unit, firesteel, spark, limit
+
+Spark and the data are kept in ${XDG_CACHE_HOME:-~/.cache}. Spark needs Python 3 and a Java 17 on the PATH.
+";
+
+/// What to do.
+pub enum Command {
+    /// Print how to use it.
+    Help,
+    /// Print the names of the measures.
+    List,
+    /// Be one side of a measure; a process of this kind is started by a comparison.
+    Side {
+        /// Which side.
+        role: Role,
+        /// Of which measure.
+        measure: &'static Measure,
+        /// What every side is told.
+        parameters: Parameters,
+    },
+    /// Compare.
+    Compare(Comparison),
+}
+
+/// What to compare.
+pub struct Comparison {
+    /// In this order.
+    pub measures: Vec<&'static Measure>,
+    /// How large.
+    pub scale: Scale,
+    /// Whether Spark takes part.
+    pub spark: bool,
+    /// Where numbers go.
+    pub json: Option<PathBuf>,
+}
+
+/// Reads the words of the command line.
+pub fn parse(words: &[String]) -> anyhow::Result<Command> {
+    if let Some((first, rest)) = words.split_first().filter(|(first, _)| *first == "side") {
+        let [role, name, parameters @ ..] = rest else { bail!("{first} needs a role and the name of a measure") };
+        return Ok(Command::Side {
+            role: role.parse()?,
+            measure: find(name)?,
+            parameters: Parameters::parse(parameters)?,
+        });
+    }
+    let mut comparison = Comparison { measures: Vec::new(), scale: Scale::FULL, spark: true, json: None };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+        match word.as_str() {
+            "--help" | "-h" => return Ok(Command::Help),
+            "--list" => return Ok(Command::List),
+            "--only" => comparison.measures.push(find(value()?)?),
+            "--scale" => comparison.scale = value()?.parse()?,
+            "--no-spark" => comparison.spark = false,
+            "--json" => comparison.json = Some(value()?.into()),
+            _ => bail!("unknown option {word}; see --help"),
+        }
+    }
+    if comparison.measures.is_empty() {
+        comparison.measures = measures::ALL.to_vec();
+    }
+    ensure!(!comparison.measures.is_empty(), "there is nothing to measure");
+    Ok(Command::Compare(comparison))
+}
+
+fn find(name: &str) -> anyhow::Result<&'static Measure> {
+    let found = measures::ALL.iter().find(|measure| measure.name == name);
+    found.copied().with_context(|| format!("there is no measure {name}; --list names them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> anyhow::Result<Command> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_comparison_is_of_all_measures_unless_some_are_named() {
+        let Command::Compare(all) = parse_line("--no-spark --scale 0.1").unwrap() else { panic!("not a comparison") };
+        assert_eq!(all.measures.len(), measures::ALL.len());
+        assert!(!all.spark);
+        assert_eq!(all.scale.of(1000), 100);
+        let Command::Compare(one) = parse_line("--only word-count --json out.json").unwrap() else { panic!("not one") };
+        assert_eq!(one.measures.iter().map(|measure| measure.name).collect::<Vec<_>>(), ["word-count"]);
+        assert_eq!(one.json, Some(PathBuf::from("out.json")));
+        assert!(one.spark);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, message) in [
+            ("--only nothing", "there is no measure nothing; --list names them"),
+            ("--only", "--only needs a value"),
+            ("--fast", "unknown option --fast; see --help"),
+            ("--scale 0", "the scale must be a number above 0, not 0"),
+            ("side nobody word-count", "nobody is no side"),
+        ] {
+            let Err(error) = parse_line(line) else { panic!("{line} was accepted") };
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The opponent: Spark 4.3 from the pyspark package, and our programs for it in Scala.
+//!
+//! The programs are compiled by the Scala compiler that comes in Spark's own jars, once per version of their text, and run
+//! by Spark's own spark-submit.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, ensure};
+use firesteel_testkit::python_environment;
+
+use crate::{data, parameters::Parameters};
+
+/// The programs.
+const SOURCES: [(&str, &str); 10] = [
+    ("Join.scala", include_str!("../spark/Join.scala")),
+    ("NoOpTasks.scala", include_str!("../spark/NoOpTasks.scala")),
+    ("OneTaskJob.scala", include_str!("../spark/OneTaskJob.scala")),
+    ("PageRank.scala", include_str!("../spark/PageRank.scala")),
+    ("ProcessMemory.scala", include_str!("../spark/ProcessMemory.scala")),
+    ("Rounds.scala", include_str!("../spark/Rounds.scala")),
+    ("SortByKey.scala", include_str!("../spark/SortByKey.scala")),
+    ("SparkPi.scala", include_str!("../spark/SparkPi.scala")),
+    ("SplitMix.scala", include_str!("../spark/SplitMix.scala")),
+    ("WordCount.scala", include_str!("../spark/WordCount.scala")),
+];
+
+/// An installed Spark with our programs.
+pub struct Spark {
+    home: PathBuf,
+    classes: PathBuf,
+}
+
+impl Spark {
+    /// Installs it, and compiles the programs, unless that was done before.
+    pub fn install() -> anyhow::Result<Self> {
+        let environment = python_environment("spark-4.3.0", &["pyspark==4.3.0"])?;
+        let packages = fs::read_dir(environment.join("lib"))?;
+        let home = packages
+            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/pyspark")))
+            .find(|home| home.join("jars").is_dir())
+            .with_context(|| format!("no Spark in {}", environment.display()))?;
+        let classes = compile(&home)?;
+        Ok(Self { home, classes })
+    }
+
+    /// spark-submit with the settings of these parameters; the application and its arguments are to follow.
+    pub fn submit(&self, class: &str, settings: &Parameters) -> Command {
+        let mut command = Command::new(self.home.join("bin/spark-submit"));
+        command.env("SPARK_HOME", &self.home).env("SPARK_LOCAL_IP", "127.0.0.1").env_remove("SPARK_CONF_DIR");
+        command.args(["--class", class, "--driver-class-path"]).arg(&self.classes);
+        // Executors in other processes need the classes, too.
+        command.arg("--conf").arg(format!("spark.executor.extraClassPath={}", self.classes.display()));
+        for (key, value) in settings.settings() {
+            command.arg("--conf").arg(format!("{key}={value}"));
+        }
+        command
+    }
+
+    /// A program of ours that does rounds.
+    pub fn session(&self, class: &str, parameters: &Parameters) -> Command {
+        let mut command = self.submit(class, parameters);
+        // A line for each task would be what is measured.
+        command.args(["--conf", "spark.log.level=WARN", "--conf", "spark.ui.showConsoleProgress=false"]);
+        command.arg(NO_RESOURCE).args(parameters.words());
+        command
+    }
+}
+
+/// What Spark's own launchers give spark-submit as the application when the classes are on the class path already.
+pub const NO_RESOURCE: &str = "spark-internal";
+
+/// Compiles our programs and gives the directory of classes.
+fn compile(home: &Path) -> anyhow::Result<PathBuf> {
+    let mut hasher = blake3::Hasher::new();
+    for (name, text) in SOURCES {
+        hasher.update(name.as_bytes()).update(text.as_bytes());
+    }
+    let directory = format!("spark-classes-{}", &hasher.finalize().to_hex()[..16]);
+    data::once(&directory, |classes| {
+        let sources = classes.join("src");
+        fs::create_dir(&sources)?;
+        let mut compiler = Command::new("java");
+        compiler.arg("-cp").arg(home.join("jars/*")).args(["scala.tools.nsc.Main", "-usejavacp", "-nowarn", "-d"]);
+        compiler.arg(classes);
+        for (name, text) in SOURCES {
+            fs::write(sources.join(name), text)?;
+            compiler.arg(sources.join(name));
+        }
+        eprintln!("compiling the programs for Spark");
+        let output = compiler.output().context("could not run java")?;
+        let errors = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the Scala compiler failed:\n{errors}");
+        Ok(())
+    })
+}

@@ -1,0 +1,46 @@
+//! The binary `firesteel`, which the scripts in `bin/` run.
+//!
+//! ```text
+//! firesteel spark-submit [options] APPLICATION [arguments]
+//! firesteel run-example [options] EXAMPLE [arguments]
+//! firesteel spark-class CLASS [arguments]
+//! firesteel internal docs [DIRECTORY]
+//! ```
+//!
+//! It must start in a few milliseconds: no runtime, no threads, and nothing is compiled or read that the command at hand
+//! does not need.
+
+#![forbid(unsafe_code)]
+
+mod documents;
+mod spark_class;
+mod spark_home;
+mod submit;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+use firesteel_submit::Launcher;
+
+const USAGE: &str = "Usage: firesteel spark-submit|run-example|spark-class [arguments]";
+
+fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    let command = words.next();
+    let arguments: Vec<OsString> = words.collect();
+    let code = match command.as_deref().and_then(|command| command.to_str()) {
+        Some("spark-submit") => submit::run(Launcher::SparkSubmit, &arguments),
+        Some("run-example") => submit::run(Launcher::RunExample, &arguments),
+        Some("spark-class") => spark_class::run(&arguments),
+        Some("internal") => documents::run(&arguments),
+        Some("--version") => submit::print_version(),
+        Some("--help" | "-h") => {
+            eprintln!("{USAGE}");
+            0
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            1
+        }
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,46 @@
+//! `spark-class`: the class names that users and scripts type, as commands of ours (SA-03).
+
+use std::ffi::OsString;
+
+use firesteel_conf::nearest;
+use firesteel_submit::Launcher;
+
+use crate::submit;
+
+const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
+
+/// Spark's daemons and tools that are not built in yet, and what they are called.
+const NOT_BUILT_IN: [(&str, &str); 12] = [
+    ("org.apache.spark.deploy.master.Master", "the standalone master"),
+    ("org.apache.spark.deploy.worker.Worker", "the standalone worker"),
+    ("org.apache.spark.deploy.Client", "the standalone client"),
+    ("org.apache.spark.deploy.history.HistoryServer", "the history server"),
+    ("org.apache.spark.deploy.ExternalShuffleService", "the external shuffle service"),
+    ("org.apache.spark.deploy.mesos.MesosClusterDispatcher", "the Mesos dispatcher"),
+    ("org.apache.spark.deploy.mesos.MesosExternalShuffleService", "the Mesos shuffle service"),
+    ("org.apache.spark.executor.CoarseGrainedExecutorBackend", "the executor"),
+    ("org.apache.spark.executor.MesosExecutorBackend", "the Mesos executor"),
+    ("org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "the Thrift server"),
+    ("org.apache.spark.sql.connect.service.SparkConnectServer", "the Connect server"),
+    ("org.apache.spark.repl.Main", "the Spark shell"),
+];
+
+/// Runs what the class name stands for; the result is the exit code.
+pub fn run(words: &[OsString]) -> u8 {
+    let Some((class, arguments)) = words.split_first() else {
+        eprintln!("Usage: spark-class CLASS [arguments], such as spark-class {SUBMIT} --help");
+        return 1;
+    };
+    let class = class.to_string_lossy();
+    if class == SUBMIT {
+        return submit::run(Launcher::SparkSubmit, arguments);
+    }
+    if let Some((_, what)) = NOT_BUILT_IN.iter().find(|(name, _)| *name == class) {
+        eprintln!("Error: {what} ({class}) is not built in yet");
+        return 1;
+    }
+    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT]);
+    let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    eprintln!("Error: {class} is not a class that spark-class knows, and JVM classes cannot run here{hint}");
+    1
+}

@@ -1,0 +1,117 @@
+//! `spark-submit` and `run-example`: reads the files that the library asks for, prints, and becomes the application.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use firesteel_conf::{
+    defaults_file_path, read_properties_file,
+    spark_env::{self, Environment},
+};
+use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
+
+use crate::spark_home;
+
+/// Runs the command; the result is its exit code. Does not return if an application is started.
+pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
+    let parsed = match Arguments::parse(launcher, words) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return refuse(&refusal),
+    };
+    match act(launcher, parsed) {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<Refusal>() {
+            Some(refusal) => refuse(refusal),
+            None => {
+                eprintln!("Error: {error:#}");
+                1
+            }
+        },
+    }
+}
+
+/// Prints the version (SS-05).
+pub fn print_version() -> u8 {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    eprintln!("Firesteel version {}", env!("CARGO_PKG_VERSION"));
+    eprintln!("Branch {}", option_env!("FIRESTEEL_BUILD_BRANCH").unwrap_or("unknown"));
+    eprintln!("Revision {}", option_env!("FIRESTEEL_BUILD_REVISION").unwrap_or("unknown"));
+    eprintln!("Built for {}-{} ({profile})", env::consts::ARCH, env::consts::OS);
+    0
+}
+
+fn refuse(refusal: &Refusal) -> u8 {
+    eprintln!("Error: {refusal}");
+    refusal.exit_code()
+}
+
+fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
+    let (environment, defaults) = match &parsed {
+        Parsed::Arguments(arguments) => {
+            let environment = spark_env::load(&environment_with_home())?;
+            let defaults = read_defaults(arguments, &environment)?;
+            (environment, defaults)
+        }
+        _ => (Environment::new(), Defaults::default()),
+    };
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+    match resolve(launcher, parsed, &environment, &defaults, now_ms)? {
+        Action::PrintUsage { launcher, exit_code } => {
+            let first_line = env::var("_SPARK_CMD_USAGE").ok().filter(|line| !line.is_empty());
+            eprint!("{}", usage(launcher, first_line.as_deref()));
+            Ok(exit_code)
+        }
+        Action::PrintVersion => Ok(print_version()),
+        Action::Kill { master, .. } | Action::Status { master, .. } => {
+            Err(Refusal::ManagerNotBuiltIn { manager: master.manager(), master: master.redacted() }.into())
+        }
+        Action::Run(submission) => {
+            submission.warnings.iter().for_each(warn);
+            if submission.verbose {
+                eprint!("{}", submission.describe());
+            }
+            let directory = env::current_dir().context("could not find out the working directory")?;
+            let (application, warnings) = Application::prepare(*submission, environment, &directory)?;
+            warnings.iter().for_each(warn);
+            let error = application.launch();
+            let code = error.exit_code();
+            eprintln!("Error: {:#}", anyhow::Error::new(error));
+            Ok(code)
+        }
+    }
+}
+
+fn warn(line: &String) {
+    eprintln!("Warning: {line}");
+}
+
+fn environment_with_home() -> Environment {
+    let mut environment: Environment = env::vars_os().collect();
+    let is_set = environment.get(OsStr::new("SPARK_HOME")).is_some_and(|home| !home.is_empty());
+    if let Some(home) = Some(()).filter(|()| !is_set).and_then(|()| spark_home::of_this_binary()) {
+        environment.insert("SPARK_HOME".into(), home.into());
+    }
+    environment
+}
+
+/// The properties files that count: the given one, which must be there, else the defaults file; both if asked for (SS-20,
+/// AS-23).
+fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Defaults, Refusal> {
+    let variable = |name: &str| environment.get(OsStr::new(name)).cloned();
+    let given = arguments.value("--properties-file").map(PathBuf::from);
+    let mut settings = Vec::new();
+    if given.is_none() || arguments.has("--load-spark-defaults") {
+        let path = defaults_file_path(variable("SPARK_CONF_DIR"), variable("SPARK_HOME"));
+        if let Some(path) = path.filter(|path| path.exists()) {
+            settings.extend(read_properties_file(&path)?);
+        }
+    }
+    if let Some(path) = given {
+        settings.extend(read_properties_file(&path)?);
+    }
+    Ok(Defaults { settings })
+}

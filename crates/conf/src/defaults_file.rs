@@ -1,0 +1,50 @@
+//! Finding and reading `spark-defaults.conf` (SS-71).
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::properties::{self, ParsePropertiesError};
+
+/// A properties file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadDefaultsError {
+    /// It cannot be read.
+    #[error("could not read the properties file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not in the syntax.
+    #[error("could not understand the properties file {}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: ParsePropertiesError,
+    },
+}
+
+/// Where the defaults file is, from the values of `SPARK_CONF_DIR` and `SPARK_HOME`; whether or not it exists.
+pub fn defaults_file_path(conf_dir: Option<OsString>, spark_home: Option<OsString>) -> Option<PathBuf> {
+    conf_directory(conf_dir, spark_home).map(|directory| directory.join("spark-defaults.conf"))
+}
+
+/// The configuration directory, from the values of `SPARK_CONF_DIR` and, if that is not set, `SPARK_HOME`; whether or not it
+/// exists.
+pub fn conf_directory(conf_dir: Option<OsString>, spark_home: Option<OsString>) -> Option<PathBuf> {
+    let conf_dir = conf_dir.filter(|path| !path.is_empty()).map(PathBuf::from);
+    conf_dir.or_else(|| spark_home.filter(|path| !path.is_empty()).map(|home| PathBuf::from(home).join("conf")))
+}
+
+/// Reads a properties file. A key that comes twice is there twice; the last one counts.
+pub fn read_properties_file(path: &Path) -> Result<Vec<(String, String)>, ReadDefaultsError> {
+    let text = fs::read_to_string(path).map_err(|source| ReadDefaultsError::Read { path: path.to_owned(), source })?;
+    properties::parse(&text).map_err(|source| ReadDefaultsError::Parse { path: path.to_owned(), source })
+}

@@ -1,0 +1,46 @@
+//! Executors. In local mode the driver is the executor, and `spark.driver.memory` is its memory.
+
+use std::time::Duration;
+
+use firesteel_model::ByteCount;
+
+use super::{AnyKey, ClusterManager, Key, KeyPrefix, Managers, Section, Unit};
+
+/// Managers that place executors by cores.
+const BY_CORES: Managers =
+    Managers::of(&[ClusterManager::Standalone, ClusterManager::Mesos, ClusterManager::Kubernetes]);
+
+keys! { Executor:
+    /// Memory of each executor. A number alone means MiB (DX-16).
+    EXECUTOR_MEMORY: ByteCount = "spark.executor.memory", since "0.7.0",
+        default("1g"), unit(Unit::MiB), check(|size| size.bytes() > 0, "more than 0"),
+        only_on(Managers::WITH_EXECUTORS);
+
+    /// Cores of each executor.
+    EXECUTOR_CORES: Option<u32> = "spark.executor.cores", since "1.0.0",
+        computed("1 on YARN and Kubernetes, else all cores of the worker"),
+        check(|number| *number != Some(0), "at least 1"), only_on(Managers::WITH_EXECUTORS);
+
+    /// Cores of all executors of the application together.
+    CORES_MAX: Option<u32> = "spark.cores.max", since "0.6.0",
+        computed("no limit"), check(|number| *number != Some(0), "at least 1"), only_on(BY_CORES);
+
+    /// How often an executor reports that it lives, with the metrics of its tasks (RT-70).
+    EXECUTOR_HEARTBEAT_INTERVAL: Duration = "spark.executor.heartbeatInterval", since "1.1.0",
+        default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
+
+    /// How many heartbeats in a row may fail before an executor ends with exit code 56 (RT-72).
+    EXECUTOR_HEARTBEAT_MAX_FAILURES: u32 = "spark.executor.heartbeat.maxFailures", since "1.6.2",
+        default("60"), check(|number| *number > 0, "at least 1"), only_on(Managers::WITH_EXECUTORS);
+}
+
+prefixes! { Executor:
+    /// `spark.executorEnv.NAME`: environment variable NAME of each executor.
+    EXECUTOR_ENV = "spark.executorEnv.", since "0.9.0", on Managers::WITH_EXECUTORS;
+
+    /// `spark.executor.resource.R.amount`, `.discoveryScript`, `.vendor`: custom resource R of each executor (SC-07).
+    EXECUTOR_RESOURCE = "spark.executor.resource.", since "3.0.0", on Managers::WITH_EXECUTORS;
+
+    /// `spark.driver.resource.R.amount`, `.discoveryScript`, `.vendor`: custom resource R of the driver (SC-07).
+    DRIVER_RESOURCE = "spark.driver.resource.", since "3.0.0", on Managers::ALL;
+}

@@ -1,0 +1,29 @@
+//! Authentication and redaction (SE-01, SE-02, SE-08).
+
+use regex::Regex;
+
+use super::{AnyKey, Key, Section};
+
+keys! { Security:
+    /// Require the shared secret on every connection between processes of an application. Where nothing is configured, an application has a generated secret of its own.
+    AUTHENTICATE: bool = "spark.authenticate", since "1.0.0", default("false");
+
+    /// The shared secret. Generated where the cluster manager can carry it: local, YARN and Kubernetes (SE-02).
+    AUTHENTICATE_SECRET: Option<String> = "spark.authenticate.secret", since "1.0.0",
+        check(|secret| secret.as_deref() != Some(""), "a secret that is not empty");
+
+    /// A file that holds the secret, at the same path for driver and executors.
+    AUTHENTICATE_SECRET_FILE: Option<String> = "spark.authenticate.secret.file", since "3.0.0";
+
+    /// The file for the driver.
+    AUTHENTICATE_SECRET_DRIVER_FILE: Option<String> = "spark.authenticate.secret.driver.file", since "3.0.0",
+        falls_back_to(&AUTHENTICATE_SECRET_FILE);
+
+    /// The file for executors.
+    AUTHENTICATE_SECRET_EXECUTOR_FILE: Option<String> = "spark.authenticate.secret.executor.file", since "3.0.0",
+        falls_back_to(&AUTHENTICATE_SECRET_FILE);
+
+    /// A value is hidden in logs, user interfaces and event logs if its key or the value itself matches.
+    REDACTION_REGEX: Regex = "spark.redaction.regex", since "2.1.2",
+        default("(?i)secret|password|token|access[.]?key");
+}

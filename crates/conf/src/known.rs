@@ -1,0 +1,243 @@
+//! Spark's keys that this engine does not act on, so that a warning can say why (AS-22).
+//!
+//! A name that ends in a dot stands for everything under it. The lists name what people set; they need not be complete,
+//! because a key that is missing here is warned about as unknown.
+
+use crate::{ClusterManager, Managers};
+
+/// Why a key of Spark's does nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Elsewhere {
+    /// It belongs to other cluster managers.
+    Managers(Managers),
+    /// It is about a JVM, and there is none.
+    Jvm,
+    /// Its part of Spark is not built in yet.
+    NotBuiltIn(&'static str),
+    /// It is information that Spark leaves in the configuration, or is read by a client library.
+    Harmless,
+}
+
+/// What is known about a key that is not declared.
+pub(crate) fn find(key: &str) -> Option<Elsewhere> {
+    let group = GROUPS.iter().find(|group| group.names.iter().any(|name| covers(name, key)));
+    group.map(|group| group.reason)
+}
+
+/// Every single key that is known, for suggestions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|group| group.names).copied()
+}
+
+fn covers(name: &str, key: &str) -> bool {
+    if name.ends_with('.') { key.starts_with(name) && key.len() > name.len() } else { key == name }
+}
+
+struct Group {
+    reason: Elsewhere,
+    names: &'static [&'static str],
+}
+
+const fn managers(managers: &[ClusterManager]) -> Elsewhere {
+    Elsewhere::Managers(Managers::of(managers))
+}
+
+use ClusterManager::{Kubernetes, LocalCluster, Mesos, Standalone, Yarn};
+
+static GROUPS: &[Group] = &[
+    Group { reason: managers(&[Yarn]), names: &["spark.yarn."] },
+    Group { reason: managers(&[Mesos]), names: &["spark.mesos.", "spark.executor.uri", "spark.executor.port"] },
+    Group { reason: managers(&[Kubernetes]), names: &["spark.kubernetes."] },
+    Group {
+        reason: managers(&[Standalone]),
+        names: &[
+            "spark.standalone.",
+            "spark.deploy.",
+            "spark.worker.",
+            "spark.master.ui.",
+            "spark.master.rest.",
+            "spark.dead.worker.persistence",
+            "spark.executor.logs.rolling.",
+            "spark.storage.cleanupFilesAfterExecutorExit",
+        ],
+    },
+    Group { reason: managers(&[Standalone, Mesos]), names: &["spark.driver.supervise"] },
+    Group { reason: managers(&[Standalone, Yarn, Mesos, Kubernetes]), names: &["spark.driver.cores"] },
+    Group {
+        reason: managers(&[Yarn, Kubernetes]),
+        names: &[
+            "spark.executor.instances",
+            "spark.executor.maxNumFailures",
+            "spark.executor.failuresValidityInterval",
+            "spark.kerberos.renewal.credentials",
+        ],
+    },
+    Group {
+        reason: managers(&[Yarn, Mesos, Kubernetes]),
+        names: &[
+            "spark.executor.memoryOverhead",
+            "spark.executor.memoryOverheadFactor",
+            "spark.driver.memoryOverhead",
+            "spark.driver.memoryOverheadFactor",
+        ],
+    },
+    Group {
+        reason: managers(&[Standalone, Yarn, Mesos, Kubernetes]),
+        names: &[
+            "spark.dynamicAllocation.",
+            "spark.decommission.enabled",
+            "spark.executor.decommission.",
+            "spark.storage.decommission.",
+            "spark.excludeOnFailure.killExcludedExecutors.decommission",
+        ],
+    },
+    Group {
+        reason: managers(&[Standalone, Yarn, Mesos]),
+        names: &["spark.shuffle.service.", "spark.shuffle.registration.", "spark.shuffle.maxChunksBeingTransferred"],
+    },
+    Group { reason: managers(&[Yarn]), names: &["spark.shuffle.push."] },
+    Group {
+        reason: Elsewhere::Jvm,
+        names: &[
+            "spark.driver.extraClassPath",
+            "spark.driver.extraJavaOptions",
+            "spark.driver.defaultJavaOptions",
+            "spark.driver.extraLibraryPath",
+            "spark.driver.userClassPathFirst",
+            "spark.executor.extraClassPath",
+            "spark.executor.extraJavaOptions",
+            "spark.executor.defaultJavaOptions",
+            "spark.executor.extraLibraryPath",
+            "spark.executor.userClassPathFirst",
+            "spark.jars.packages",
+            "spark.jars.excludes",
+            "spark.jars.repositories",
+            "spark.jars.ivy",
+            "spark.jars.ivySettings",
+            "spark.serializer",
+            "spark.serializer.objectStreamReset",
+            "spark.closure.serializer",
+            "spark.kryo.",
+            "spark.kryoserializer.",
+            "spark.extraListeners",
+            "spark.plugins",
+            "spark.plugins.defaultList",
+            "spark.hadoop.cloneConf",
+            "spark.broadcast.UDFCompressionThreshold",
+            "spark.cleaner.periodicGC.interval",
+            "spark.eventLog.gcMetrics.",
+            "spark.eventLog.erasureCoding.enabled",
+            "spark.repl.",
+            "spark.rpc.io.",
+            "spark.rpc.netty.",
+            "spark.shuffle.io.preferDirectBufs",
+            "spark.shuffle.io.mode",
+            "spark.network.io.preferDirectBufs",
+            "spark.shuffle.sort.io.plugin.class",
+            "spark.shuffle.sort.useRadixSort",
+            "spark.buffer.",
+            "spark.executor.processTreeMetrics.enabled",
+        ],
+    },
+    Group {
+        reason: Elsewhere::NotBuiltIn("SQL"),
+        names: &["spark.sql.", "spark.hive.", "spark.connect.", "spark.remote", "spark.api.mode", "spark.databricks."],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("Spark Streaming"), names: &["spark.streaming."] },
+    Group {
+        reason: Elsewhere::NotBuiltIn("Python"),
+        names: &["spark.python.", "spark.pyspark.", "spark.executor.pyspark.memory"],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("R"), names: &["spark.r.", "spark.sparkr."] },
+    Group {
+        reason: Elsewhere::NotBuiltIn("the web UI"),
+        names: &["spark.ui.", "spark.acls.", "spark.admin.", "spark.modify.", "spark.user.groups.mapping"],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("the history server"), names: &["spark.history."] },
+    Group {
+        reason: Elsewhere::NotBuiltIn("the metrics system"),
+        names: &["spark.metrics.", "spark.executor.metrics."],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("TLS by configured certificates"), names: &["spark.ssl."] },
+    Group { reason: Elsewhere::NotBuiltIn("encryption of local files"), names: &["spark.io.encryption."] },
+    Group {
+        reason: Elsewhere::NotBuiltIn("Spark's older wire encryption"),
+        names: &["spark.network.crypto.", "spark.network.sasl.", "spark.authenticate.enableSaslEncryption"],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("Kerberos"), names: &["spark.kerberos.", "spark.security.credentials."] },
+    Group { reason: Elsewhere::NotBuiltIn("stage-level resource profiles"), names: &["spark.scheduler.resource."] },
+    Group {
+        reason: Elsewhere::NotBuiltIn("persisted driver logs and structured logs"),
+        names: &[
+            "spark.driver.log.",
+            "spark.log.structuredLogging.",
+            "spark.log.callerContext",
+            "spark.log.legacyRedirectEnabled",
+        ],
+    },
+    Group {
+        reason: Elsewhere::NotBuiltIn("this part of the storage layer"),
+        names: &[
+            "spark.storage.replication.",
+            "spark.storage.memoryMapThreshold",
+            "spark.storage.localDiskByExecutors.cacheSize",
+            "spark.cleaner.",
+            "spark.checkpoint.",
+            "spark.diskStore.subDirectories",
+            "spark.locality.",
+            "spark.io.compression.",
+            "spark.rdd.parallelListingThreshold",
+            "spark.memory.useLegacyMode",
+        ],
+    },
+    Group {
+        reason: Elsewhere::NotBuiltIn("this part of the scheduler"),
+        names: &[
+            "spark.scheduler.revive.interval",
+            "spark.scheduler.listenerbus.",
+            "spark.scheduler.minRegisteredResources.",
+            "spark.barrier.",
+            "spark.stage.ignoreDecommissionFetchFailure",
+            "spark.task.",
+            "spark.resources.",
+            "spark.executor.heartbeat.dropZeroAccumulatorUpdates",
+            "spark.executor.killOnFatalError.depth",
+            "spark.eventLog.",
+            "spark.shuffle.",
+            "spark.reducer.",
+            "spark.files.",
+            "spark.hadoopRDD.ignoreEmptySplits",
+            "spark.network.",
+            "spark.rpc.",
+        ],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("machine learning"), names: &["spark.ml.", "spark.mllib.", "spark.graphx."] },
+    Group {
+        reason: Elsewhere::Harmless,
+        names: &[
+            "spark.app.startTime",
+            "spark.app.attempt.id",
+            "spark.app.initial.",
+            "spark.submit.",
+            "spark.executor.id",
+            "spark.home",
+            "spark.testing",
+            "spark.testing.",
+            "spark.repl.local.jars",
+            "spark.scheduler.pool",
+            "spark.job.",
+            "spark.jobGroup.id",
+        ],
+    },
+];
+
+/// `local-cluster` has executors but no manager that could act on any of these.
+const _: () = {
+    let mut index = 0;
+    while index < GROUPS.len() {
+        if let Elsewhere::Managers(managers) = GROUPS[index].reason {
+            assert!(!managers.contains(LocalCluster));
+        }
+        index += 1;
+    }
+};

@@ -1,0 +1,65 @@
+//! Where a process may put its scratch files (RT-17).
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+use crate::{ConfError, SparkConf, keys};
+
+impl SparkConf {
+    /// The roots of the scratch directories, by the environment that `variable` looks up: the directories of the YARN
+    /// container that this process runs in; else those that a standalone worker gave (`SPARK_EXECUTOR_DIRS`); else
+    /// `SPARK_LOCAL_DIRS`; else the sandbox of the Mesos task, unless the shuffle service must find the files afterwards; else
+    /// `spark.local.dir`.
+    pub fn local_dirs(&self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<PathBuf>, ConfError> {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if let Some(dirs) = given("CONTAINER_ID").and_then(|_| given("LOCAL_DIRS")) {
+            return Ok(comma_list(&dirs));
+        }
+        if let Some(dirs) = given("SPARK_EXECUTOR_DIRS") {
+            return Ok(env::split_paths(&dirs).filter(|path| !path.as_os_str().is_empty()).collect());
+        }
+        if let Some(dirs) = given("SPARK_LOCAL_DIRS") {
+            return Ok(comma_list(&dirs));
+        }
+        let shuffle_service = self.get_raw("spark.shuffle.service.enabled") == Some("true");
+        if let Some(sandbox) = given("MESOS_SANDBOX").filter(|_| !shuffle_service) {
+            return Ok(vec![sandbox.into()]);
+        }
+        Ok(self.get(&keys::LOCAL_DIR)?.into_iter().map(PathBuf::from).collect())
+    }
+}
+
+fn comma_list(dirs: &OsString) -> Vec<PathBuf> {
+    let dirs = dirs.to_string_lossy();
+    dirs.split(',').map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(variables: &[(&str, &str)], settings: &[(&str, &str)]) -> Vec<String> {
+        let conf: SparkConf = settings.iter().copied().collect();
+        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        conf.local_dirs(variable).unwrap().iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn each_source_in_turn() {
+        let all = [
+            ("CONTAINER_ID", "c"),
+            ("LOCAL_DIRS", "/y1,/y2"),
+            ("SPARK_EXECUTOR_DIRS", "/w1:/w2"),
+            ("SPARK_LOCAL_DIRS", "/l1, /l2"),
+            ("MESOS_SANDBOX", "/sandbox"),
+        ];
+        let conf = [("spark.local.dir", "/a,/b")];
+        assert_eq!(roots(&all, &conf), ["/y1", "/y2"]);
+        // Outside a container the variable is somebody else's.
+        assert_eq!(roots(&all[1..], &conf), ["/w1", "/w2"]);
+        assert_eq!(roots(&all[3..], &conf), ["/l1", "/l2"]);
+        assert_eq!(roots(&all[4..], &conf), ["/sandbox"]);
+        assert_eq!(roots(&all[4..], &[conf[0], ("spark.shuffle.service.enabled", "true")]), ["/a", "/b"]);
+        assert_eq!(roots(&[("SPARK_LOCAL_DIRS", "")], &conf), ["/a", "/b"]);
+        assert_eq!(roots(&[], &[]), ["/tmp"]);
+    }
+}

@@ -1,0 +1,320 @@
+//! Warnings about settings that will not do what their author expects (AS-22, SS-74, DX-16).
+//!
+//! Spark says nothing about a misspelt key, nor about one that another cluster manager would read. Here each gets one line.
+//! Keys of the user's own (`spark.myapp.threshold`) are fine: a program may read them back. They are mentioned in a single
+//! line, and not at all after `spark-submit` has mentioned them.
+
+use std::{collections::BTreeSet, fmt};
+
+use firesteel_model::ByteCount;
+
+use crate::{
+    AnyKey, Key, Managers, MasterUrl, SparkConf, deprecated, keys,
+    known::{self, Elsewhere},
+    nearest,
+};
+
+/// One thing to warn about. `Display` is one line for a human.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConfWarning {
+    /// No such key, though it looks like one of Spark's.
+    Unknown {
+        /// The key.
+        key: String,
+        /// A key that it may be a slip of.
+        nearest: Option<&'static str>,
+    },
+    /// Keys that are nobody's but the user's own.
+    UsersOwn {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// An older name, which still works.
+    Renamed {
+        /// The older name.
+        key: String,
+        /// The name to use.
+        replacement: &'static str,
+    },
+    /// An older name and the new one are both set; the new one counts.
+    Shadowed {
+        /// The older name.
+        key: String,
+        /// The name that counts.
+        by: &'static str,
+    },
+    /// A key that does nothing any more.
+    Dropped {
+        /// The key.
+        key: String,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// A key that means something to other cluster managers only.
+    OtherManager {
+        /// The key.
+        key: String,
+        /// The master that the application runs on.
+        master: String,
+        /// Where it means something.
+        managers: Managers,
+    },
+    /// A key about the JVM.
+    NoJvm {
+        /// The key.
+        key: String,
+    },
+    /// A key of a part of Spark that is not built in yet.
+    NotBuiltIn {
+        /// The key.
+        key: String,
+        /// The part.
+        part: &'static str,
+    },
+    /// A memory size without unit that is so large that bytes were meant.
+    BareMemory {
+        /// The key.
+        key: &'static str,
+        /// The text.
+        value: String,
+        /// What it was read as.
+        size: ByteCount,
+    },
+}
+
+impl fmt::Display for ConfWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { key, nearest: Some(nearest) } => {
+                write!(f, "{key} is not a known key and does nothing; did you mean {nearest}?")
+            }
+            Self::Unknown { key, nearest: None } => write!(f, "{key} is not a known key and does nothing"),
+            Self::UsersOwn { keys } => {
+                write!(f, "no part of Firesteel reads {}; only the application itself can", keys.join(", "))
+            }
+            Self::Renamed { key, replacement } => write!(f, "{key} is an older name; use {replacement}"),
+            Self::Shadowed { key, by } => write!(f, "{key} does nothing, because {by}, its newer name, is set too"),
+            Self::Dropped { key, advice } => write!(f, "{key} does nothing any more: {advice}"),
+            Self::OtherManager { key, master, managers } => {
+                write!(f, "{key} does nothing on {master}; it is for {managers}")
+            }
+            Self::NoJvm { key } => write!(f, "{key} does nothing: it is for a JVM, and Firesteel has none"),
+            Self::NotBuiltIn { key, part } => write!(f, "{key} does nothing: {part} is not built in yet"),
+            Self::BareMemory { key, value, size } => {
+                write!(f, "{key} is {value}, which without a unit means MiB ({size}); write {value}b for bytes")
+            }
+        }
+    }
+}
+
+impl SparkConf {
+    /// What to warn about when the application runs on this master: one warning for each key that does nothing or has a new
+    /// name, in the order of the keys. Keys that `spark-submit` handed over as they are have been reviewed by it.
+    pub fn review(&self, master: &MasterUrl) -> Vec<ConfWarning> {
+        let mut warnings = Vec::new();
+        let mut users_own = Vec::new();
+        for (key, _) in self.get_all().filter(|(key, _)| key.starts_with("spark.") && !self.reviewed.contains(*key)) {
+            match self.review_key(key, master) {
+                Verdict::Fine => {}
+                Verdict::UsersOwn => users_own.push(key.to_owned()),
+                Verdict::Warn(warning) => warnings.push(warning),
+            }
+        }
+        for key in [&keys::DRIVER_MEMORY, &keys::EXECUTOR_MEMORY] {
+            warnings.extend(self.bare_memory(key));
+        }
+        if !users_own.is_empty() {
+            warnings.push(ConfWarning::UsersOwn { keys: users_own });
+        }
+        warnings
+    }
+
+    fn review_key(&self, key: &str, master: &MasterUrl) -> Verdict {
+        let owned = || key.to_owned();
+        let manager = master.manager();
+        if let Some(declared) = keys::find(key) {
+            return Verdict::on(declared.managers(), key, master);
+        }
+        if let Some(replacement) = keys::all().find(|declared| declared.formerly().contains(&key)).map(AnyKey::name) {
+            return Verdict::Warn(match self.get_raw(replacement) {
+                Some(_) => ConfWarning::Shadowed { key: owned(), by: replacement },
+                None => ConfWarning::Renamed { key: owned(), replacement },
+            });
+        }
+        if let Some(prefix) = keys::prefixes().find(|prefix| key.starts_with(prefix.prefix)) {
+            return Verdict::on(prefix.managers, key, master);
+        }
+        if let Some(replacement) = deprecated::renamed(key) {
+            return Verdict::Warn(ConfWarning::Renamed { key: owned(), replacement });
+        }
+        if let Some(advice) = deprecated::advice(key) {
+            return Verdict::Warn(ConfWarning::Dropped { key: owned(), advice });
+        }
+        match known::find(key) {
+            Some(Elsewhere::Managers(managers)) if managers.contains(manager) => Verdict::Fine,
+            Some(Elsewhere::Managers(managers)) => Verdict::on(managers, key, master),
+            Some(Elsewhere::Jvm) => Verdict::Warn(ConfWarning::NoJvm { key: owned() }),
+            Some(Elsewhere::Harmless) => Verdict::Fine,
+            // A slip in a key that is honoured can fall under the family of keys that are not.
+            Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match nearest(key, declared_names()) {
+                Some(nearest) => ConfWarning::Unknown { key: owned(), nearest: Some(nearest) },
+                None => ConfWarning::NotBuiltIn { key: owned(), part },
+            }),
+            None => match nearest(key, declared_names().chain(known::names().filter(|name| !name.ends_with('.')))) {
+                None if !is_in_a_namespace_of_sparks(key) => Verdict::UsersOwn,
+                nearest => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest }),
+            },
+        }
+    }
+
+    /// A bare number that means more than 1 TiB was meant as bytes (DX-16).
+    fn bare_memory(&self, key: &'static Key<ByteCount>) -> Option<ConfWarning> {
+        let value = self.get_raw(key.name()).filter(|_| !self.reviewed.contains(key.name()))?.trim();
+        let bare = value.bytes().all(|byte| byte.is_ascii_digit());
+        let size = self.get(key).ok().filter(|size| bare && *size > ByteCount::gib(1024))?;
+        Some(ConfWarning::BareMemory { key: key.name(), value: value.to_owned(), size })
+    }
+}
+
+enum Verdict {
+    Fine,
+    UsersOwn,
+    Warn(ConfWarning),
+}
+
+impl Verdict {
+    fn on(managers: Managers, key: &str, master: &MasterUrl) -> Self {
+        if managers.contains(master.manager()) {
+            return Self::Fine;
+        }
+        Self::Warn(ConfWarning::OtherManager { key: key.to_owned(), master: master.redacted(), managers })
+    }
+}
+
+fn declared_names() -> impl Iterator<Item = &'static str> {
+    keys::all().map(AnyKey::name)
+}
+
+/// Is the word behind `spark.` one that Spark's own keys have there?
+fn is_in_a_namespace_of_sparks(key: &str) -> bool {
+    let second = |name: &'static str| name.split('.').nth(1);
+    let namespaces: BTreeSet<&str> = declared_names().chain(known::names()).filter_map(second).collect();
+    key.split('.').nth(1).is_some_and(|word| namespaces.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(master: &str, settings: &[(&str, &str)]) -> Vec<String> {
+        let conf: SparkConf = settings.iter().copied().collect();
+        conf.review(&master.parse().unwrap()).iter().map(ConfWarning::to_string).collect()
+    }
+
+    #[test]
+    fn one_line_for_each_kind() {
+        let cases = [
+            (
+                "spark.exectuor.memory",
+                "spark.exectuor.memory is not a known key and does nothing; did you mean spark.executor.memory?",
+            ),
+            ("spark.executor.fastness", "spark.executor.fastness is not a known key and does nothing"),
+            (
+                "spark.task.maxFailurs",
+                "spark.task.maxFailurs is not a known key and does nothing; did you mean spark.task.maxFailures?",
+            ),
+            ("spark.yarn.queue", "spark.yarn.queue does nothing on local[*]; it is for YARN"),
+            (
+                "spark.executor.memory",
+                "spark.executor.memory does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
+            ),
+            ("spark.blacklist.enabled", "spark.blacklist.enabled is an older name; use spark.excludeOnFailure.enabled"),
+            (
+                "spark.yarn.executor.memoryOverhead",
+                "spark.yarn.executor.memoryOverhead is an older name; use spark.executor.memoryOverhead",
+            ),
+            (
+                "spark.storage.memoryFraction",
+                "spark.storage.memoryFraction does nothing any more: spark.memory.fraction and spark.memory.storageFraction govern it",
+            ),
+            (
+                "spark.kryoserializer.buffer.max",
+                "spark.kryoserializer.buffer.max does nothing: it is for a JVM, and Firesteel has none",
+            ),
+            (
+                "spark.io.encryption.enabled",
+                "spark.io.encryption.enabled does nothing: encryption of local files is not built in yet",
+            ),
+            (
+                "spark.myapp.threshold",
+                "no part of Firesteel reads spark.myapp.threshold; only the application itself can",
+            ),
+        ];
+        for (key, warning) in cases {
+            assert_eq!(warnings("local[*]", &[(key, "1")]), [warning]);
+        }
+    }
+
+    #[test]
+    fn what_is_honoured_or_harmless_gets_no_line() {
+        let fine = [
+            ("spark.task.maxFailures", "8"),
+            ("spark.hadoop.fs.s3a.endpoint", "http://x"),
+            ("spark.hadoop.anything", "x"),
+            ("spark.app.name", "x"),
+            ("spark.submit.pyFiles", ""),
+            ("spark.task.resource.gpu.amount", "1"),
+            ("not.spark", "x"),
+        ];
+        assert_eq!(warnings("local[*]", &fine), [""; 0]);
+        assert_eq!(warnings("yarn", &[("spark.yarn.queue", "q"), ("spark.executor.memory", "1g")]), [""; 0]);
+        assert_eq!(warnings("local-cluster[1,1,1024]", &[("spark.executor.memory", "1g")]), [""; 0]);
+    }
+
+    #[test]
+    fn keys_of_the_users_own_share_a_line() {
+        let lines = warnings("local", &[("spark.myapp.a", "1"), ("spark.other", "2")]);
+        assert_eq!(lines, ["no part of Firesteel reads spark.myapp.a, spark.other; only the application itself can"]);
+    }
+
+    #[test]
+    fn an_older_name_beside_the_new_one_is_said_to_be_lost() {
+        let lines = warnings("local", &[("spark.blacklist.timeout", "2h"), ("spark.excludeOnFailure.timeout", "1h")]);
+        assert_eq!(
+            lines,
+            [
+                "spark.blacklist.timeout does nothing, because spark.excludeOnFailure.timeout, its newer name, is set too"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_memory_size_in_bytes_is_noticed() {
+        let lines = warnings("yarn", &[("spark.executor.memory", "536870912")]);
+        assert_eq!(
+            lines,
+            [
+                "spark.executor.memory is 536870912, which without a unit means MiB (512.0 TiB); write 536870912b for bytes"
+            ]
+        );
+        assert_eq!(warnings("yarn", &[("spark.executor.memory", "4096")]), [""; 0]);
+    }
+
+    #[test]
+    fn no_known_key_is_also_declared() {
+        for name in known::names().filter(|name| !name.ends_with('.')) {
+            assert!(keys::find(name).is_none(), "{name} is declared and known");
+        }
+    }
+
+    #[test]
+    fn a_declared_key_is_never_called_a_slip_of_another() {
+        let yarn = MasterUrl::Yarn { implied_mode: None };
+        for key in keys::all() {
+            let conf: SparkConf = [(key.name(), "1")].into_iter().collect();
+            for warning in conf.review(&yarn) {
+                assert!(matches!(warning, ConfWarning::OtherManager { .. }), "{warning}");
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The driver's inside: one event loop that owns the scheduler and performs what it commands (D1).
+//!
+//! Everybody else holds a [`DriverHandle`]: user threads submit jobs through it, backends report executors and carry their
+//! messages. What a stage computes is bytes from a [`StageSource`]; where executors are is the business of a
+//! [`SchedulerBackend`]. The driver knows neither Rust closures nor Python, neither YARN nor Mesos.
+
+#![forbid(unsafe_code)]
+
+mod backend;
+mod event_loop;
+mod handle;
+mod job;
+mod stage_source;
+
+pub use backend::{EventSink, SchedulerBackend};
+pub use event_loop::{Driver, DriverOptions, Registration, Removal, ResultFetch, StartDriverError};
+pub use handle::DriverHandle;
+pub use job::{JobError, JobHandle, JobRequest, JobRequestKind, JobUpdate};
+pub use stage_source::{PreparedStage, StageSource};

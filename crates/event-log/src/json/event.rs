@@ -1,0 +1,392 @@
+//! One event, one line; for exclusions two, as Spark writes them under their old names too.
+
+use std::{collections::HashMap, sync::Arc};
+
+use firesteel_model::{
+    AccumulatorUpdate, ExecutorId, JobOutcome, ListenerEvent, LocalProperties, StageAttemptId, StageSnapshot,
+    TaskEndReason, TaskId, TaskMetrics, TaskSnapshot,
+};
+
+use super::{
+    accumulable::{MetricAccumulables, accumulator_update},
+    executor::{block_manager_id, block_updated_info, executor_info},
+    stage::stage_info,
+    task::{Accumulables, executor_metrics, task_end_reason, task_info, task_metrics},
+    writer::{Object, object},
+};
+use crate::{EventLogOptions, SPARK_VERSION, redaction::Redaction};
+
+/// Names of events that Spark's protocol does not spell itself are class names.
+const PACKAGE: &str = "org.apache.spark.scheduler.SparkListener";
+
+/// The first line of every log.
+pub(crate) fn log_start(out: &mut Vec<u8>) {
+    line(out, "SparkListenerLogStart", |object| object.field("Spark Version", SPARK_VERSION));
+}
+
+fn line(out: &mut Vec<u8>, event: &str, members: impl FnOnce(&mut Object<'_>)) {
+    object(out, |object| {
+        object.field("Event", event);
+        members(object);
+    });
+    out.push(b'\n');
+}
+
+/// Writes events as lines, and keeps what a line needs of earlier events: the sums of the running stage attempts.
+pub(crate) struct EventEncoder {
+    app_attempt_id: Option<String>,
+    log_block_updates: bool,
+    log_executor_metrics_updates: bool,
+    include_task_metrics_accumulators: bool,
+    redaction: Redaction,
+    /// One entry for each stage attempt between its submission and its completion.
+    running: HashMap<StageAttemptId, TaskMetrics>,
+}
+
+impl EventEncoder {
+    pub(crate) fn new(options: EventLogOptions) -> Self {
+        Self {
+            app_attempt_id: options.app_attempt_id,
+            log_block_updates: options.log_block_updates,
+            log_executor_metrics_updates: options.log_executor_metrics_updates,
+            include_task_metrics_accumulators: options.include_task_metrics_accumulators,
+            redaction: Redaction(options.redaction),
+            running: HashMap::new(),
+        }
+    }
+
+    /// Appends the lines of the event; none if the options leave it out. Should the log be flushed after it? Spark does so
+    /// for all but the events of which there are as many as tasks.
+    pub(crate) fn encode(&mut self, event: &ListenerEvent, out: &mut Vec<u8>) -> bool {
+        match event {
+            ListenerEvent::ApplicationStart { app_name, app_id, time_ms, user } => {
+                line(out, "SparkListenerApplicationStart", |object| {
+                    object.field("App Name", app_name);
+                    object.field("App ID", app_id);
+                    object.field("Timestamp", time_ms);
+                    object.field("User", user);
+                    object.optional("App Attempt ID", self.app_attempt_id.as_ref());
+                });
+            }
+            ListenerEvent::ApplicationEnd { time_ms, exit_code } => {
+                line(out, "SparkListenerApplicationEnd", |object| {
+                    object.field("Timestamp", time_ms);
+                    object.optional("ExitCode", *exit_code);
+                });
+            }
+            ListenerEvent::EnvironmentUpdate { runtime, spark_properties, system_properties } => {
+                self.environment(out, runtime, spark_properties, system_properties);
+                return false;
+            }
+            ListenerEvent::JobStart { job_id, time_ms, stages, properties } => {
+                line(out, "SparkListenerJobStart", |object| {
+                    object.field("Job ID", job_id);
+                    object.field("Submission Time", time_ms);
+                    object.array("Stage Infos", |array| {
+                        for stage in stages {
+                            array.object(|object| stage_info(object, stage, &Accumulables::All(None)));
+                        }
+                    });
+                    object.array("Stage IDs", |array| {
+                        stages.iter().for_each(|stage| array.element(stage.id.stage_id));
+                    });
+                    self.properties(object, properties);
+                });
+            }
+            ListenerEvent::JobEnd { job_id, time_ms, outcome } => {
+                line(out, "SparkListenerJobEnd", |object| {
+                    object.field("Job ID", job_id);
+                    object.field("Completion Time", time_ms);
+                    object.object("Job Result", |object| job_result(object, outcome));
+                });
+            }
+            ListenerEvent::StageSubmitted { stage, properties } => {
+                self.running.insert(stage.id, TaskMetrics::default());
+                line(out, "SparkListenerStageSubmitted", |object| {
+                    object.object("Stage Info", |object| stage_info(object, stage, &Accumulables::None));
+                    self.properties(object, properties);
+                });
+                return false;
+            }
+            ListenerEvent::StageCompleted { stage } => self.stage_completed(out, stage),
+            ListenerEvent::TaskStart { stage, task } => {
+                line(out, "SparkListenerTaskStart", |object| {
+                    stage_attempt(object, *stage);
+                    object.object("Task Info", |object| task_info(object, task, &Accumulables::None));
+                });
+                return false;
+            }
+            ListenerEvent::TaskGettingResult { task } => {
+                line(out, "SparkListenerTaskGettingResult", |object| {
+                    object.object("Task Info", |object| task_info(object, task, &Accumulables::None));
+                });
+                return false;
+            }
+            ListenerEvent::TaskEnd { stage, task_type, reason, task, metrics } => {
+                self.task_end(out, *stage, task_type, reason, task, metrics.as_ref());
+                return false;
+            }
+            ListenerEvent::SpeculativeTaskSubmitted { stage, task_index, partition } => {
+                class(out, "SpeculativeTaskSubmitted", |object| {
+                    camel_stage_attempt(object, *stage);
+                    object.field("taskIndex", task_index);
+                    object.field("partitionId", partition);
+                });
+                return false;
+            }
+            ListenerEvent::ExecutorAdded { time_ms, executor_id, info } => {
+                line(out, "SparkListenerExecutorAdded", |object| {
+                    object.field("Timestamp", time_ms);
+                    object.field("Executor ID", executor_id);
+                    object.object("Executor Info", |object| executor_info(object, info, *time_ms));
+                });
+            }
+            ListenerEvent::ExecutorRemoved { time_ms, executor_id, reason } => {
+                line(out, "SparkListenerExecutorRemoved", |object| {
+                    object.field("Timestamp", time_ms);
+                    object.field("Executor ID", executor_id);
+                    object.field("Removed Reason", reason);
+                });
+            }
+            ListenerEvent::ExecutorExcluded { time_ms, executor_id, task_failures, stage } => {
+                let names = for_stage(*stage, EXECUTOR_EXCLUDED, EXECUTOR_EXCLUDED_FOR_STAGE);
+                exclusion(out, names, |object| {
+                    object.field("time", time_ms);
+                    object.field("executorId", executor_id);
+                    object.field("taskFailures", task_failures);
+                    stage.iter().for_each(|stage| camel_stage_attempt(object, *stage));
+                });
+            }
+            ListenerEvent::ExecutorUnexcluded { time_ms, executor_id } => {
+                exclusion(out, ["ExecutorUnblacklisted", "ExecutorUnexcluded"], |object| {
+                    object.field("time", time_ms);
+                    object.field("executorId", executor_id);
+                });
+            }
+            ListenerEvent::NodeExcluded { time_ms, host, executor_failures, stage } => {
+                let names = for_stage(*stage, NODE_EXCLUDED, NODE_EXCLUDED_FOR_STAGE);
+                exclusion(out, names, |object| {
+                    object.field("time", time_ms);
+                    object.field("hostId", host);
+                    object.field("executorFailures", executor_failures);
+                    stage.iter().for_each(|stage| camel_stage_attempt(object, *stage));
+                });
+            }
+            ListenerEvent::NodeUnexcluded { time_ms, host } => {
+                exclusion(out, ["NodeUnblacklisted", "NodeUnexcluded"], |object| {
+                    object.field("time", time_ms);
+                    object.field("hostId", host);
+                });
+            }
+            ListenerEvent::UnschedulableTaskSetAdded { stage } => {
+                class(out, "UnschedulableTaskSetAdded", |object| camel_stage_attempt(object, *stage));
+            }
+            ListenerEvent::UnschedulableTaskSetRemoved { stage } => {
+                class(out, "UnschedulableTaskSetRemoved", |object| camel_stage_attempt(object, *stage));
+            }
+            ListenerEvent::BlockManagerAdded {
+                time_ms,
+                block_manager_id: id,
+                maximum_memory,
+                maximum_on_heap_memory,
+                maximum_off_heap_memory,
+            } => {
+                line(out, "SparkListenerBlockManagerAdded", |object| {
+                    object.object("Block Manager ID", |object| block_manager_id(object, id));
+                    object.field("Maximum Memory", maximum_memory);
+                    object.field("Timestamp", time_ms);
+                    object.field("Maximum Onheap Memory", maximum_on_heap_memory);
+                    object.field("Maximum Offheap Memory", maximum_off_heap_memory);
+                });
+            }
+            ListenerEvent::BlockManagerRemoved { time_ms, block_manager_id: id } => {
+                line(out, "SparkListenerBlockManagerRemoved", |object| {
+                    object.object("Block Manager ID", |object| block_manager_id(object, id));
+                    object.field("Timestamp", time_ms);
+                });
+            }
+            ListenerEvent::BlockUpdated(block) => {
+                if self.log_block_updates {
+                    line(out, "SparkListenerBlockUpdated", |object| {
+                        object.object("Block Updated Info", |object| block_updated_info(object, block));
+                    });
+                }
+                return false;
+            }
+            ListenerEvent::UnpersistRdd { rdd_id } => {
+                line(out, "SparkListenerUnpersistRDD", |object| object.field("RDD ID", rdd_id));
+            }
+            ListenerEvent::ExecutorMetricsUpdate { executor_id, updates } => {
+                if self.log_executor_metrics_updates {
+                    executor_metrics_update(out, executor_id, updates);
+                }
+                return false;
+            }
+            ListenerEvent::ResourceProfileAdded { id, executor_resources, task_resources } => {
+                line(out, "SparkListenerResourceProfileAdded", |object| {
+                    object.field("Resource Profile Id", id);
+                    object.object("Executor Resource Requests", |object| {
+                        for (name, amount) in executor_resources {
+                            object.data_object(name, |object| {
+                                object.field("Resource Name", name);
+                                object.field("Amount", amount);
+                                object.field("Discovery Script", "");
+                                object.field("Vendor", "");
+                            });
+                        }
+                    });
+                    object.object("Task Resource Requests", |object| {
+                        for (name, amount) in task_resources {
+                            object.data_object(name, |object| {
+                                object.field("Resource Name", name);
+                                object.field("Amount", amount);
+                            });
+                        }
+                    });
+                });
+            }
+        }
+        true
+    }
+
+    fn environment(
+        &self,
+        out: &mut Vec<u8>,
+        runtime: &[(String, String)],
+        spark_properties: &[(String, String)],
+        system_properties: &[(String, String)],
+    ) {
+        line(out, "SparkListenerEnvironmentUpdate", |object| {
+            self.pairs(object, "JVM Information", runtime);
+            self.pairs(object, "Spark Properties", spark_properties);
+            self.pairs(object, "Hadoop Properties", &[]);
+            self.pairs(object, "System Properties", system_properties);
+            self.pairs(object, "Metrics Properties", &[]);
+            self.pairs(object, "Classpath Entries", &[]);
+        });
+    }
+
+    fn pairs(&self, object: &mut Object<'_>, name: &'static str, pairs: &[(String, String)]) {
+        let redacted = pairs.iter().map(|(key, value)| (key.as_str(), self.redaction.apply(key, value)));
+        object.texts(name, redacted);
+    }
+
+    fn properties(&self, object: &mut Object<'_>, properties: &LocalProperties) {
+        let redacted = properties.iter().map(|(key, value)| (key.as_str(), self.redaction.apply(key, value)));
+        object.texts("Properties", redacted);
+    }
+
+    fn stage_completed(&mut self, out: &mut Vec<u8>, stage: &StageSnapshot) {
+        let totals = self.running.remove(&stage.id);
+        let metrics = totals
+            .as_ref()
+            .filter(|_| self.include_task_metrics_accumulators)
+            .map(|value| MetricAccumulables { stage: stage.id, update: None, value });
+        line(out, "SparkListenerStageCompleted", |object| {
+            object.object("Stage Info", |object| stage_info(object, stage, &Accumulables::All(metrics)));
+        });
+    }
+
+    fn task_end(
+        &mut self,
+        out: &mut Vec<u8>,
+        stage: StageAttemptId,
+        task_type: &str,
+        reason: &TaskEndReason,
+        task: &TaskSnapshot,
+        metrics: Option<&Arc<TaskMetrics>>,
+    ) {
+        // A task that ends after its stage counts for itself only.
+        let totals = match (self.running.get_mut(&stage), metrics) {
+            (Some(totals), Some(metrics)) => {
+                *totals += metrics;
+                Some(&*totals)
+            }
+            (_, metrics) => metrics.map(Arc::as_ref),
+        };
+        let accumulables = totals.filter(|_| self.include_task_metrics_accumulators).map(|value| MetricAccumulables {
+            stage,
+            update: metrics.map(Arc::as_ref),
+            value,
+        });
+        line(out, "SparkListenerTaskEnd", |object| {
+            stage_attempt(object, stage);
+            object.field("Task Type", task_type);
+            object.object("Task End Reason", |object| task_end_reason(object, reason));
+            object.object("Task Info", |object| task_info(object, task, &Accumulables::All(accumulables)));
+            executor_metrics(object);
+            if let Some(metrics) = metrics {
+                object.object("Task Metrics", |object| task_metrics(object, metrics));
+            }
+        });
+    }
+}
+
+const EXECUTOR_EXCLUDED: [&str; 2] = ["ExecutorBlacklisted", "ExecutorExcluded"];
+const EXECUTOR_EXCLUDED_FOR_STAGE: [&str; 2] = ["ExecutorBlacklistedForStage", "ExecutorExcludedForStage"];
+const NODE_EXCLUDED: [&str; 2] = ["NodeBlacklisted", "NodeExcluded"];
+const NODE_EXCLUDED_FOR_STAGE: [&str; 2] = ["NodeBlacklistedForStage", "NodeExcludedForStage"];
+
+fn for_stage(
+    stage: Option<StageAttemptId>,
+    application: [&'static str; 2],
+    for_stage: [&'static str; 2],
+) -> [&'static str; 2] {
+    if stage.is_some() { for_stage } else { application }
+}
+
+/// The same event under its old and its new name.
+fn exclusion(out: &mut Vec<u8>, names: [&str; 2], members: impl Fn(&mut Object<'_>)) {
+    for name in names {
+        class(out, name, &members);
+    }
+}
+
+fn class(out: &mut Vec<u8>, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+    line(out, &format!("{PACKAGE}{name}"), members);
+}
+
+fn stage_attempt(object: &mut Object<'_>, stage: StageAttemptId) {
+    object.field("Stage ID", stage.stage_id);
+    object.field("Stage Attempt ID", stage.attempt);
+}
+
+fn camel_stage_attempt(object: &mut Object<'_>, stage: StageAttemptId) {
+    object.field("stageId", stage.stage_id);
+    object.field("stageAttemptId", stage.attempt);
+}
+
+fn job_result(object: &mut Object<'_>, outcome: &JobOutcome) {
+    match outcome {
+        JobOutcome::Succeeded => object.field("Result", "JobSucceeded"),
+        JobOutcome::Failed { message } => {
+            object.field("Result", "JobFailed");
+            object.object("Exception", |object| {
+                object.field("Message", message);
+                object.array("Stack Trace", |_| {});
+            });
+        }
+    }
+}
+
+fn executor_metrics_update(
+    out: &mut Vec<u8>,
+    executor_id: &ExecutorId,
+    updates: &[(TaskId, StageAttemptId, Vec<AccumulatorUpdate>)],
+) {
+    line(out, "SparkListenerExecutorMetricsUpdate", |object| {
+        object.field("Executor ID", executor_id);
+        object.array("Metrics Updated", |array| {
+            for (task_id, stage, updates) in updates {
+                array.object(|object| {
+                    object.field("Task ID", task_id);
+                    stage_attempt(object, *stage);
+                    object.array("Accumulator Updates", |array| {
+                        updates.iter().for_each(|update| array.object(|object| accumulator_update(object, update)));
+                    });
+                });
+            }
+        });
+        object.array("Executor Metrics Updated", |_| {});
+    });
+}

@@ -1,0 +1,118 @@
+//! JSON text, written in order into a buffer: no tree of values in between, because tens of thousands of events a second
+//! pass through here.
+
+use serde::Serialize;
+
+/// Writes the members of one object.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+/// Writes the elements of one array.
+pub(crate) struct Array<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+/// Appends one object.
+pub(crate) fn object(out: &mut Vec<u8>, members: impl FnOnce(&mut Object<'_>)) {
+    out.push(b'{');
+    members(&mut Object { out, first: true });
+    out.push(b'}');
+}
+
+fn array(out: &mut Vec<u8>, elements: impl FnOnce(&mut Array<'_>)) {
+    out.push(b'[');
+    elements(&mut Array { out, first: true });
+    out.push(b']');
+}
+
+/// Appends one number, text or boolean.
+fn scalar(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    serde_json::to_writer(out, value).expect("numbers, texts and booleans are JSON, and a buffer takes everything");
+}
+
+fn separate(out: &mut Vec<u8>, first: &mut bool) {
+    if !std::mem::take(first) {
+        out.push(b',');
+    }
+}
+
+impl Object<'_> {
+    /// A name of Spark's protocol: it needs no escapes, and is written for every event.
+    fn name(&mut self, name: &'static str) {
+        separate(self.out, &mut self.first);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A name that is data.
+    fn data_name(&mut self, name: &str) {
+        separate(self.out, &mut self.first);
+        scalar(self.out, name);
+        self.out.push(b':');
+    }
+
+    /// A member with a number, text or boolean.
+    pub(crate) fn field(&mut self, name: &'static str, value: impl Serialize) {
+        self.name(name);
+        scalar(self.out, &value);
+    }
+
+    /// The same, or nothing.
+    pub(crate) fn optional(&mut self, name: &'static str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.field(name, value);
+        }
+    }
+
+    /// A member with an object.
+    pub(crate) fn object(&mut self, name: &'static str, members: impl FnOnce(&mut Object<'_>)) {
+        self.name(name);
+        object(self.out, members);
+    }
+
+    /// A member with an object, whose name is data.
+    pub(crate) fn data_object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+        self.data_name(name);
+        object(self.out, members);
+    }
+
+    /// A member with an array.
+    pub(crate) fn array(&mut self, name: &'static str, elements: impl FnOnce(&mut Array<'_>)) {
+        self.name(name);
+        array(self.out, elements);
+    }
+
+    /// A member whose object is made of these names and texts.
+    pub(crate) fn texts<'t>(&mut self, name: &'static str, texts: impl IntoIterator<Item = (&'t str, &'t str)>) {
+        self.object(name, |object| {
+            for (name, text) in texts {
+                object.data_name(name);
+                scalar(object.out, text);
+            }
+        });
+    }
+
+    /// A member with JSON that was written before.
+    pub(crate) fn written(&mut self, name: &'static str, json: &[u8]) {
+        self.name(name);
+        self.out.extend_from_slice(json);
+    }
+}
+
+impl Array<'_> {
+    /// A number, text or boolean.
+    pub(crate) fn element(&mut self, value: impl Serialize) {
+        separate(self.out, &mut self.first);
+        scalar(self.out, &value);
+    }
+
+    /// An object.
+    pub(crate) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        separate(self.out, &mut self.first);
+        object(self.out, members);
+    }
+}

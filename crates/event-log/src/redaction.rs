@@ -1,0 +1,20 @@
+//! Keeps secrets out of the log (SE-08).
+
+use regex::Regex;
+
+/// What stands in the place of a secret; Spark's text, which tools look for.
+const REDACTED: &str = "*********(redacted)";
+
+/// Decides which values are secrets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Redaction(pub Option<Regex>);
+
+impl Redaction {
+    /// The value as it may be written: a secret if the pattern matches its key or itself, as in Spark.
+    pub(crate) fn apply<'a>(&self, key: &str, value: &'a str) -> &'a str {
+        match &self.0 {
+            Some(pattern) if pattern.is_match(key) || pattern.is_match(value) => REDACTED,
+            _ => value,
+        }
+    }
+}

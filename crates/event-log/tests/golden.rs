@@ -1,0 +1,199 @@
+//! Lines compared with what real Spark 4.3 writes: names, types and order of fields, recorded in
+//! `spark-4.3-events.json` from applications that it ran. A `?` after a name: not in every event of that kind; `*`: names
+//! that are data.
+
+mod made_up;
+
+use std::{collections::BTreeSet, fs};
+
+use firesteel_event_log::{EventLogListener, EventLogOptions};
+use firesteel_listener_bus::Listener;
+use firesteel_model::ListenerEvent;
+use serde_json::{Map, Value};
+
+fn lines(options: impl FnOnce(EventLogOptions) -> EventLogOptions, events: &[ListenerEvent]) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut listener = EventLogListener::open(options(made_up::options(directory.path(), "app-1"))).unwrap();
+    events.iter().for_each(|event| listener.on_event(event));
+    listener.on_stop();
+    fs::read_to_string(listener.path()).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn story() -> Vec<Value> {
+    let lines = lines(|options| options, &made_up::events("app-1"));
+    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn recorded() -> Map<String, Value> {
+    serde_json::from_str(include_str!("spark-4.3-events.json")).unwrap()
+}
+
+/// Compares one value with the recorded shape and adds what differs.
+fn compare(path: &str, shape: &Value, value: &Value, differences: &mut Vec<String>) {
+    match (shape, value) {
+        (Value::Null, _) => {}
+        (Value::String(types), value) => {
+            let found = match value {
+                Value::Bool(_) => "boolean",
+                Value::Number(_) => "number",
+                Value::String(_) => "text",
+                Value::Null => "null",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+            };
+            if !types.split('|').any(|known| known == found) {
+                differences.push(format!("{path}: {found} instead of {types}"));
+            }
+        }
+        (Value::Array(shapes), Value::Array(elements)) => {
+            if let Some(shape) = shapes.first() {
+                elements.iter().for_each(|element| compare(&format!("{path}[]"), shape, element, differences));
+            }
+        }
+        (Value::Object(shape), Value::Object(members)) => compare_members(path, shape, members, differences),
+        (shape, value) => differences.push(format!("{path}: {value} instead of {shape}")),
+    }
+}
+
+fn compare_members(
+    path: &str,
+    shape: &Map<String, Value>,
+    members: &Map<String, Value>,
+    differences: &mut Vec<String>,
+) {
+    if let Some(any) = shape.get("*") {
+        members.iter().for_each(|(name, value)| compare(&format!("{path}/{name}"), any, value, differences));
+        return;
+    }
+    let known: Vec<_> = shape.keys().map(|name| name.trim_end_matches('?')).collect();
+    let unknown: Vec<_> = members.keys().filter(|name| !known.contains(&name.as_str())).collect();
+    if !unknown.is_empty() {
+        differences.push(format!("{path}: Spark has no {unknown:?}"));
+    }
+    let order: Vec<_> = known.iter().filter(|name| members.contains_key(**name)).copied().collect();
+    let ours: Vec<_> = members.keys().map(String::as_str).filter(|name| known.contains(name)).collect();
+    if order != ours {
+        differences.push(format!("{path}: order {ours:?} instead of {order:?}"));
+    }
+    for (name, shape) in shape {
+        match members.get(name.trim_end_matches('?')) {
+            Some(value) => compare(&format!("{path}/{}", name.trim_end_matches('?')), shape, value, differences),
+            None if name.ends_with('?') => {}
+            None => differences.push(format!("{path}: {name} is missing")),
+        }
+    }
+}
+
+/// Not in every event, though it was in all that were recorded: the user's accumulators have no name if they were given
+/// none, ours may have no value, and a task without metrics has none.
+const OPTIONAL: [&str; 4] =
+    ["/Accumulables[]: Name is", "/Accumulables[]: Value is", "/Accumulables[]: Update is", "Task Metrics is missing"];
+
+#[test]
+fn every_recorded_kind_has_sparks_fields_types_and_order() {
+    let recorded = recorded();
+    let mut seen = BTreeSet::new();
+    let mut differences = Vec::new();
+    for event in story() {
+        let kind = event["Event"].as_str().unwrap();
+        let Some(shape) = recorded.get(kind) else { continue };
+        // Of failed fetches, lost executors and denied commits, Spark's round trip is the witness.
+        let reason = event["Task End Reason"]["Reason"].as_str();
+        if reason.is_some_and(|reason| ["FetchFailed", "ExecutorLostFailure", "TaskCommitDenied"].contains(&reason)) {
+            continue;
+        }
+        seen.insert(kind.to_owned());
+        compare(kind, shape, &event, &mut differences);
+    }
+    differences.retain(|difference| !OPTIONAL.iter().any(|optional| difference.contains(optional)));
+    assert!(differences.is_empty(), "{differences:#?}");
+    let missing: Vec<_> = recorded.keys().filter(|kind| !seen.contains(*kind)).collect();
+    assert!(missing.is_empty(), "the story has no {missing:?}");
+}
+
+#[test]
+fn kinds_that_spark_reads_but_does_not_write_are_there_too() {
+    let kinds: BTreeSet<_> = story().iter().map(|event| event["Event"].as_str().unwrap().to_owned()).collect();
+    for kind in [
+        "SparkListenerTaskGettingResult",
+        "org.apache.spark.scheduler.SparkListenerSpeculativeTaskSubmitted",
+        "org.apache.spark.scheduler.SparkListenerUnschedulableTaskSetAdded",
+        "org.apache.spark.scheduler.SparkListenerUnschedulableTaskSetRemoved",
+    ] {
+        assert!(kinds.contains(kind), "{kind}");
+    }
+}
+
+#[test]
+fn the_first_line_names_the_version() {
+    let lines = lines(|options| options, &[]);
+    assert_eq!(lines, [r#"{"Event":"SparkListenerLogStart","Spark Version":"4.3.0"}"#]);
+}
+
+#[test]
+fn lines_look_like_this() {
+    let lines =
+        lines(|options| EventLogOptions { app_attempt_id: Some("2".to_owned()), ..options }, &made_up::start("app-1"));
+    for expected in [
+        concat!(
+            r#"{"Event":"SparkListenerApplicationStart","App Name":"made up \"application\" ☃ <b>","App ID":"app-1","#,
+            r#""Timestamp":1795265600000,"User":"someone","App Attempt ID":"2"}"#
+        ),
+        concat!(
+            r#"{"Event":"SparkListenerResourceProfileAdded","Resource Profile Id":0,"Executor Resource Requests":{"#,
+            r#""cores":{"Resource Name":"cores","Amount":2,"Discovery Script":"","Vendor":""},"#,
+            r#""memory":{"Resource Name":"memory","Amount":1024,"Discovery Script":"","Vendor":""}},"#,
+            r#""Task Resource Requests":{"cpus":{"Resource Name":"cpus","Amount":1.0}}}"#
+        ),
+        concat!(
+            r#"{"Event":"SparkListenerExecutorAdded","Timestamp":1795265600100,"Executor ID":"1","Executor Info":{"#,
+            r#""Host":"host-1","Total Cores":2,"Log Urls":{"stdout":"http://host-1:8081/stdout"},"#,
+            r#""Attributes":{"CONTAINER":"c-1"},"Resources":{"gpu":{"name":"gpu","addresses":["0"]}},"#,
+            r#""Resource Profile Id":0,"Registration Time":1795265600100}}"#
+        ),
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "no {expected} in {lines:#?}");
+    }
+}
+
+#[test]
+fn block_updates_and_executor_metrics_are_written_only_if_asked_for() {
+    let quiet = |options| EventLogOptions { log_block_updates: false, log_executor_metrics_updates: false, ..options };
+    let lines = lines(quiet, &made_up::events("app-1"));
+    for kind in ["SparkListenerBlockUpdated", "SparkListenerExecutorMetricsUpdate"] {
+        assert!(!lines.iter().any(|line| line.contains(kind)), "{kind}");
+    }
+}
+
+#[test]
+fn task_metrics_are_told_as_accumulators_unless_that_is_off() {
+    let story = story();
+    let ends: Vec<_> = story.iter().filter(|event| event["Event"] == "SparkListenerTaskEnd").collect();
+    let run_time = |event: &Value, field: &str| {
+        let accumulables = event["Task Info"]["Accumulables"].as_array().unwrap();
+        let found = accumulables.iter().find(|info| info["Name"] == "internal.metrics.executorRunTime");
+        found.map(|info| info[field].as_u64().unwrap())
+    };
+    assert_eq!((run_time(ends[0], "Update"), run_time(ends[0], "Value")), (Some(500), Some(500)));
+    assert_eq!((run_time(ends[1], "Update"), run_time(ends[1], "Value")), (Some(500), Some(1000)));
+    let completed = story.iter().find(|event| event["Event"] == "SparkListenerStageCompleted").unwrap();
+    let sums = completed["Stage Info"]["Accumulables"].as_array().unwrap();
+    let read = sums.iter().find(|info| info["Name"] == "internal.metrics.input.bytesRead").unwrap();
+    assert_eq!(read["Value"], 20_000);
+
+    let without = |options| EventLogOptions { include_task_metrics_accumulators: false, ..options };
+    let lines = lines(without, &made_up::job_that_fails());
+    assert!(lines.iter().any(|line| line.contains("SparkListenerTaskEnd")));
+    assert!(!lines.iter().any(|line| line.contains("internal.metrics.")));
+}
+
+#[test]
+fn secrets_stay_out() {
+    let redaction = regex::Regex::new("(?i)secret|password|token|access[.]?key").unwrap();
+    let with = |options| EventLogOptions { redaction: Some(redaction), ..options };
+    let text = lines(with, &made_up::events("app-1")).join("\n");
+    assert!(text.contains(r#""spark.made.up.password":"*********(redacted)""#));
+    assert!(text.contains(r#""made.up.token":"*********(redacted)""#));
+    assert!(!text.contains("hunter2") && !text.contains("do not tell"));
+    assert!(text.contains(r#""spark.jobGroup.id":"group one""#));
+}

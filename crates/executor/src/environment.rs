@@ -1,0 +1,185 @@
+//! What an executor offers to all its tasks: Spark's `SparkEnv`.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use firesteel_block_store::{MemoryManager, TaskMemory};
+use firesteel_local_dirs::LocalDirs;
+use firesteel_memory::MemoryMode;
+use firesteel_messages::{Answer, ExecutorMessage, Question, TaskResult};
+use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ShuffleId, TaskId};
+
+use crate::{
+    KillSwitch, TaskContext, TaskFailure,
+    driver_link::{AskError, DriverLink, Questions},
+    map_outputs::{MapOutputs, MapStatuses},
+    shuffle::ExecutorShuffle,
+    storage::ExecutorStorage,
+};
+
+/// What an executor offers to all its tasks.
+pub struct Environment {
+    driver: Arc<dyn DriverLink>,
+    questions: Arc<Questions>,
+    map_outputs: MapOutputs,
+    local_dirs: Arc<LocalDirs>,
+    memory: Arc<MemoryManager>,
+    shuffle: Arc<ExecutorShuffle>,
+    storage: ExecutorStorage,
+    options: EnvironmentOptions,
+}
+
+/// Sizes and time-outs. Each field names its key.
+#[derive(Clone, Debug)]
+pub struct EnvironmentOptions {
+    /// `spark.task.maxDirectResultSize`, 1 MiB: larger results are stored and fetched (RT-33).
+    pub max_direct_result_size: ByteCount,
+    /// `spark.rpc.askTimeout`, 120 s.
+    pub ask_time_out: Duration,
+    /// `spark.barrier.sync.timeout`, 365 days: how long tasks of a barrier stage wait for one another (RT-48).
+    pub barrier_sync_time_out: Duration,
+    /// `spark.shuffle.spill.compress`.
+    pub compress_spills: bool,
+}
+
+impl Default for EnvironmentOptions {
+    fn default() -> Self {
+        Self {
+            max_direct_result_size: ByteCount::mib(1),
+            ask_time_out: Duration::from_secs(120),
+            barrier_sync_time_out: Duration::from_secs(365 * 24 * 60 * 60),
+            compress_spills: true,
+        }
+    }
+}
+
+impl Environment {
+    /// The environment of one executor, which is the one that its storage says. `questions` must be those that the storage
+    /// asks with.
+    pub fn new(
+        driver: Arc<dyn DriverLink>,
+        questions: Arc<Questions>,
+        local_dirs: Arc<LocalDirs>,
+        shuffle: Arc<ExecutorShuffle>,
+        storage: ExecutorStorage,
+        options: EnvironmentOptions,
+    ) -> Self {
+        Self {
+            driver,
+            questions,
+            map_outputs: MapOutputs::default(),
+            local_dirs,
+            memory: Arc::clone(storage.blocks().memory()),
+            shuffle,
+            storage,
+            options,
+        }
+    }
+
+    /// Which executor this is.
+    pub fn executor_id(&self) -> &ExecutorId {
+        &self.block_manager_id().executor_id
+    }
+
+    /// The name that peers reach its host by.
+    pub fn host(&self) -> &str {
+        &self.block_manager_id().host
+    }
+
+    /// Where its blocks are served.
+    pub fn block_manager_id(&self) -> &BlockManagerId {
+        self.storage.blocks().id()
+    }
+
+    /// What it has for shuffles.
+    pub fn shuffle(&self) -> &Arc<ExecutorShuffle> {
+        &self.shuffle
+    }
+
+    /// What it stores: cached partitions, broadcast values, large results.
+    pub fn storage(&self) -> &ExecutorStorage {
+        &self.storage
+    }
+
+    /// The way to the driver.
+    pub fn driver(&self) -> &dyn DriverLink {
+        &*self.driver
+    }
+
+    /// The scratch directories.
+    pub fn local_dirs(&self) -> &Arc<LocalDirs> {
+        &self.local_dirs
+    }
+
+    /// Questions that wait for the driver's answers.
+    pub fn questions(&self) -> &Questions {
+        &self.questions
+    }
+
+    /// What is known of map outputs.
+    pub fn map_outputs(&self) -> &MapOutputs {
+        &self.map_outputs
+    }
+
+    /// Where the outputs of a shuffle are, asked by a task.
+    pub fn map_statuses(&self, shuffle_id: ShuffleId, context: &TaskContext) -> Result<MapStatuses, AskError> {
+        let killed = || context.is_interrupted();
+        self.map_outputs.get(shuffle_id, &self.questions, self.driver(), self.options.ask_time_out, killed)
+    }
+
+    /// Asks the driver something for a task.
+    pub fn ask(
+        &self,
+        question: firesteel_messages::Question,
+        context: &TaskContext,
+    ) -> Result<firesteel_messages::Answer, AskError> {
+        self.questions.ask(self.driver(), question, self.options.ask_time_out, || context.is_interrupted())
+    }
+
+    /// Waits until all tasks of the stage attempt have come to the same barrier, and gives what each of them brought. The
+    /// driver ends the wait when its time is up; only if it does not answer at all does the task give up by itself.
+    pub fn barrier_sync(&self, message: Option<String>, context: &TaskContext) -> Result<Vec<String>, AskError> {
+        let question = Question::BarrierSync {
+            stage: context.stage(),
+            task_id: context.task_id(),
+            epoch: context.next_barrier_epoch(),
+            message,
+        };
+        let time_out = self.options.barrier_sync_time_out.saturating_add(self.options.ask_time_out);
+        match self.questions.ask(self.driver(), question, time_out, || context.is_interrupted())? {
+            Answer::BarrierPassed(messages) => Ok(messages),
+            other => Err(AskError::Refused(format!("the answer to a barrier was {other:?}"))),
+        }
+    }
+
+    pub(crate) fn max_direct_result_size(&self) -> ByteCount {
+        self.options.max_direct_result_size
+    }
+
+    pub(crate) fn store_result(&self, task_id: TaskId, bytes: Bytes) -> Result<TaskResult, TaskFailure> {
+        self.storage.store_result(task_id, bytes)
+    }
+
+    /// The most storage memory there can be.
+    pub fn storage_memory(&self, mode: MemoryMode) -> ByteCount {
+        self.memory.usage(mode).capacity
+    }
+
+    /// Are spilled runs compressed?
+    pub fn compress_spills(&self) -> bool {
+        self.options.compress_spills
+    }
+
+    /// Memory in the name of a task.
+    pub(crate) fn task_memory(&self, task_id: TaskId, kill: &KillSwitch) -> TaskMemory {
+        TaskMemory::new(Arc::clone(&self.memory), task_id, MemoryMode::OnHeap, Arc::clone(kill.flag()))
+    }
+
+    /// Takes an order about what is stored; it is carried out apart from the caller.
+    pub(crate) fn handle_storage(&self, message: ExecutorMessage) {
+        if let ExecutorMessage::RemoveShuffle(shuffle_id) = message {
+            self.map_outputs.forget(shuffle_id);
+        }
+        self.storage.orders().give(message);
+    }
+}

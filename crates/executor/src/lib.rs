@@ -1,0 +1,37 @@
+//! The executor: takes tasks, runs them in its slots, reports how they ended (RT-02).
+//!
+//! It knows stages as bytes and tasks as numbers; what they compute is the business of a [`TaskRunner`]. What tasks share
+//! (scratch directories, blocks, memory, map outputs) is in the [`Environment`]; what one task knows of itself is in its
+//! [`TaskContext`]. It has never heard of SQL or Python, and not of sockets either: messages come in by
+//! [`Executor::handle`] and go out by a [`DriverLink`].
+
+#![forbid(unsafe_code)]
+
+mod cpu_time;
+mod driver_link;
+mod environment;
+mod executor;
+mod failure;
+mod map_outputs;
+mod memory_usage;
+mod metrics;
+mod panics;
+mod runner;
+mod shuffle;
+mod storage;
+mod task_context;
+
+pub use driver_link::{AskError, DriverLink, Questions};
+pub use environment::{Environment, EnvironmentOptions};
+pub use executor::Executor;
+pub use failure::TaskFailure;
+pub use map_outputs::{MapOutputs, MapStatuses};
+pub use memory_usage::{peak_resident_bytes, resident_bytes};
+pub use metrics::{Counter, TaskMetricsRecorder};
+pub use runner::{PreparedStage, TaskRunner};
+pub use shuffle::{ExecutorShuffle, ShuffleOptions, StartDataPlaneError};
+pub use storage::{
+    DataPlaneTransfer, ExecutorBlockSource, ExecutorStorage, StorageOptions, StorageOrders, StoragePlace,
+    fetch_task_result,
+};
+pub use task_context::{KillSwitch, TaskAccumulator, TaskContext};

@@ -1,0 +1,131 @@
+//! What an executor has for shuffles: where files are, how they are written, how others' are fetched.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+};
+
+use firesteel_local_dirs::LocalDirs;
+use firesteel_model::{ApplicationId, ByteCount, ExecutorId, ShuffleId};
+use firesteel_rpc::Secret;
+use firesteel_shuffle::{FetchLimits, ShuffleBlockResolver, ShuffleReadContext, WriterOptions};
+use firesteel_transfer::{ClientOptions, LocalDirsSpool, TransferClient, TransferRuntime};
+use parking_lot::Mutex;
+use tracing::debug;
+
+/// The index cache of one executor: Spark's `spark.shuffle.service.index.cache.size`.
+const INDEX_CACHE_SIZE: ByteCount = ByteCount::mib(100);
+
+/// How shuffles are written and read. Each field names its keys in its own type.
+#[derive(Clone, Debug, Default)]
+pub struct ShuffleOptions {
+    /// Of map outputs.
+    pub writer: WriterOptions,
+    /// Of reduce tasks.
+    pub limits: FetchLimits,
+    /// Of connections to peers.
+    pub client: ClientOptions,
+}
+
+/// What an executor has for shuffles.
+pub struct ExecutorShuffle {
+    application_id: ApplicationId,
+    executor_id: ExecutorId,
+    local_dirs: Arc<LocalDirs>,
+    resolver: Arc<ShuffleBlockResolver>,
+    options: ShuffleOptions,
+    secret: Secret,
+    /// Made at the first read of a shuffle: an application without one starts no thread for it.
+    client: OnceLock<TransferClient>,
+    starting: Mutex<()>,
+    runtime: OnceLock<Arc<TransferRuntime>>,
+}
+
+/// The data plane's threads could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("could not start the threads of the data plane")]
+pub struct StartDataPlaneError(#[from] io::Error);
+
+impl ExecutorShuffle {
+    /// For one executor of an application whose processes know `secret`.
+    pub fn new(
+        application_id: ApplicationId,
+        executor_id: ExecutorId,
+        local_dirs: Arc<LocalDirs>,
+        secret: Secret,
+        options: ShuffleOptions,
+    ) -> Self {
+        let resolver = Arc::new(ShuffleBlockResolver::new(INDEX_CACHE_SIZE));
+        resolver.register(application_id.clone(), executor_id.clone(), Arc::clone(&local_dirs));
+        Self {
+            application_id,
+            executor_id,
+            local_dirs,
+            resolver,
+            options,
+            secret,
+            client: OnceLock::new(),
+            starting: Mutex::new(()),
+            runtime: OnceLock::new(),
+        }
+    }
+
+    /// How map outputs are written.
+    pub fn writer_options(&self) -> &WriterOptions {
+        &self.options.writer
+    }
+
+    /// How much a reduce task may have under way.
+    pub fn fetch_limits(&self) -> &FetchLimits {
+        &self.options.limits
+    }
+
+    /// Where this executor's files are.
+    pub fn resolver(&self) -> &Arc<ShuffleBlockResolver> {
+        &self.resolver
+    }
+
+    /// What a reduce task needs.
+    pub fn read_context(&self) -> Result<ShuffleReadContext, StartDataPlaneError> {
+        Ok(ShuffleReadContext {
+            application_id: self.application_id.clone(),
+            executor_id: self.executor_id.clone(),
+            resolver: Arc::clone(&self.resolver),
+            client: self.client()?.clone(),
+        })
+    }
+
+    /// The way to other block managers.
+    pub fn client(&self) -> Result<&TransferClient, StartDataPlaneError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let _starting = self.starting.lock();
+        let runtime = self.runtime()?;
+        let spool = Arc::new(LocalDirsSpool::new(Arc::clone(&self.local_dirs)));
+        Ok(self
+            .client
+            .get_or_init(|| TransferClient::new(runtime, self.secret.clone(), spool, self.options.client.clone())))
+    }
+
+    /// The threads of the data plane, for a server as well.
+    pub fn runtime(&self) -> Result<&Arc<TransferRuntime>, StartDataPlaneError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = Arc::new(TransferRuntime::new(DATA_PLANE_THREADS)?);
+        Ok(self.runtime.get_or_init(|| runtime))
+    }
+
+    /// Deletes the files of a shuffle.
+    pub fn remove(&self, shuffle_id: ShuffleId) {
+        match self.resolver.remove_shuffle(&self.application_id, &self.executor_id, shuffle_id) {
+            Ok(files) => debug!(%shuffle_id, files, "shuffle removed"),
+            Err(error) => debug!(%shuffle_id, %error, "shuffle not removed"),
+        }
+    }
+}
+
+/// Two threads are enough for 10 Gbit/s.
+const DATA_PLANE_THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();

@@ -1,0 +1,106 @@
+//! Compressed files, told by their suffix.
+//!
+//! A codec is a whole-file format: what `gzip`, `bzip2`, `zstd` and Hadoop's own framings write. None of them is split:
+//! bzip2, which Hadoop can split at its blocks, is read from its beginning here as the others are.
+
+mod block_framing;
+mod decoder;
+mod encoder;
+
+use std::{fmt, str::FromStr};
+
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+
+use crate::FilePath;
+
+/// A format of compressed files.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Codec {
+    /// `.gz`; several members in one file are read as one.
+    Gzip,
+    /// `.bz2`; several streams in one file are read as one.
+    Bzip2,
+    /// `.zst`.
+    Zstandard,
+    /// `.lz4`: Hadoop's block framing, or the frames that the `lz4` command writes, told apart by their first bytes.
+    Lz4,
+    /// `.deflate`: a zlib stream, Hadoop's `DefaultCodec`.
+    Deflate,
+    /// `.snappy`: Hadoop's block framing, or Snappy's own frames, told apart by their first bytes.
+    Snappy,
+}
+
+/// A name is not one of a codec.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no compression codec is named {0:?}; known are gzip, bzip2, zstd, lz4, deflate and snappy, or Hadoop's class names such as {class}", class = Codec::Gzip.class_name())]
+pub struct UnknownCodecError(pub String);
+
+impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; 6] = [Self::Gzip, Self::Bzip2, Self::Zstandard, Self::Lz4, Self::Deflate, Self::Snappy];
+
+    /// The codec that a file's suffix tells, if any.
+    pub fn of_path(path: &FilePath) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| path.name().ends_with(codec.suffix()))
+    }
+
+    /// The suffix of its files, with the dot.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Gzip => ".gz",
+            Self::Bzip2 => ".bz2",
+            Self::Zstandard => ".zst",
+            Self::Lz4 => ".lz4",
+            Self::Deflate => ".deflate",
+            Self::Snappy => ".snappy",
+        }
+    }
+
+    /// The short name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Zstandard => "zstd",
+            Self::Lz4 => "lz4",
+            Self::Deflate => "deflate",
+            Self::Snappy => "snappy",
+        }
+    }
+
+    /// The name of Hadoop's class, which Spark programs pass to `saveAsTextFile`.
+    pub const fn class_name(self) -> &'static str {
+        match self {
+            Self::Gzip => "org.apache.hadoop.io.compress.GzipCodec",
+            Self::Bzip2 => "org.apache.hadoop.io.compress.BZip2Codec",
+            Self::Zstandard => "org.apache.hadoop.io.compress.ZStandardCodec",
+            Self::Lz4 => "org.apache.hadoop.io.compress.Lz4Codec",
+            Self::Deflate => "org.apache.hadoop.io.compress.DefaultCodec",
+            Self::Snappy => "org.apache.hadoop.io.compress.SnappyCodec",
+        }
+    }
+}
+
+impl FromStr for Codec {
+    type Err = UnknownCodecError;
+
+    /// Takes a short name in any case, Hadoop's class name, or that name without its package.
+    fn from_str(name: &str) -> Result<Self, UnknownCodecError> {
+        if name == "org.apache.hadoop.io.compress.DeflateCodec" {
+            return Ok(Self::Deflate);
+        }
+        let known = |codec: &Self| {
+            let class = codec.class_name();
+            let simple = class.rsplit('.').next().unwrap_or_default();
+            name == class || name.eq_ignore_ascii_case(simple) || name.eq_ignore_ascii_case(codec.name())
+        };
+        Self::ALL.into_iter().find(known).ok_or_else(|| UnknownCodecError(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

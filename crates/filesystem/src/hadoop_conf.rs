@@ -1,0 +1,179 @@
+//! Hadoop's configuration: `core-site.xml` and `hdfs-site.xml`, overridden by `spark.hadoop.*`.
+
+use std::{
+    collections::BTreeMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::BoxedError;
+
+/// The prefix under which Spark's configuration carries Hadoop's.
+const SPARK_PREFIX: &str = "spark.hadoop.";
+
+/// Hadoop properties by name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HadoopConf {
+    properties: BTreeMap<String, String>,
+    directory: Option<PathBuf>,
+}
+
+/// A configuration file of Hadoop cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("could not read Hadoop's configuration file {path} (found through HADOOP_CONF_DIR)")]
+pub struct LoadHadoopConfError {
+    path: PathBuf,
+    #[source]
+    source: BoxedError,
+}
+
+/// A property has a value that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("spark.hadoop.{key} is {value:?}, but {wanted} is wanted")]
+pub struct HadoopPropertyError {
+    /// The property's name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// What it should be.
+    pub wanted: &'static str,
+}
+
+impl HadoopConf {
+    /// From Spark properties: every `spark.hadoop.X` gives `X`. Other keys are left alone; no file is read.
+    pub fn from_spark<K: AsRef<str>, V: Into<String>>(properties: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut conf = Self::default();
+        for (key, value) in properties {
+            if let Some(key) = key.as_ref().strip_prefix(SPARK_PREFIX) {
+                conf.properties.insert(key.to_owned(), value.into());
+            }
+        }
+        conf
+    }
+
+    /// Adds what `core-site.xml` and `hdfs-site.xml` of a directory say, below what is set already. A missing file says nothing.
+    pub fn with_directory(mut self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
+        for name in ["hdfs-site.xml", "core-site.xml"] {
+            let path = directory.join(name);
+            for (key, value) in read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })? {
+                self.properties.entry(key).or_insert(value);
+            }
+        }
+        self.directory = Some(directory.to_owned());
+        Ok(self)
+    }
+
+    /// [`Self::with_directory`] for the directory that `HADOOP_CONF_DIR` names, if it is set.
+    pub fn with_environment(self) -> Result<Self, LoadHadoopConfError> {
+        match env::var_os("HADOOP_CONF_DIR").filter(|directory| !directory.is_empty()) {
+            Some(directory) => self.with_directory(Path::new(&directory)),
+            None => Ok(self),
+        }
+    }
+
+    /// Sets a property, named without `spark.hadoop.`.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.properties.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// A property, if it is set; without blanks around it.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.properties.get(key).map(|value| value.trim())
+    }
+
+    /// A property that is `true` or `false`.
+    pub fn get_bool(&self, key: &str, default: bool) -> Result<bool, HadoopPropertyError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(value) => Err(property_error(key, value, "true or false")),
+        }
+    }
+
+    /// A property that is a number of bytes: digits, perhaps with one of `k m g t p e`, as Hadoop's `getLongBytes`.
+    pub fn get_bytes(&self, key: &str, default: u64) -> Result<u64, HadoopPropertyError> {
+        const WANTED: &str = "a number of bytes such as 33554432 or 32m";
+        let Some(value) = self.get(key) else { return Ok(default) };
+        let lower = value.to_ascii_lowercase();
+        let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        let shift = match &lower[digits.len()..] {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            "p" => 50,
+            "e" => 60,
+            _ => return Err(property_error(key, value, WANTED)),
+        };
+        let number: Option<u64> = digits.parse().ok();
+        number.and_then(|number| number.checked_mul(1 << shift)).ok_or_else(|| property_error(key, value, WANTED))
+    }
+
+    /// All properties.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.properties.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The directory that the site files came from.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+}
+
+fn property_error(key: &str, value: &str, wanted: &'static str) -> HadoopPropertyError {
+    HadoopPropertyError { key: key.to_owned(), value: value.to_owned(), wanted }
+}
+
+fn read_site_file(path: &Path) -> Result<Vec<(String, String)>, BoxedError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    // Site files often begin with a doctype or a stylesheet line; entities that a doctype declares are not resolved.
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(&text, options)?;
+    let properties = document.root_element().children().filter(|node| node.has_tag_name("property"));
+    let pairs = properties.filter_map(|property| {
+        let text = |tag| property.children().find(|node| node.has_tag_name(tag)).and_then(|node| node.text());
+        Some((text("name")?.trim().to_owned(), text("value").unwrap_or_default().trim().to_owned()))
+    });
+    Ok(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spark_overrides_the_site_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let site = "<?xml version=\"1.0\"?>\n<!DOCTYPE configuration>\n<configuration>\n<property><name>fs.defaultFS</name>\
+                    <value>\n hdfs://a:8020 </value></property><property><name>io.x</name><value>1</value></property></configuration>";
+        fs::write(directory.path().join("core-site.xml"), site).unwrap();
+        let spark = [("spark.hadoop.io.x", "2"), ("spark.app.name", "n")];
+        let conf = HadoopConf::from_spark(spark).with_directory(directory.path()).unwrap();
+        assert_eq!(conf.get("fs.defaultFS"), Some("hdfs://a:8020"));
+        assert_eq!(conf.get("io.x"), Some("2"));
+        assert_eq!(conf.iter().count(), 2);
+        fs::write(directory.path().join("hdfs-site.xml"), "<configuration>").unwrap();
+        let error = HadoopConf::default().with_directory(directory.path()).unwrap_err();
+        assert!(error.to_string().contains("hdfs-site.xml"));
+    }
+
+    #[test]
+    fn values_have_types() {
+        let mut conf = HadoopConf::default();
+        conf.set("size", "32M");
+        conf.set("flag", " true ");
+        conf.set("bad", "3x");
+        assert_eq!(conf.get_bytes("size", 0), Ok(32 << 20));
+        assert_eq!(conf.get_bytes("absent", 7), Ok(7));
+        assert_eq!(conf.get_bool("flag", false), Ok(true));
+        let error = conf.get_bytes("bad", 0).unwrap_err().to_string();
+        assert!(error.contains("spark.hadoop.bad") && error.contains("3x"), "{error}");
+        assert!(conf.get_bool("bad", true).is_err());
+    }
+}

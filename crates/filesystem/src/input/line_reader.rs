@@ -1,0 +1,276 @@
+//! The lines of a split: Hadoop's `TextInputFormat`.
+//!
+//! A split that does not begin the file leaves its first line to the split before it, whether or not it begins in the middle of
+//! one; in return a split reads on until it has passed its end, including the line that begins exactly there. So each line
+//! belongs to exactly one split, and no task needs to look before its own split. A line ends with `\n`, `\r\n` or `\r`.
+//!
+//! The reader looks at bytes once, with `memchr`, in one buffer into which the file is read in large pieces.
+
+use std::io::{self, Read, SeekFrom};
+
+use memchr::memchr2;
+
+use super::{FileSplit, utf8::decode_utf8};
+use crate::{Codec, Decoder, FileError, FilePath, FileSystems, HadoopConf, HadoopPropertyError};
+
+/// How much of a file is read at once: large enough that system calls do not count, small enough to stay in the second-level cache.
+const BUFFER_SIZE: usize = 256 << 10;
+
+/// How much is read at once behind the end of the split, where only the rest of one line is wanted.
+const READ_BEHIND_END: usize = 16 << 10;
+
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// How lines are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LineOptions {
+    /// Lines of more bytes than this, their end not counted, are left out (`mapreduce.input.linerecordreader.line.maxlength`).
+    /// It also bounds the reader's memory; without it, the longest line does.
+    pub max_length: usize,
+}
+
+impl Default for LineOptions {
+    fn default() -> Self {
+        Self { max_length: i32::MAX as usize }
+    }
+}
+
+impl LineOptions {
+    /// From Hadoop's properties.
+    pub fn from_conf(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        let default = Self::default().max_length as u64;
+        let max_length = conf.get_bytes("mapreduce.input.linerecordreader.line.maxlength", default)?;
+        Ok(Self { max_length: usize::try_from(max_length).unwrap_or(usize::MAX) })
+    }
+}
+
+/// Reads the lines of one split.
+pub struct LineReader {
+    input: Box<dyn Read + Send>,
+    path: FilePath,
+    options: LineOptions,
+    /// `buffer[begin..filled]` has been read and not given out.
+    buffer: Vec<u8>,
+    begin: usize,
+    filled: usize,
+    /// Where in the decompressed file `buffer[begin]` is.
+    position: u64,
+    /// Lines that begin behind this position belong to another split.
+    last_begin: u64,
+    /// The first line of a file belongs to the first split, even if that ends within the byte order mark.
+    owes_first_line: bool,
+    at_end_of_file: bool,
+    skipped: u64,
+}
+
+impl LineReader {
+    /// Opens a split. If the file is compressed the split must be the whole file, as [`file_splits`](crate::file_splits) makes it.
+    pub fn open(systems: &FileSystems, split: &FileSplit, options: LineOptions) -> io::Result<Self> {
+        let mut file = systems.get(&split.path).and_then(|system| system.open(&split.path))?;
+        if let Some(codec) = Codec::of_path(&split.path) {
+            if split.start != 0 {
+                return Err(FileError::Failed {
+                    operation: "read a part of",
+                    path: split.path.clone(),
+                    source: format!("{codec} files are read from their beginning").into(),
+                }
+                .into());
+            }
+            let decoder = Decoder::new(codec, file, &split.path)?;
+            return Self::new(Box::new(decoder), split.path.clone(), 0, u64::MAX, options);
+        }
+        if split.start != 0 {
+            file.seek(SeekFrom::Start(split.start))?;
+        }
+        Self::new(Box::new(file), split.path.clone(), split.start, split.end(), options)
+    }
+
+    /// Lines of an input that stands at byte `start` of a file, of which the part up to `end` is wanted.
+    fn new(
+        input: Box<dyn Read + Send>,
+        path: FilePath,
+        start: u64,
+        end: u64,
+        options: LineOptions,
+    ) -> io::Result<Self> {
+        let mut reader = Self {
+            input,
+            path,
+            options,
+            buffer: vec![0; BUFFER_SIZE],
+            begin: 0,
+            filled: 0,
+            position: start,
+            last_begin: end,
+            owes_first_line: start == 0,
+            at_end_of_file: false,
+            skipped: 0,
+        };
+        if start == 0 {
+            while reader.filled < BYTE_ORDER_MARK.len() && reader.fill()? {}
+            if reader.buffer[..reader.filled].starts_with(&BYTE_ORDER_MARK) {
+                reader.consume(BYTE_ORDER_MARK.len());
+            }
+        } else {
+            reader.discard_line()?;
+        }
+        Ok(reader)
+    }
+
+    /// The next line without its end, or `None` behind the last one.
+    pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            if self.position > self.last_begin && !self.owes_first_line {
+                return Ok(None);
+            }
+            self.owes_first_line = false;
+            let Some(line) = self.find_line()? else { return Ok(None) };
+            match line {
+                Line::Found { length, end_length } => {
+                    let begin = self.begin;
+                    self.consume(length + end_length);
+                    return Ok(Some(&self.buffer[begin..begin + length]));
+                }
+                Line::TooLong => {
+                    if self.skipped == 0 {
+                        tracing::warn!(path = %self.path, position = self.position, "line longer than the limit skipped");
+                    }
+                    self.skipped += 1;
+                    self.discard_line()?;
+                }
+            }
+        }
+    }
+
+    /// The lines as texts; malformed UTF-8 is replaced as Java does.
+    pub fn lines(self) -> Lines {
+        Lines { reader: self }
+    }
+
+    /// How many lines were left out for being too long.
+    pub fn skipped_lines(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The position behind the lines given out so far, in bytes of the decompressed file.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Finds the line at the beginning of the buffer, reading as much as it takes.
+    fn find_line(&mut self) -> io::Result<Option<Line>> {
+        let mut searched = 0;
+        loop {
+            if let Some(index) = memchr2(b'\n', b'\r', &self.buffer[self.begin + searched..self.filled]) {
+                let length = searched + index;
+                if length > self.options.max_length {
+                    return Ok(Some(Line::TooLong));
+                }
+                let end = self.begin + length;
+                // The byte behind a carriage return decides where the next line begins.
+                if self.buffer[end] == b'\r' && end + 1 == self.filled && self.fill()? {
+                    searched = length;
+                    continue;
+                }
+                let end = self.begin + length;
+                let two = self.buffer[end] == b'\r' && self.buffer[..self.filled].get(end + 1) == Some(&b'\n');
+                return Ok(Some(Line::Found { length, end_length: 1 + usize::from(two) }));
+            }
+            searched = self.filled - self.begin;
+            if searched > self.options.max_length {
+                return Ok(Some(Line::TooLong));
+            }
+            if !self.fill()? {
+                return Ok((searched > 0).then_some(Line::Found { length: searched, end_length: 0 }));
+            }
+        }
+    }
+
+    /// Passes the rest of a line without keeping it.
+    fn discard_line(&mut self) -> io::Result<()> {
+        loop {
+            match memchr2(b'\n', b'\r', &self.buffer[self.begin..self.filled]) {
+                None => {
+                    self.consume(self.filled - self.begin);
+                    if !self.fill()? {
+                        return Ok(());
+                    }
+                }
+                Some(index) => {
+                    self.consume(index);
+                    if self.filled - self.begin < 2 && self.buffer[self.begin] == b'\r' {
+                        self.fill()?;
+                    }
+                    let two = self.buffer[self.begin..self.filled].starts_with(b"\r\n");
+                    self.consume(1 + usize::from(two));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.begin += length;
+        self.position += length as u64;
+    }
+
+    /// Reads more; false at the end of the file. Bytes that are not given out move to the front if the buffer is full, and it grows
+    /// if they fill it.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.at_end_of_file {
+            return Ok(false);
+        }
+        if self.begin == self.filled {
+            (self.begin, self.filled) = (0, 0);
+        } else if self.filled == self.buffer.len() {
+            self.buffer.copy_within(self.begin..self.filled, 0);
+            (self.begin, self.filled) = (0, self.filled - self.begin);
+            if self.filled > self.buffer.len() / 2 {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+        let read_up_to = self.position + (self.filled - self.begin) as u64;
+        let wanted = usize::try_from(self.last_begin.saturating_sub(read_up_to)).unwrap_or(usize::MAX);
+        let end = self.filled + wanted.max(READ_BEHIND_END).min(self.buffer.len() - self.filled);
+        loop {
+            match self.input.read(&mut self.buffer[self.filled..end]) {
+                Ok(0) => {
+                    self.at_end_of_file = true;
+                    return Ok(false);
+                }
+                Ok(read) => {
+                    self.filled += read;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// What stands at the beginning of the buffer.
+enum Line {
+    Found { length: usize, end_length: usize },
+    TooLong,
+}
+
+/// The lines of a split as texts. After an error there are no more.
+pub struct Lines {
+    reader: LineReader,
+}
+
+impl Iterator for Lines {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<io::Result<String>> {
+        match self.reader.next_line() {
+            Ok(line) => line.map(|line| Ok(decode_utf8(line))),
+            Err(error) => {
+                self.reader.at_end_of_file = true;
+                self.reader.begin = self.reader.filled;
+                Some(Err(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The files of a job: what the text given to `textFile` stands for.
+
+use crate::{
+    FileError, FilePath, FileStatus, FileSystem, FileSystems, HadoopConf, HadoopPropertyError, ParsePathError,
+    input::glob::{GlobError, GlobPattern},
+    split_comma_list,
+};
+
+/// What is done with directories inside an input directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SubDirectories {
+    /// They are an error, as in Hadoop: data that is silently left out is worse.
+    #[default]
+    Refuse,
+    /// They are left out (`mapreduce.input.fileinputformat.input.dir.nonrecursive.ignore.subdirs`).
+    Ignore,
+    /// Their files are read too, at any depth (`mapreduce.input.fileinputformat.input.dir.recursive`).
+    Recurse,
+}
+
+/// How input is listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct InputOptions {
+    /// What is done with directories inside an input directory.
+    pub sub_directories: SubDirectories,
+}
+
+/// The input of a job cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListInputError {
+    /// The text names nothing.
+    #[error("no input path is given")]
+    NoPath,
+    /// A part of the list is not a path.
+    #[error(transparent)]
+    Path(#[from] ParsePathError),
+    /// A part of the list is not a glob pattern.
+    #[error(transparent)]
+    Glob(#[from] GlobError),
+    /// There is no such file.
+    #[error("input path does not exist: {path}")]
+    NotFound {
+        /// The file.
+        path: FilePath,
+    },
+    /// The file is there, but its name is one that jobs skip.
+    #[error("input path {path} is hidden: names that begin with '_' or '.' are not input")]
+    Hidden {
+        /// The file.
+        path: FilePath,
+    },
+    /// A pattern with wildcards stands for no file.
+    #[error("input pattern {pattern} matches 0 files")]
+    NoMatch {
+        /// The pattern.
+        pattern: FilePath,
+    },
+    /// An input directory holds a directory.
+    #[error(
+        "{path} is a directory inside an input directory; set spark.hadoop.mapreduce.input.fileinputformat.input.dir.recursive=true \
+         to read its files as well, or ….input.dir.nonrecursive.ignore.subdirs=true to leave it out"
+    )]
+    SubDirectory {
+        /// The inner directory.
+        path: FilePath,
+    },
+    /// The file system failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl InputOptions {
+    /// From Hadoop's properties.
+    pub fn from_conf(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        let recursive = conf.get_bool("mapreduce.input.fileinputformat.input.dir.recursive", false)?;
+        let ignore = conf.get_bool("mapreduce.input.fileinputformat.input.dir.nonrecursive.ignore.subdirs", false)?;
+        let sub_directories = match (recursive, ignore) {
+            (true, _) => SubDirectories::Recurse,
+            (false, true) => SubDirectories::Ignore,
+            (false, false) => SubDirectories::Refuse,
+        };
+        Ok(Self { sub_directories })
+    }
+}
+
+/// The files that a comma list of paths and patterns stands for, in the order of the list and by name within each part. A directory
+/// stands for the files in it. A file that two parts stand for is there twice, as in Spark.
+pub fn list_input(
+    systems: &FileSystems,
+    paths: &str,
+    options: InputOptions,
+) -> Result<Vec<FileStatus>, ListInputError> {
+    let mut files = Vec::new();
+    let parts = split_comma_list(paths);
+    if parts.is_empty() {
+        return Err(ListInputError::NoPath);
+    }
+    for part in parts {
+        let pattern = systems.path(part)?;
+        let system = systems.get(&pattern)?;
+        for found in find(&*system, &pattern)? {
+            if found.is_directory {
+                list_directory(&*system, &found.path, options, &mut files)?;
+            } else {
+                files.push(found);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The visible files and directories that one pattern stands for; at least one.
+fn find(system: &dyn FileSystem, pattern: &FilePath) -> Result<Vec<FileStatus>, ListInputError> {
+    let glob = GlobPattern::parse(pattern.path())?;
+    let Some(literal) = glob.literal() else {
+        let mut found = glob.find(system, pattern)?;
+        found.retain(|status| !status.path.is_hidden());
+        return if found.is_empty() { Err(ListInputError::NoMatch { pattern: pattern.clone() }) } else { Ok(found) };
+    };
+    let path = pattern.with_path(&literal);
+    match system.status(&path) {
+        Ok(_) if path.is_hidden() => Err(ListInputError::Hidden { path }),
+        Ok(status) => Ok(vec![status]),
+        Err(FileError::NotFound { .. } | FileError::NotADirectory { .. }) => Err(ListInputError::NotFound { path }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn list_directory(
+    system: &dyn FileSystem,
+    directory: &FilePath,
+    options: InputOptions,
+    files: &mut Vec<FileStatus>,
+) -> Result<(), ListInputError> {
+    for entry in system.list(directory)? {
+        if entry.path.is_hidden() {
+            continue;
+        }
+        if !entry.is_directory {
+            files.push(entry);
+            continue;
+        }
+        match options.sub_directories {
+            SubDirectories::Refuse => return Err(ListInputError::SubDirectory { path: entry.path }),
+            SubDirectories::Ignore => {}
+            SubDirectories::Recurse => list_directory(system, &entry.path, options, files)?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! The steps of a job's output, and the committer that renames.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{PartWriter, pending};
+use crate::{
+    BoxedError, Codec, Existing, FileError, FilePath, FileSystem, FileSystems, FileWrite, HadoopConf,
+    HadoopPropertyError, PendingUploads,
+};
+
+/// Where everything unfinished is, below the output directory.
+const TEMPORARY: &str = "_temporary";
+
+/// The mark of a finished job.
+const SUCCESS: &str = "_SUCCESS";
+
+/// When renamed files become visible (`mapreduce.fileoutputcommitter.algorithm.version`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum CommitAlgorithm {
+    /// Version 1: when the job commits.
+    #[default]
+    JobCommit,
+    /// Version 2: when the task commits. Faster, and a job that fails has made some files visible until it is aborted.
+    TaskCommit,
+}
+
+/// A job's output: what the driver decides and tasks are sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// The output directory.
+    pub output: FilePath,
+    /// Tells this job from every other that may write to the directory, such as `202611210930001234_0007`.
+    pub job_id: String,
+    /// When renamed files become visible.
+    pub algorithm: CommitAlgorithm,
+    /// Whether an output directory that exists is refused (`spark.hadoop.validateOutputSpecs`).
+    pub validate: bool,
+    /// Whether `_SUCCESS` is written (`mapreduce.fileoutputcommitter.marksuccessfuljobs`).
+    pub mark_success: bool,
+}
+
+/// One attempt at a partition. No two attempts of a partition in a job may have the same number, whatever stage attempt they belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct TaskAttempt {
+    /// The partition's index.
+    pub partition: u32,
+    /// The attempt's number.
+    pub attempt: u32,
+}
+
+/// A step of a job's output failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The output directory is there already.
+    #[error(
+        "output directory {path} already exists; choose another, remove it, or set spark.hadoop.validateOutputSpecs=false to write \
+         into it"
+    )]
+    OutputExists {
+        /// The directory.
+        path: FilePath,
+    },
+    /// The record of pending uploads cannot be read.
+    #[error("the record of pending uploads {path} is damaged")]
+    DamagedRecord {
+        /// The record.
+        path: FilePath,
+        /// What is wrong with it.
+        #[source]
+        source: BoxedError,
+    },
+    /// Completing failed, and some files that had become visible could not be removed.
+    #[error("could not make the output visible, and could not take back {path}; remove it before the job is run again")]
+    CouldNotUndo {
+        /// One of the files.
+        path: FilePath,
+        /// Why it failed in the first place.
+        #[source]
+        source: Box<FileError>,
+    },
+    /// The file system failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl OutputSpec {
+    /// Output to a directory, with what Hadoop's properties say.
+    pub fn from_conf(output: FilePath, job_id: &str, conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        const VERSION: &str = "mapreduce.fileoutputcommitter.algorithm.version";
+        let algorithm = match conf.get(VERSION) {
+            None | Some("1") => CommitAlgorithm::JobCommit,
+            Some("2") => CommitAlgorithm::TaskCommit,
+            Some(other) => {
+                let (key, value) = (VERSION.to_owned(), other.to_owned());
+                return Err(HadoopPropertyError { key, value, wanted: "1 or 2" });
+            }
+        };
+        Ok(Self {
+            output,
+            job_id: job_id.to_owned(),
+            algorithm,
+            validate: conf.get_bool("validateOutputSpecs", true)?,
+            mark_success: conf.get_bool("mapreduce.fileoutputcommitter.marksuccessfuljobs", true)?,
+        })
+    }
+}
+
+/// Performs the steps of a job's output: `*_job` on the driver, `*_task` where the task runs.
+#[derive(Debug)]
+pub struct OutputCommitter {
+    spec: OutputSpec,
+    system: Arc<dyn FileSystem>,
+    /// Whether this job made the output directory, so that everything in it is its own.
+    made_output: AtomicBool,
+}
+
+impl OutputCommitter {
+    /// For the output that is specified. Nothing is touched yet.
+    pub fn new(systems: &FileSystems, spec: OutputSpec) -> Result<Self, FileError> {
+        let system = systems.get(&spec.output)?;
+        Ok(Self { spec, system, made_output: AtomicBool::new(false) })
+    }
+
+    /// What was specified, to be sent with tasks.
+    pub fn spec(&self) -> &OutputSpec {
+        &self.spec
+    }
+
+    /// Refuses output that exists, before any task runs.
+    pub fn check_output_specs(&self) -> Result<(), CommitError> {
+        if self.spec.validate && self.system.exists(&self.spec.output)? {
+            return Err(CommitError::OutputExists { path: self.spec.output.clone() });
+        }
+        Ok(())
+    }
+
+    /// Begins the job: checks the output directory and makes it.
+    pub fn setup_job(&self) -> Result<(), CommitError> {
+        self.check_output_specs()?;
+        let existed = self.system.exists(&self.spec.output)?;
+        self.system.mkdirs(&self.job_path())?;
+        self.made_output.store(!existed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Begins a task attempt: removes what an attempt of the same number may have left when its executor died.
+    pub fn setup_task(&self, task: TaskAttempt) -> Result<(), CommitError> {
+        self.abort_task(task)
+    }
+
+    /// Where an attempt writes its files; `None` on an object store, where there is no such place. [`Self::create_file`] serves
+    /// both.
+    pub fn task_output_path(&self, task: TaskAttempt) -> Option<FilePath> {
+        self.system.pending_uploads().is_none().then(|| self.attempt_path(task))
+    }
+
+    /// Begins a file of an attempt, named as it will be below the output directory.
+    pub fn create_file(&self, task: TaskAttempt, name: &str) -> Result<Box<dyn FileWrite>, FileError> {
+        let records = self.attempt_path(task);
+        match self.system.pending_uploads() {
+            None => self.system.create(&records.join(name), Existing::Replace),
+            Some(_) => {
+                let path = self.spec.output.join(name);
+                Ok(Box::new(pending::PendingFile::begin(Arc::clone(&self.system), path, &records)?))
+            }
+        }
+    }
+
+    /// Begins the file that holds a whole partition, `part-00000` with the codec's suffix.
+    pub fn create_part(&self, task: TaskAttempt, codec: Option<Codec>) -> Result<PartWriter, FileError> {
+        let name = super::part_file_name(task.partition, codec);
+        PartWriter::new(self.create_file(task, &name)?, codec, &self.spec.output.join(&name))
+    }
+
+    /// Whether an attempt has written any file. If not, it need not ask for permission to commit.
+    pub fn needs_commit(&self, task: TaskAttempt) -> Result<bool, FileError> {
+        self.system.exists(&self.attempt_path(task))
+    }
+
+    /// Makes the attempt's files the partition's output, in place of what another attempt committed.
+    pub fn commit_task(&self, task: TaskAttempt) -> Result<(), CommitError> {
+        let attempt = self.attempt_path(task);
+        if let Some(uploads) = self.system.pending_uploads() {
+            return pending::commit_task(&*self.system, uploads, &attempt, &self.record_path(task));
+        }
+        if !self.system.exists(&attempt)? {
+            return Ok(());
+        }
+        match self.spec.algorithm {
+            CommitAlgorithm::JobCommit => {
+                let committed = self.committed_path(task);
+                self.system.delete(&committed, true)?;
+                self.system.rename(&attempt, &committed)?;
+            }
+            CommitAlgorithm::TaskCommit => {
+                self.merge(&attempt, &self.spec.output)?;
+                self.system.delete(&attempt, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what the attempt wrote. Content if there is nothing.
+    pub fn abort_task(&self, task: TaskAttempt) -> Result<(), CommitError> {
+        let attempt = self.attempt_path(task);
+        if let Some(uploads) = self.system.pending_uploads() {
+            pending::abort_below(&*self.system, uploads, &attempt)?;
+        }
+        self.system.delete(&attempt, true)?;
+        Ok(())
+    }
+
+    /// Makes the output of all committed tasks visible, removes everything unfinished, and writes `_SUCCESS` last. After an error
+    /// the caller should [abort](Self::abort_job) the job.
+    pub fn commit_job(&self) -> Result<(), CommitError> {
+        let job = self.job_path();
+        if let Some(uploads) = self.system.pending_uploads() {
+            pending::commit_job(&*self.system, uploads, &job)?;
+        } else if self.spec.algorithm == CommitAlgorithm::JobCommit {
+            for task in self.system.list(&job)? {
+                if task.is_directory && task.path.name() != TEMPORARY {
+                    self.merge(&task.path, &self.spec.output)?;
+                }
+            }
+        }
+        self.remove_temporary()?;
+        if self.spec.mark_success {
+            self.system.create(&self.spec.output.join(SUCCESS), Existing::Replace)?.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything that the job wrote: what is unfinished and, if the job made the output directory, that with all in it.
+    pub fn abort_job(&self) -> Result<(), CommitError> {
+        self.remove_temporary()?;
+        if self.made_output.load(Ordering::Relaxed) {
+            self.system.delete(&self.spec.output, true)?;
+        }
+        Ok(())
+    }
+
+    fn remove_temporary(&self) -> Result<(), CommitError> {
+        let temporary = self.spec.output.join(TEMPORARY);
+        let uploads: Option<&dyn PendingUploads> = self.system.pending_uploads();
+        if let Some(uploads) = uploads {
+            pending::abort_below(&*self.system, uploads, &temporary)?;
+        }
+        self.system.delete(&temporary, true)?;
+        Ok(())
+    }
+
+    /// Moves a file or the content of a directory to a place that may hold files already; those of the same name are replaced.
+    fn merge(&self, from: &FilePath, to: &FilePath) -> Result<(), FileError> {
+        let source = self.system.status(from)?;
+        let target = match self.system.status(to) {
+            Ok(target) => Some(target),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        match target {
+            Some(target) if source.is_directory && target.is_directory => {
+                for entry in self.system.list(from)? {
+                    self.merge(&entry.path, &to.join(entry.path.name()))?;
+                }
+                Ok(())
+            }
+            Some(_) => {
+                self.system.delete(to, true)?;
+                self.system.rename(from, to)
+            }
+            None => self.system.rename(from, to),
+        }
+    }
+
+    fn job_path(&self) -> FilePath {
+        // Hadoop counts attempts of the application here; the engine starts a job anew instead of recovering it.
+        self.spec.output.join(TEMPORARY).join("0")
+    }
+
+    fn attempt_path(&self, task: TaskAttempt) -> FilePath {
+        let name = format!("attempt_{}_m_{:06}_{}", self.spec.job_id, task.partition, task.attempt);
+        self.job_path().join(TEMPORARY).join(&name)
+    }
+
+    fn committed_path(&self, task: TaskAttempt) -> FilePath {
+        self.job_path().join(&format!("task_{}_m_{:06}", self.spec.job_id, task.partition))
+    }
+
+    fn record_path(&self, task: TaskAttempt) -> FilePath {
+        self.job_path().join(&format!("task_{}_m_{:06}{}", self.spec.job_id, task.partition, pending::TASK_RECORD))
+    }
+}

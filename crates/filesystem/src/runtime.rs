@@ -1,0 +1,34 @@
+//! The one small asynchronous runtime, for libraries that cannot do without.
+
+use std::{future::Future, sync::OnceLock};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::{FileError, FilePath};
+
+/// Two threads move bytes between sockets and buffers; the task threads that wait for them do the rest.
+const THREADS: usize = 2;
+
+static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+
+/// The runtime, started by the first file system that needs it.
+pub(crate) fn handle(path: &FilePath) -> Result<Handle, FileError> {
+    let start = || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS).thread_name("firesteel-filesystem").enable_all();
+        builder.build().map_err(|error| format!("the I/O threads could not be started: {error}"))
+    };
+    match RUNTIME.get_or_init(start) {
+        Ok(runtime) => Ok(runtime.handle().clone()),
+        Err(error) => Err(FileError::SetUp { path: path.clone(), source: error.clone().into() }),
+    }
+}
+
+/// Runs clean-up from a destructor, which may run anywhere: waits for it unless that would block an asynchronous task.
+pub(crate) fn clean_up(handle: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+    if Handle::try_current().is_ok() {
+        handle.spawn(work);
+    } else {
+        handle.block_on(work);
+    }
+}

@@ -1,0 +1,113 @@
+//! The suite on local files, and what only they do.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::files::write;
+use crate::suite::check_file_system;
+use firesteel_filesystem::{
+    FileError, FilePath, FileSystem, FileSystems, LocalFileSystem, OutputCommitter, OutputSpec, TaskAttempt,
+};
+
+#[test]
+fn local_files_pass_the_suite() {
+    let root = tempfile::tempdir().unwrap();
+    check_file_system(&FileSystems::default(), &FilePath::local(root.path()).unwrap());
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let path = FilePath::local(root.path()).unwrap().join("secret");
+    write(&FileSystems::default(), &path, b"x");
+    fs::set_permissions(path.path(), fs::Permissions::from_mode(0o000)).unwrap();
+    match LocalFileSystem.open(&path) {
+        // The superuser may read everything.
+        Ok(_) => assert!(fs::read(path.path()).is_ok()),
+        Err(error) => {
+            assert!(matches!(error, FileError::PermissionDenied { .. }));
+            assert!(error.to_string().contains(&path.to_string()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_dangling_link_and_a_bad_name() {
+    let root = tempfile::tempdir().unwrap();
+    let path = FilePath::local(root.path()).unwrap();
+    std::os::unix::fs::symlink("nowhere", root.path().join("link")).unwrap();
+    assert_eq!(LocalFileSystem.list(&path).unwrap(), []);
+    assert!(LocalFileSystem.delete(&path.join("link"), false).unwrap());
+    use std::os::unix::ffi::OsStrExt;
+    fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), b"").unwrap();
+    let error = LocalFileSystem.list(&path).unwrap_err();
+    assert!(format!("{:?}", error).contains("UTF-8"), "{error:?}");
+}
+
+#[test]
+fn a_file_in_place_of_a_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let path = FilePath::local(root.path()).unwrap();
+    write(&FileSystems::default(), &path.join("file"), b"x");
+    let error =
+        LocalFileSystem.create(&path.join("file/below"), firesteel_filesystem::Existing::Replace).err().unwrap();
+    assert!(matches!(error, FileError::NotADirectory { .. }), "{error:?}");
+    let error = LocalFileSystem.rename(&path.join("file"), &path.join("absent/file")).unwrap_err();
+    assert!(matches!(&error, FileError::NotFound { path } if path.name() == "absent"), "{error:?}");
+}
+
+/// A driver that dies while it makes output visible leaves no mark of success, and aborting removes what it had moved.
+#[test]
+fn a_crash_during_the_commit_of_a_job() {
+    let root = tempfile::tempdir().unwrap();
+    let systems = FileSystems::default();
+    let output = FilePath::local(root.path()).unwrap().join("output");
+    let job = job(&systems, &output);
+    job.setup_job().unwrap();
+    for partition in 0..2 {
+        commit_part(&job, partition);
+    }
+    let committed = output.join("_temporary/0/task_1_m_000000/part-00000");
+    LocalFileSystem.rename(&committed, &output.join("part-00000")).unwrap();
+    assert!(!LocalFileSystem.exists(&output.join("_SUCCESS")).unwrap());
+    job.abort_job().unwrap();
+    assert!(!LocalFileSystem.exists(&output).unwrap());
+}
+
+/// Between removing the earlier attempt's files and moving its own, an executor dies: the next attempt still commits.
+#[test]
+fn a_crash_during_the_commit_of_a_task() {
+    let root = tempfile::tempdir().unwrap();
+    let systems = FileSystems::default();
+    let output = FilePath::local(root.path()).unwrap().join("output");
+    let job = job(&systems, &output);
+    job.setup_job().unwrap();
+    commit_part(&job, 0);
+    let second = TaskAttempt { partition: 0, attempt: 1 };
+    job.create_part(second, None).unwrap().finish().unwrap();
+    assert!(LocalFileSystem.delete(&output.join("_temporary/0/task_1_m_000000"), true).unwrap());
+    job.commit_task(second).unwrap();
+    job.commit_job().unwrap();
+    let names: Vec<_> =
+        LocalFileSystem.list(&output).unwrap().iter().map(|entry| entry.path.name().to_owned()).collect();
+    assert_eq!(names, ["_SUCCESS", "part-00000"]);
+}
+
+#[test]
+fn hadoops_directories_are_used() {
+    let root = tempfile::tempdir().unwrap();
+    let systems = FileSystems::default();
+    let output = FilePath::local(root.path()).unwrap().join("output");
+    let job = job(&systems, &output);
+    let task = TaskAttempt { partition: 7, attempt: 3 };
+    assert_eq!(job.task_output_path(task), Some(output.join("_temporary/0/_temporary/attempt_1_m_000007_3")));
+}
+
+fn job(systems: &FileSystems, output: &FilePath) -> OutputCommitter {
+    OutputCommitter::new(systems, OutputSpec::from_conf(output.clone(), "1", systems.conf()).unwrap()).unwrap()
+}
+
+fn commit_part(job: &OutputCommitter, partition: u32) {
+    let task = TaskAttempt { partition, attempt: 0 };
+    job.create_part(task, None).unwrap().finish().unwrap();
+    job.commit_task(task).unwrap();
+}

@@ -1,0 +1,12 @@
+//! The crate as its callers use it, on real file systems.
+
+mod codecs;
+mod files;
+#[cfg(feature = "hdfs")]
+mod hdfs;
+mod lines;
+mod local;
+mod object_files;
+#[cfg(feature = "s3")]
+mod s3;
+mod suite;

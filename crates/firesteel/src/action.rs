@@ -1,0 +1,76 @@
+//! What result tasks do with the records of their partition.
+
+use std::{any::type_name, sync::Arc};
+
+use bytes::Bytes;
+use firesteel_closure::{Construct, ConstructError, Constructed, Parts, slot_of};
+use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_messages::{TaskResult, TaskSuccess};
+use firesteel_model::Partition;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    broadcast::encode_holding,
+    data::{Data, Records, decode, encode},
+    env::Env,
+    error::SparkError,
+    node::{Node, Parents},
+    stage_binary::WorkSpec,
+};
+
+/// What a stage does with the records of its last RDD: an action's part on the executor, or a shuffle's map side.
+pub(crate) trait Work: Send + Sync {
+    fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure>;
+}
+
+/// What a constructor of work gives.
+pub(crate) struct ConstructedWork(pub(crate) Arc<dyn Work>);
+
+/// An action's part on the executor: from the records of one partition to one value for the driver.
+pub(crate) trait Action: Sized + Send + Sync + 'static {
+    /// What travels beside the type.
+    type Env: Env;
+    /// The records it takes.
+    type Item: Data;
+    /// What each partition gives.
+    type Output: Serialize + DeserializeOwned + 'static;
+
+    fn new(env: Self::Env) -> Self;
+
+    fn run(&self, records: Records<Self::Item>, context: &Arc<TaskContext>) -> Result<Self::Output, TaskFailure>;
+}
+
+struct ActionWork<A: Action> {
+    parent: Node<A::Item>,
+    action: A,
+}
+
+impl<A: Action> Work for ActionWork<A> {
+    fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
+        let output = self.action.run(self.parent.records(partition, context), context)?;
+        let encoded = encode(&output).map_err(|error| TaskFailure::from_final_error(&error))?;
+        Ok(TaskSuccess::Result(TaskResult::Direct(Bytes::from(encoded))))
+    }
+}
+
+struct ConstructAction<A>(A);
+
+impl<A: Action> Construct for ConstructAction<A> {
+    fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
+        let env = decode::<A::Env>(parts.environment).map_err(|error| ConstructError::Environment {
+            constructor: type_name::<A>(),
+            message: error.to_string(),
+        })?;
+        let parent = Parents::of(type_name::<A>(), parts).get(0)?;
+        Ok(Arc::new(ConstructedWork(Arc::new(ActionWork { parent, action: A::new(env) }))))
+    }
+}
+
+/// The action as it travels.
+pub(crate) fn work_of<A: Action>(env: &A::Env) -> Result<WorkSpec, SparkError> {
+    // Broadcast values need not be held: the caller has the environment until the job ends.
+    let (environment, _) = encode_holding(env);
+    let environment = environment
+        .map_err(|message| SparkError::NotSerializable { what: "the environment of an action".to_owned(), message })?;
+    Ok(WorkSpec { slot: slot_of::<ConstructAction<A>>(), environment: Bytes::from(environment) })
+}

@@ -1,0 +1,145 @@
+//! Stages whose tasks start together and can wait for one another (RT-48).
+
+use std::sync::Arc;
+
+use firesteel_executor::{AskError, TaskContext, TaskFailure};
+
+use crate::{
+    data::{Data, Records},
+    env::Env,
+    lineage::{NewRdd, Scope},
+    rdd::Rdd,
+};
+
+/// An RDD whose next step runs in a barrier stage: all its tasks at once or none of them; if one fails, all run again. Made
+/// by [`Rdd::barrier`].
+#[derive(Clone)]
+pub struct RddBarrier<T> {
+    rdd: Rdd<T>,
+}
+
+impl<T: Data> Rdd<T> {
+    /// Marks the stage that computes this data set as a barrier stage. There must be a slot for every partition at once.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// use firesteel::BarrierTaskContext;
+    /// let numbers = spark.parallelize([1, 2], 2);
+    /// let sums = numbers.barrier().map_partitions(|records| {
+    ///     let own: i32 = records.sum();
+    ///     let all = BarrierTaskContext::get().all_gather(&own.to_string());
+    ///     [all.join("+")]
+    /// });
+    /// assert_eq!(sums.collect()?, ["1+2", "1+2"]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    pub fn barrier(&self) -> RddBarrier<T> {
+        RddBarrier { rdd: self.clone() }
+    }
+}
+
+impl<T: Data> RddBarrier<T> {
+    /// The records that `function` makes of all records of a partition. In it, [`BarrierTaskContext::get`] leads to the
+    /// other tasks. Lazy; no shuffle.
+    #[track_caller]
+    pub fn map_partitions<I, F>(&self, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        self.map_partitions_env((), move |(), _, records| function(records))
+    }
+
+    /// As [`RddBarrier::map_partitions`]; the closure also gets the partition's index.
+    #[track_caller]
+    pub fn map_partitions_with_index<I, F>(&self, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        self.map_partitions_env((), move |(), index, records| function(index, records))
+    }
+
+    /// As [`RddBarrier::map_partitions_with_index`] with values that the closure needs; see [`Rdd::with`].
+    #[track_caller]
+    pub fn map_partitions_env<E: Env, I, F>(&self, env: E, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("mapPartitions");
+        let mut new = NewRdd::one_to_one("mapPartitions", self.rdd.core());
+        new.barrier = true;
+        self.rdd.with(env).map_partitions_as(new, function)
+    }
+}
+
+/// A task of a barrier stage, as its own code sees it.
+#[derive(Clone)]
+pub struct BarrierTaskContext {
+    context: Arc<TaskContext>,
+}
+
+/// Where a task of the stage runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BarrierTaskInfo {
+    /// Its host.
+    pub address: String,
+}
+
+/// The tasks did not all come to the barrier.
+#[derive(Debug, thiserror::Error)]
+#[error("the barrier was not passed")]
+struct BarrierNotPassed(#[source] AskError);
+
+impl BarrierTaskContext {
+    /// The task that runs on this thread.
+    ///
+    /// # Panics
+    ///
+    /// Outside a task of a barrier stage.
+    pub fn get() -> Self {
+        let context = TaskContext::get().filter(|context| context.barrier().is_some());
+        Self {
+            context: context.expect("BarrierTaskContext::get is for tasks of a barrier stage: Rdd::barrier makes one"),
+        }
+    }
+
+    /// Waits until every task of the stage has come here. All of them must call it equally often, and nothing else between
+    /// two waits: otherwise the task fails, at the latest after `spark.barrier.sync.timeout`.
+    pub fn barrier(&self) {
+        self.sync(None);
+    }
+
+    /// Waits as [`BarrierTaskContext::barrier`] and gives what each task has brought, in the order of the partitions.
+    pub fn all_gather(&self, message: &str) -> Vec<String> {
+        self.sync(Some(message.to_owned()))
+    }
+
+    /// Every task of the stage, in the order of the partitions.
+    pub fn task_infos(&self) -> Vec<BarrierTaskInfo> {
+        let tasks = self.context.barrier().map(|tasks| &*tasks.addresses).unwrap_or_default();
+        tasks.iter().map(|address| BarrierTaskInfo { address: address.clone() }).collect()
+    }
+
+    /// The partition.
+    pub fn partition_id(&self) -> u32 {
+        self.context.partition().0
+    }
+
+    /// How often the stage was tried before.
+    pub fn stage_attempt_number(&self) -> u32 {
+        self.context.stage().attempt.0
+    }
+
+    fn sync(&self, message: Option<String>) -> Vec<String> {
+        match self.context.environment().barrier_sync(message, &self.context) {
+            Ok(messages) => messages,
+            Err(AskError::Killed) => {
+                self.context.end_if_killed();
+                unreachable!("only a task that was killed is told so")
+            }
+            Err(error) => TaskFailure::from_error(&BarrierNotPassed(error)).throw(),
+        }
+    }
+}

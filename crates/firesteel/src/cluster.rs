@@ -1,0 +1,182 @@
+//! Starts an application whose executors are processes.
+
+use std::{env, path::PathBuf, sync::Arc};
+
+use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
+use firesteel_closure::build_id;
+use firesteel_conf::{MasterUrl, SparkConf, keys};
+use firesteel_driver::DriverHandle;
+use firesteel_executor::{
+    ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, StorageOptions, StoragePlace, fetch_task_result,
+};
+use firesteel_local::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions, LocalLink};
+use firesteel_local_dirs::LocalDirs;
+use firesteel_model::{ApplicationId, BlockManagerId, ByteCount, ExecutorId};
+use firesteel_rpc::Secret;
+use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend};
+use firesteel_transfer::{ServerOptions, TransferServer};
+use parking_lot::Mutex;
+
+use crate::{error::SparkError, settings};
+
+/// The master of an application whose executors are processes.
+pub(crate) struct Cluster {
+    layout: LocalClusterLayout,
+    host: String,
+    secret: Secret,
+    /// Serves broadcast pieces; from the start to the end of the application.
+    server: Mutex<Option<TransferServer>>,
+}
+
+impl Cluster {
+    /// Lays out what the master URL asks for; `None` for local mode.
+    pub(crate) fn of(conf: &SparkConf, url: &MasterUrl, master: &str) -> Result<Option<Self>, SparkError> {
+        match url {
+            MasterUrl::Local { .. } => Ok(None),
+            MasterUrl::LocalCluster { workers, cores_per_worker, memory_per_worker_mib } => {
+                let executor_memory = conf.get(&keys::EXECUTOR_MEMORY)?;
+                let layout = LocalClusterLayout::new(
+                    *workers,
+                    *cores_per_worker,
+                    ByteCount::mib(u64::from(*memory_per_worker_mib)),
+                    conf.get(&keys::EXECUTOR_CORES)?,
+                    executor_memory,
+                    conf.get(&keys::CORES_MAX)?,
+                );
+                let layout = layout.ok_or_else(|| {
+                    SparkError::Configuration(format!(
+                        "{master} has no room for an executor of {executor_memory} (spark.executor.memory) and the cores of spark.executor.cores: no task would ever start"
+                    ))
+                })?;
+                Ok(Some(Self {
+                    layout,
+                    host: "127.0.0.1".to_owned(),
+                    secret: Secret::generate(),
+                    server: Mutex::new(None),
+                }))
+            }
+            _ => Err(SparkError::Configuration(format!(
+                "master {master} is not built in yet; use local[N] or local-cluster[workers,cores,memory]"
+            ))),
+        }
+    }
+
+    /// How many cores there will be.
+    pub(crate) fn cores(&self) -> u32 {
+        self.layout.executors * self.layout.cores_per_executor
+    }
+
+    /// Serves the driver's blocks, listens for executors and starts them.
+    pub(crate) fn start(
+        &self,
+        parts: ClusterParts<'_>,
+    ) -> Result<(Arc<CoarseGrainedSchedulerBackend>, ExecutorStorage), SparkError> {
+        let ClusterParts { conf, driver, application_id, local_dirs, memory, blocks, storage } = parts;
+        let configuration = |error: &dyn std::error::Error| SparkError::Configuration(chain(error));
+        let host = conf.get(&keys::DRIVER_HOST)?.unwrap_or_else(|| self.host.clone());
+        let bind_address = conf.get(&keys::DRIVER_BIND_ADDRESS)?.unwrap_or_else(|| self.host.clone());
+        let shuffle = Arc::new(ExecutorShuffle::new(
+            application_id.clone(),
+            ExecutorId::driver(),
+            Arc::clone(local_dirs),
+            self.secret.clone(),
+            settings::shuffle(conf)?,
+        ));
+        let source = ExecutorBlockSource::new(Arc::clone(shuffle.resolver()), application_id.clone());
+        let runtime = Arc::clone(shuffle.runtime().map_err(|error| configuration(&error))?);
+        let server = TransferServer::start(
+            &runtime,
+            &bind_address,
+            conf.get(&keys::DRIVER_BLOCK_MANAGER_PORT)?,
+            self.secret.clone(),
+            Arc::clone(&source) as _,
+            ServerOptions::default(),
+        )
+        .map_err(|error| configuration(&error))?;
+        let place = StoragePlace {
+            block_manager_id: BlockManagerId {
+                executor_id: ExecutorId::driver(),
+                host: host.clone(),
+                port: server.address().port(),
+            },
+            memory: Arc::clone(memory),
+            local_dirs: Arc::clone(local_dirs),
+        };
+        let link = Arc::new(LocalLink::new(driver));
+        let storage = ExecutorStorage::driver(place, storage, Arc::clone(blocks), link, &shuffle)
+            .map_err(|error| configuration(&error))?;
+        source.serve_blocks(storage.blocks());
+        *self.server.lock() = Some(server);
+
+        let client = shuffle.client().map_err(|error| configuration(&error))?.clone();
+        let executable = env::current_exe().map_err(|error| configuration(&error))?;
+        let scratch = local_dirs.directories()[0].clone();
+        let logs = log_directory(application_id).unwrap_or_else(|| scratch.join("logs"));
+        let manager = LocalClusterManager::new(LocalClusterOptions {
+            layout: self.layout,
+            application_id: application_id.clone(),
+            executable,
+            host: self.host.clone(),
+            conf: conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            environment: executor_environment(conf),
+            scratch,
+            logs,
+        });
+        let backend = CoarseGrainedSchedulerBackend::start(
+            driver,
+            manager,
+            &self.secret,
+            Arc::new(move |holder, block_id| {
+                fetch_task_result(&client, holder, block_id).map_err(|error| chain(&error))
+            }),
+            CoarseGrainedOptions {
+                bind_address,
+                host,
+                port: conf.get(&keys::DRIVER_PORT)?,
+                rpc: settings::rpc(conf)?,
+                build_id: build_id().map_err(|error| configuration(&error))?,
+            },
+        )
+        .map_err(|error| configuration(&error))?;
+        Ok((backend, storage))
+    }
+
+    /// No block of the driver is served any more.
+    pub(crate) fn stop_serving(&self) {
+        self.server.lock().take();
+    }
+}
+
+/// What a cluster is started with.
+pub(crate) struct ClusterParts<'a> {
+    pub(crate) conf: &'a SparkConf,
+    pub(crate) driver: &'a DriverHandle,
+    pub(crate) application_id: &'a ApplicationId,
+    pub(crate) local_dirs: &'a Arc<LocalDirs>,
+    pub(crate) memory: &'a Arc<MemoryManager>,
+    pub(crate) blocks: &'a Arc<LocalBlockManagerMaster>,
+    pub(crate) storage: StorageOptions,
+}
+
+/// `SPARK_WORKER_DIR`, else `work` in `SPARK_HOME`: where a worker keeps what its executors print (SA-44).
+fn log_directory(application_id: &ApplicationId) -> Option<PathBuf> {
+    let given = env::var_os("SPARK_WORKER_DIR").map(PathBuf::from);
+    let directory = given.or_else(|| env::var_os("SPARK_HOME").map(|home| PathBuf::from(home).join("work")))?;
+    Some(directory.join(application_id.as_str()))
+}
+
+/// `spark.executorEnv.NAME`.
+fn executor_environment(conf: &SparkConf) -> Vec<(String, String)> {
+    conf.get_prefix(&keys::EXECUTOR_ENV).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,482 @@
+//! The application's way to its driver.
+
+use std::{
+    panic::Location,
+    sync::{Arc, Weak},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use firesteel_block_master::{BlockMaster, BlockMasterOptions};
+use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
+use firesteel_conf::{MasterUrl, SparkConf, keys};
+use firesteel_console::{Console, StartFacts};
+use firesteel_driver::{Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
+use firesteel_executor::{DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace};
+use firesteel_local::{LocalBackend, LocalLink};
+use firesteel_local_dirs::LocalDirs;
+use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
+use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId, ListenerEvent, Partition};
+use firesteel_rpc::Secret;
+use firesteel_scheduler_backend::CoarseGrainedSchedulerBackend;
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::{
+    action::{Action, work_of},
+    checkpoint::{self, CheckpointDirectory},
+    cluster::{Cluster, ClusterParts},
+    data::{Data, encode},
+    error::SparkError,
+    event_log, fair_scheduler_file,
+    lineage::{CallSite, LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
+    listeners::{BusSink, ConsoleOptions, Listeners},
+    local_properties, logging,
+    operator::{
+        ParallelCollection, RangeSource,
+        source::{RangeEnv, slice_bounds},
+    },
+    rdd::Rdd,
+    runner::RustTaskRunner,
+    settings,
+    stage_lineage::current_info,
+    stages::Stages,
+};
+
+/// The entry point: makes data sets, runs jobs, owns the executors. One at a time in a process (RT-13). Cheap to clone; all
+/// clones are one context. It stops when [`SparkContext::stop`] is called or the last clone is dropped.
+#[derive(Clone)]
+pub struct SparkContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    conf: SparkConf,
+    master: String,
+    app_name: String,
+    app_id: ApplicationId,
+    default_parallelism: u32,
+    handle: DriverHandle,
+    driver: Mutex<Option<Driver>>,
+    registry: Arc<LineageRegistry>,
+    checkpoint_directory: Mutex<Option<CheckpointDirectory>>,
+    blocks: Arc<LocalBlockManagerMaster>,
+    storage: ExecutorStorage,
+    listeners: Listeners,
+    sink: Arc<BusSink>,
+    console: ConsoleOptions,
+    cluster: Option<(Cluster, Arc<CoarseGrainedSchedulerBackend>)>,
+    /// Executors' directories are in these, so they go last.
+    local_dirs: Arc<LocalDirs>,
+    /// Where `stop` was called.
+    stopped_at: Mutex<Option<String>>,
+}
+
+/// The running context, for whoever must stop it without a handle.
+static ACTIVE: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
+static CREATED_AT: Mutex<Option<String>> = Mutex::new(None);
+/// Held while a context stops, so that whoever else wants it stopped waits until it has.
+static STOPPING: Mutex<()> = Mutex::new(());
+
+impl SparkContext {
+    /// Starts an application.
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::Configuration`] if a value is wrong, or the
+    /// master is one that is not built in.
+    #[track_caller]
+    pub fn new(conf: &SparkConf) -> Result<Self, SparkError> {
+        let location = Location::caller().to_string();
+        {
+            let mut created_at = CREATED_AT.lock();
+            if let Some(created_at) = &*created_at {
+                return Err(SparkError::ContextExists { created_at: created_at.clone() });
+            }
+            *created_at = Some(location);
+        }
+        let inner = Inner::start(conf.clone()).inspect_err(|_| *CREATED_AT.lock() = None)?;
+        let inner = Arc::new(inner);
+        *ACTIVE.lock() = Arc::downgrade(&inner);
+        Ok(Self { inner })
+    }
+
+    /// The configuration that it runs with.
+    pub fn conf(&self) -> &SparkConf {
+        &self.inner.conf
+    }
+
+    /// The application's name.
+    pub fn app_name(&self) -> &str {
+        &self.inner.app_name
+    }
+
+    /// The master URL.
+    pub fn master(&self) -> &str {
+        &self.inner.master
+    }
+
+    /// The id that the cluster manager gave the application.
+    pub fn application_id(&self) -> &ApplicationId {
+        &self.inner.app_id
+    }
+
+    /// How many partitions a data set gets where nothing says otherwise (RT-16).
+    pub fn default_parallelism(&self) -> u32 {
+        self.inner.default_parallelism
+    }
+
+    /// Distributes a local collection over `partitions` partitions.
+    #[track_caller]
+    pub fn parallelize<T: Data>(&self, records: impl IntoIterator<Item = T>, partitions: u32) -> Rdd<T> {
+        let records: Vec<T> = records.into_iter().collect();
+        let partitions = partitions.max(1);
+        let mut rest = records.into_iter();
+        let count = rest.len() as u64;
+        let mut each = Vec::with_capacity(partitions as usize);
+        for index in 0..partitions {
+            let (from, until) = slice_bounds(count, partitions, index);
+            let slice: Vec<T> = rest.by_ref().take((until - from) as usize).collect();
+            // What cannot be encoded cannot be decoded either: the tasks say so.
+            each.push(encode(&slice).map(Bytes::from).unwrap_or_default());
+        }
+        let mut new = NewRdd::source("parallelize", partitions);
+        new.payloads = Payloads::Each(each.into());
+        Rdd::source::<ParallelCollection<T>>(self, Location::caller(), new, |rdd_id| rdd_id)
+    }
+
+    /// The whole numbers from `start` until before `end`, each `step` after the last.
+    ///
+    /// # Panics
+    ///
+    /// If `step` is 0.
+    #[track_caller]
+    pub fn range(&self, start: i64, end: i64, step: i64, partitions: u32) -> Rdd<i64> {
+        assert!(step != 0, "the step of a range must not be 0");
+        let distance = i128::from(end) - i128::from(start);
+        let step_wide = i128::from(step);
+        let count = if distance.signum() == step_wide.signum() {
+            (distance.abs() + step_wide.abs() - 1) / step_wide.abs()
+        } else {
+            0
+        };
+        let partitions = partitions.max(1);
+        let env = RangeEnv { start, step, count: count as u64, partitions };
+        Rdd::source::<RangeSource>(self, Location::caller(), NewRdd::source("range", partitions), |_| env)
+    }
+
+    /// Ends the application: fails jobs that are under way, ends the executors, and flushes what listeners write (RT-80). A
+    /// second call does nothing.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.inner.stop(&Location::caller().to_string());
+    }
+
+    /// What the driver's own process stores.
+    pub(crate) fn storage(&self) -> &ExecutorStorage {
+        &self.inner.storage
+    }
+
+    /// Where every block of the application is.
+    pub(crate) fn blocks(&self) -> &LocalBlockManagerMaster {
+        &self.inner.blocks
+    }
+
+    /// Who is told what happens.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.inner.listeners
+    }
+
+    /// The way into the driver's event loop.
+    pub(crate) fn driver(&self) -> &DriverHandle {
+        &self.inner.handle
+    }
+
+    /// Where checkpoints are written.
+    pub(crate) fn checkpoint_directory(&self) -> &Mutex<Option<CheckpointDirectory>> {
+        &self.inner.checkpoint_directory
+    }
+
+    /// Refuses what makes no sense on a context that has stopped.
+    pub(crate) fn check_running(&self, operation: &str) -> Result<(), SparkError> {
+        match &*self.inner.stopped_at.lock() {
+            Some(stopped_at) => {
+                Err(SparkError::ContextStopped { operation: operation.to_owned(), stopped_at: stopped_at.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<LineageRegistry> {
+        &self.inner.registry
+    }
+
+    /// Runs a job and hands each encoded output to `on_output` with its index in `partitions`.
+    pub(crate) fn run_job<A: Action>(
+        &self,
+        rdd: &Arc<RddCore>,
+        call_site: &CallSite,
+        partitions: Vec<Partition>,
+        env: &A::Env,
+        on_output: impl FnMut(u32, Bytes),
+    ) -> Result<(), SparkError> {
+        self.check_running(&call_site.short)?;
+        let _under_way = self.registry().job_under_way();
+        self.run_one_job::<A>(rdd, call_site, partitions, env, on_output)?;
+        checkpoint::after_job(self, rdd)
+    }
+
+    /// Runs one job, and nothing that a job gives rise to.
+    pub(crate) fn run_one_job<A: Action>(
+        &self,
+        rdd: &Arc<RddCore>,
+        call_site: &CallSite,
+        partitions: Vec<Partition>,
+        env: &A::Env,
+        on_output: impl FnMut(u32, Bytes),
+    ) -> Result<(), SparkError> {
+        let work = encode(&work_of::<A>(env)?).map_err(|error| SparkError::NotSerializable {
+            what: call_site.short.clone(),
+            message: error.to_string(),
+        })?;
+        let job = self.inner.handle.submit_job(JobRequest {
+            kind: JobRequestKind::Result { rdd: current_info(rdd), partitions, work: work.into() },
+            properties: Arc::new(local_properties::of_this_thread()),
+            call_site_short: call_site.short.clone(),
+            call_site_long: call_site.long.clone(),
+        });
+        let job_id = job.job_id();
+        job.wait(on_output).map(drop).map_err(|error| SparkError::JobFailed { job_id, message: error.message })
+    }
+}
+
+impl Inner {
+    fn start(conf: SparkConf) -> Result<Self, SparkError> {
+        let configuration = |error: &dyn std::fmt::Display| SparkError::Configuration(error.to_string());
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let master = conf.get_raw("spark.master").unwrap_or("local[*]").to_owned();
+        let url: MasterUrl = master.parse().map_err(|error| configuration(&error))?;
+        conf.check_conflicts(&url).map_err(|error| configuration(&error))?;
+        settings::refuse_custom_resources(&conf)?;
+        settings::refuse_shipped_files(&conf)?;
+        let pools = fair_scheduler_file::pools(&conf)?;
+        let cluster = Cluster::of(&conf, &url, &master)?;
+        let threads = match &url {
+            MasterUrl::Local { threads, .. } => threads.count(cores),
+            _ => cluster.as_ref().map_or(1, Cluster::cores),
+        };
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let app_id = ApplicationId::new(format!("local-{millis}"));
+        let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
+        let (local_dirs, _) =
+            LocalDirs::create(&settings::local_directories(&conf)?).map_err(|error| configuration(&error))?;
+        let local_dirs = Arc::new(local_dirs);
+        let memory = UnifiedMemoryManager::from_options(&settings::memory(&conf, conf.get(&keys::DRIVER_MEMORY)?)?)
+            .map_err(|error| configuration(&error))?;
+        let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
+        let options = settings::driver(
+            &conf,
+            settings::scheduler(&conf, pools.pools, &url, cluster.as_ref().map(Cluster::cores))?,
+            millis as u64,
+        )?;
+        let environment_options = settings::environment(&conf, true)?;
+        let shuffle_options = settings::shuffle(&conf)?;
+        let storage_options = settings::storage(&conf, millis as u64)?;
+        // What becomes unreachable is told to the driver, which is made after the registry.
+        let reachability: Arc<Mutex<Option<DriverHandle>>> = Arc::default();
+        let registry = LineageRegistry::new({
+            let reachability = Arc::clone(&reachability);
+            move |unreachable| {
+                if let Some(handle) = &*reachability.lock() {
+                    handle.remove(match unreachable {
+                        Unreachable::Shuffle(shuffle_id) => Removal::Shuffle(shuffle_id),
+                        Unreachable::Rdd(rdd_id) => Removal::Rdd(rdd_id),
+                    });
+                }
+            }
+        });
+        let listeners =
+            Listeners::new(Console::stderr(), conf.get(&keys::LISTENER_BUS_EVENT_QUEUE_CAPACITY)? as usize)?;
+        let console = ConsoleOptions {
+            show_progress: conf
+                .contains(keys::UI_SHOW_CONSOLE_PROGRESS.name())
+                .then_some(conf.get(&keys::UI_SHOW_CONSOLE_PROGRESS)?),
+            update_interval: conf.get(&keys::UI_CONSOLE_PROGRESS_UPDATE_INTERVAL)?,
+            lines: true,
+        };
+        logging::start(&conf, Some(listeners.console().clone()))?;
+        for warning in conf.review(&url) {
+            warn!("{warning}");
+        }
+        for warning in pools.warnings {
+            warn!("{warning}");
+        }
+        if conf.get(&keys::TASK_REAPER_ENABLED)? {
+            warn!(
+                "spark.task.reaper.enabled does nothing: the reaper is not built in yet; a killed task keeps its slot until it ends"
+            );
+        }
+        event_log::start(&conf, &app_id, listeners.bus())?;
+        listeners.start(
+            &StartFacts {
+                app_name: app_name.clone(),
+                app_id: app_id.clone(),
+                master: master.clone(),
+                cores: Some(threads),
+                memory: if cluster.is_some() {
+                    conf.get(&keys::EXECUTOR_MEMORY)?
+                } else {
+                    conf.get(&keys::DRIVER_MEMORY)?
+                },
+                local_dirs: local_dirs.directories().to_vec(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ui: None,
+            },
+            &console,
+        );
+        let sink = Arc::new(BusSink::new(listeners.bus()));
+        let environment = event_log::environment_update(&conf, &app_id, &app_name, &master)?;
+        if conf.get(&keys::LOG_CONF)? {
+            listeners.print_conf(&environment);
+        }
+        sink.post(environment);
+        sink.post(ListenerEvent::ApplicationStart {
+            app_name: app_name.clone(),
+            app_id: app_id.clone(),
+            time_ms: millis as i64,
+            user: std::env::var("SPARK_USER")
+                .or_else(|_| std::env::var("USER"))
+                .unwrap_or_else(|_| "unknown".to_owned()),
+        });
+        let blocks = LocalBlockManagerMaster::new(
+            BlockMaster::new(BlockMasterOptions {
+                proactive_replication: conf.get(&keys::STORAGE_REPLICATION_PROACTIVE)?,
+            }),
+            millis as u64,
+        );
+        let host = "localhost".to_owned();
+        let stages = Arc::new(Stages(Arc::clone(&registry)));
+        let sink_for_loop = Arc::clone(&sink) as Arc<dyn EventSink>;
+        let mut started = None;
+        let mut driver_storage = None;
+        let blocks_for_loop = Arc::clone(&blocks);
+        let driver = Driver::start(options, stages, sink_for_loop, blocks_for_loop, |handle| match &cluster {
+            None => {
+                let link: Arc<dyn DriverLink> = Arc::new(LocalLink::new(handle));
+                let executor_id = ExecutorId::driver();
+                // Nobody outside this process is ever asked, or asks.
+                let shuffle = Arc::new(ExecutorShuffle::new(
+                    app_id.clone(),
+                    executor_id.clone(),
+                    Arc::clone(&local_dirs),
+                    Secret::generate(),
+                    shuffle_options,
+                ));
+                let place = StoragePlace {
+                    block_manager_id: BlockManagerId { executor_id, host: host.clone(), port: 0 },
+                    memory: Arc::clone(&memory),
+                    local_dirs: Arc::clone(&local_dirs),
+                };
+                let storage =
+                    ExecutorStorage::local(place, storage_options, Arc::clone(&blocks), Arc::clone(&link), &shuffle);
+                driver_storage = Some(storage.clone());
+                let environment = Environment::new(
+                    link,
+                    Arc::default(),
+                    Arc::clone(&local_dirs),
+                    shuffle,
+                    storage,
+                    environment_options,
+                );
+                let executor = Executor::new(Arc::new(environment), Arc::new(RustTaskRunner), threads as usize);
+                Ok::<_, SparkError>(LocalBackend::start(handle, executor, &host, threads) as Arc<dyn SchedulerBackend>)
+            }
+            Some(cluster) => {
+                let parts = ClusterParts {
+                    conf: &conf,
+                    driver: handle,
+                    application_id: &app_id,
+                    local_dirs: &local_dirs,
+                    memory: &memory,
+                    blocks: &blocks,
+                    storage: storage_options,
+                };
+                let (backend, storage) = cluster.start(parts)?;
+                let [on_heap, off_heap] =
+                    [MemoryMode::OnHeap, MemoryMode::OffHeap].map(|mode| memory.usage(mode).capacity.bytes());
+                sink.post(ListenerEvent::BlockManagerAdded {
+                    time_ms: millis as i64,
+                    block_manager_id: storage.blocks().id().clone(),
+                    maximum_memory: on_heap + off_heap,
+                    maximum_on_heap_memory: on_heap,
+                    maximum_off_heap_memory: off_heap,
+                });
+                driver_storage = Some(storage);
+                started = Some(Arc::clone(&backend));
+                Ok(backend as Arc<dyn SchedulerBackend>)
+            }
+        })?;
+        let handle = driver.handle().clone();
+        *reachability.lock() = Some(handle.clone());
+        Ok(Self {
+            conf,
+            master,
+            app_name,
+            app_id,
+            default_parallelism: threads,
+            handle,
+            driver: Mutex::new(Some(driver)),
+            registry,
+            checkpoint_directory: Mutex::default(),
+            blocks,
+            storage: driver_storage.expect("the backend was made, and the storage before it"),
+            listeners,
+            sink,
+            console,
+            cluster: cluster.zip(started),
+            local_dirs,
+            stopped_at: Mutex::new(None),
+        })
+    }
+
+    fn stop(&self, location: &str) {
+        let _stopping = STOPPING.lock();
+        {
+            let mut stopped_at = self.stopped_at.lock();
+            if stopped_at.is_some() {
+                return;
+            }
+            *stopped_at = Some(location.to_owned());
+        }
+        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        self.sink.post(ListenerEvent::ApplicationEnd { time_ms, exit_code: None });
+        if let Some(mut driver) = self.driver.lock().take() {
+            driver.stop();
+        }
+        if let Some((cluster, backend)) = &self.cluster {
+            backend.stop();
+            cluster.stop_serving();
+        }
+        self.listeners.stop(self.console.lines);
+        // Not left to the last owner: after a signal the process ends without dropping anything.
+        self.local_dirs.remove();
+        *ACTIVE.lock() = Weak::new();
+        *CREATED_AT.lock() = None;
+    }
+}
+
+/// Stops the context of this process, if one runs; returns when it has stopped, whoever has stopped it.
+pub(crate) fn stop_active(location: &str) {
+    let active = ACTIVE.lock().upgrade();
+    match active {
+        Some(inner) => inner.stop(location),
+        // Its last handle is gone, but it may be stopping for that very reason.
+        None => drop(STOPPING.lock()),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop("the end of the last SparkContext handle");
+    }
+}

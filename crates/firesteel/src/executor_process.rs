@@ -1,0 +1,119 @@
+//! This binary as an executor of a native application.
+
+use std::{path::PathBuf, sync::Arc};
+
+use firesteel_block_store::MemoryManager;
+use firesteel_closure::build_id;
+use firesteel_conf::{SparkConf, keys};
+use firesteel_executor::{
+    DriverLink, Environment, Executor, ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, Questions, StoragePlace,
+};
+use firesteel_executor_backend::{ExecutorExitCode, ExecutorParts, ExecutorProcess, read_launch};
+use firesteel_local_dirs::LocalDirs;
+use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
+use firesteel_model::{BlockManagerId, ByteCount};
+use firesteel_rpc::Secret;
+use firesteel_transfer::{ServerOptions, TransferServer};
+use tracing::warn;
+
+use crate::{logging, runner::RustTaskRunner, settings};
+
+/// What a process holds beside what the pools account for: at least so much, and a tenth of the executor's memory.
+const MINIMUM_OVERHEAD: ByteCount = ByteCount::mib(384);
+
+/// Runs as the executor that standard input describes, until the driver says stop or is gone. Gives the exit code.
+pub(crate) fn run() -> i32 {
+    match try_run() {
+        Ok(exit) => exit.code(),
+        Err((exit, message)) => {
+            eprintln!("executor could not start: {message}");
+            exit.code()
+        }
+    }
+}
+
+type Failure = (ExecutorExitCode, String);
+
+fn general(error: impl std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        source = error.source();
+    }
+    (ExecutorExitCode::General, message)
+}
+
+fn try_run() -> Result<ExecutorExitCode, Failure> {
+    let launch = read_launch().map_err(general)?;
+    let mut conf = SparkConf::new();
+    conf.set_all(launch.conf.iter().cloned());
+    logging::start(&conf, None).map_err(general)?;
+    let secret = Secret::parse(&launch.secret).map_err(general)?;
+    let process = ExecutorProcess::new(launch).map_err(general)?;
+    let launch = process.launch();
+
+    let roots: Vec<PathBuf> = settings::local_directories(&conf).map_err(general)?;
+    let (local_dirs, failed) =
+        LocalDirs::create(&roots).map_err(|error| (ExecutorExitCode::LocalDirectory, general(error).1))?;
+    for (root, error) in failed {
+        warn!(root = %root.display(), %error, "a local directory cannot be used");
+    }
+    let local_dirs = Arc::new(local_dirs);
+    let heap = conf.get(&keys::EXECUTOR_MEMORY).map_err(general)?;
+    let memory =
+        UnifiedMemoryManager::from_options(&settings::memory(&conf, heap).map_err(general)?).map_err(general)?;
+    let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
+    let shuffle = Arc::new(ExecutorShuffle::new(
+        launch.application_id.clone(),
+        launch.executor_id.clone(),
+        Arc::clone(&local_dirs),
+        secret.clone(),
+        settings::shuffle(&conf).map_err(general)?,
+    ));
+    let source = ExecutorBlockSource::new(Arc::clone(shuffle.resolver()), launch.application_id.clone());
+    let port = conf.get(&keys::BLOCK_MANAGER_PORT).map_err(general)?;
+    let runtime = Arc::clone(shuffle.runtime().map_err(general)?);
+    let server = TransferServer::start(
+        &runtime,
+        &launch.host,
+        port,
+        secret.clone(),
+        Arc::clone(&source) as _,
+        ServerOptions::default(),
+    )
+    .map_err(general)?;
+    let block_port = server.address().port();
+    let block_manager_id =
+        BlockManagerId { executor_id: launch.executor_id.clone(), host: launch.host.clone(), port: block_port };
+    let options = settings::environment(&conf, false).map_err(general)?;
+    let link: Arc<dyn DriverLink> = process.link();
+    let questions = Arc::<Questions>::default();
+    let storage = ExecutorStorage::remote(
+        StoragePlace { block_manager_id, memory, local_dirs: Arc::clone(&local_dirs) },
+        settings::storage(&conf, settings::storage_seed(&launch.executor_id)).map_err(general)?,
+        Arc::clone(&link),
+        Arc::clone(&questions),
+        options.ask_time_out,
+        &shuffle,
+    );
+    source.serve_blocks(storage.blocks());
+    let environment = Environment::new(link, questions, local_dirs, shuffle, storage, options);
+    let executor = Executor::new(Arc::new(environment), Arc::new(RustTaskRunner), launch.cores as usize);
+    let parts = ExecutorParts {
+        block_port,
+        on_heap_memory: executor.environment().storage_memory(MemoryMode::OnHeap),
+        off_heap_memory: executor.environment().storage_memory(MemoryMode::OffHeap),
+        resources: Vec::new(),
+        build_id: build_id().map_err(general)?,
+        heartbeat_interval: conf.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL).map_err(general)?,
+        memory_limit: heap + MINIMUM_OVERHEAD.max(ByteCount(heap.bytes() / 10)),
+        executor,
+    };
+    let options = settings::rpc(&conf).map_err(general)?;
+    let exit = process.run(&secret, &options, parts);
+    // Peers are served until here.
+    drop(server);
+    Ok(exit)
+}

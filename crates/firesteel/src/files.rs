@@ -1,0 +1,235 @@
+//! Data sets out of files.
+//!
+//! Files are listed and cut into splits when the data set is made, so that a path that does not exist is an error there; they
+//! are read when an action needs them. Paths are Hadoop's: comma lists, globs, directories, `file:`, `hdfs:` and `s3a:`.
+
+use std::panic::Location;
+
+use bytes::Bytes;
+use firesteel_conf::keys;
+use firesteel_filesystem::{
+    CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, SplitOptions,
+    combine_files, decode_utf8, file_splits, list_input,
+};
+use firesteel_model::{RddId, TaskLocation};
+
+use crate::{
+    context::SparkContext,
+    data::{Data, encode},
+    error::SparkError,
+    hadoop::{HadoopProperties, chain},
+    lineage::{NewRdd, Payloads, Scope},
+    operator::{BinaryRecords, ObjectFile, ReadEnv, TextFile, WholeFiles},
+    rdd::Rdd,
+};
+
+/// Input that was listed.
+struct Input {
+    hadoop: HadoopProperties,
+    conf: HadoopConf,
+    systems: FileSystems,
+    files: Vec<FileStatus>,
+}
+
+impl Input {
+    fn list(context: &SparkContext, paths: &str) -> Result<Self, SparkError> {
+        let (hadoop, conf) = HadoopProperties::of(context)?;
+        let systems = FileSystems::new(conf.clone());
+        let options = InputOptions::from_conf(&conf).map_err(configuration)?;
+        let files = list_input(&systems, paths, options).map_err(|error| SparkError::Io(chain(&error)))?;
+        Ok(Self { hadoop, conf, systems, files })
+    }
+
+    fn splits(&self, min_partitions: u32) -> Result<Vec<FileSplit>, SparkError> {
+        let options = SplitOptions::from_conf(&self.conf).map_err(configuration)?;
+        file_splits(&self.systems, &self.files, min_partitions as usize, &options)
+            .map_err(|error| SparkError::Io(chain(&error)))
+    }
+}
+
+fn configuration(error: impl std::error::Error) -> SparkError {
+    SparkError::Configuration(chain(&error))
+}
+
+impl SparkContext {
+    /// How many partitions files are cut into at least, where nothing says otherwise: 2, or 1 with one core.
+    pub fn default_min_partitions(&self) -> u32 {
+        self.default_parallelism().min(2)
+    }
+
+    /// The lines of text files: of all that a comma list of paths, globs and directories stands for. Files whose names tell a
+    /// codec (`.gz`, `.bz2`, `.zst`, …) are decompressed, each in one partition; others are cut at about their blocks.
+    /// Malformed UTF-8 is replaced. Lazy, except that the files are listed now.
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::Io`] if a path does not exist or cannot be listed.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// let path = directory.join("words.txt");
+    /// std::fs::write(&path, "flint\nsteel\n").expect("the file is written");
+    /// assert_eq!(spark.text_file(&path.to_string_lossy())?.collect()?, ["flint", "steel"]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn text_file(&self, paths: &str) -> Result<Rdd<String>, SparkError> {
+        let _scope = Scope::enter("textFile");
+        self.text_file_with(paths, self.default_min_partitions())
+    }
+
+    /// As [`SparkContext::text_file`], in at least about so many partitions.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// let path = directory.join("words.txt");
+    /// std::fs::write(&path, "flint\nsteel\n").expect("the file is written");
+    /// assert_eq!(spark.text_file_with(&path.to_string_lossy(), 4)?.count()?, 2);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn text_file_with(&self, paths: &str, min_partitions: u32) -> Result<Rdd<String>, SparkError> {
+        let _scope = Scope::enter("textFile");
+        let input = Input::list(self, paths)?;
+        let max_length = LineOptions::from_conf(&input.conf).map_err(configuration)?.max_length as u64;
+        let new = split_source("textFile", &input.splits(min_partitions)?);
+        let env = self.read_env(input.hadoop)?;
+        let lines =
+            Rdd::source::<TextFile>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, max_length));
+        lines.set_name(paths);
+        Ok(lines)
+    }
+
+    /// Each file's path and whole text; small files share a partition. Decompresses as [`SparkContext::text_file`] does. Lazy,
+    /// except that the files are listed now; each file must fit into memory.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// std::fs::write(directory.join("a.txt"), "one\ntwo\n").expect("the file is written");
+    /// let files = spark.whole_text_files(&directory.to_string_lossy())?;
+    /// assert_eq!(files.values().collect()?, ["one\ntwo\n"]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn whole_text_files(&self, paths: &str) -> Result<Rdd<(String, String)>, SparkError> {
+        let _scope = Scope::enter("wholeTextFiles");
+        Ok(self.whole_files("wholeTextFiles", paths, true)?.map_values(|content| decode_utf8(&content)))
+    }
+
+    /// Each file's path and whole content, as it is stored. Lazy, except that the files are listed now; each file must fit
+    /// into memory.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// std::fs::write(directory.join("a.bin"), [1, 2, 3]).expect("the file is written");
+    /// let files = spark.binary_files(&directory.to_string_lossy())?;
+    /// assert_eq!(files.values().first()?.as_ref(), [1, 2, 3]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn binary_files(&self, paths: &str) -> Result<Rdd<(String, Bytes)>, SparkError> {
+        let _scope = Scope::enter("binaryFiles");
+        self.whole_files("binaryFiles", paths, false)
+    }
+
+    /// The records of binary files in which each record takes `record_length` bytes. Lazy, except that the files are listed
+    /// now. A file that ends within a record fails the action.
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::InvalidArgument`] if the length is 0, [`SparkError::Io`] if a path cannot be listed.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// std::fs::write(directory.join("a.bin"), [1, 2, 3, 4]).expect("the file is written");
+    /// let records = spark.binary_records(&directory.to_string_lossy(), 2)?;
+    /// assert_eq!(records.map(|record| record[0]).collect()?, [1, 3]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn binary_records(&self, paths: &str, record_length: u32) -> Result<Rdd<Bytes>, SparkError> {
+        let _scope = Scope::enter("binaryRecords");
+        if record_length == 0 {
+            return Err(SparkError::InvalidArgument("the length of binary records must be positive".to_owned()));
+        }
+        let input = Input::list(self, paths)?;
+        let new = split_source("binaryRecords", &input.splits(self.default_min_partitions())?);
+        let env = self.read_env(input.hadoop)?;
+        Ok(Rdd::source::<BinaryRecords>(self, Location::caller(), new, |rdd_id| {
+            (ReadEnv { rdd_id, ..env }, record_length)
+        }))
+    }
+
+    /// What [`Rdd::save_as_object_file`] saved. `T` must be the type that it was saved with. Lazy, except that the files are
+    /// listed now.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// let path = directory.join("pairs").to_string_lossy().into_owned();
+    /// spark.parallelize([(1, 'a'), (2, 'b')], 2).save_as_object_file(&path)?;
+    /// assert_eq!(spark.object_file::<(i32, char)>(&path)?.collect()?, [(1, 'a'), (2, 'b')]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn object_file<T: Data>(&self, paths: &str) -> Result<Rdd<T>, SparkError> {
+        let _scope = Scope::enter("objectFile");
+        let input = Input::list(self, paths)?;
+        let new = split_source("objectFile", &input.splits(self.default_min_partitions())?);
+        let env = self.read_env(input.hadoop)?;
+        Ok(Rdd::source::<ObjectFile<T>>(self, Location::caller(), new, |rdd_id| ReadEnv { rdd_id, ..env }))
+    }
+
+    #[track_caller]
+    fn whole_files(
+        &self,
+        scope: &'static str,
+        paths: &str,
+        decompress: bool,
+    ) -> Result<Rdd<(String, Bytes)>, SparkError> {
+        let input = Input::list(self, paths)?;
+        let min_partitions = self.default_min_partitions().max(self.default_parallelism()) as usize;
+        let splits = combine_files(&input.files, &CombineOptions { min_partitions, ..CombineOptions::default() });
+        let mut new = NewRdd::source(scope, splits.len() as u32).kind("BinaryFileRDD");
+        new.payloads = payloads(&splits);
+        let env = self.read_env(input.hadoop)?;
+        let files =
+            Rdd::source::<WholeFiles>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, decompress));
+        files.set_name(paths);
+        Ok(files)
+    }
+
+    fn read_env(&self, hadoop: HadoopProperties) -> Result<ReadEnv, SparkError> {
+        Ok(ReadEnv {
+            // Replaced when the data set has its number.
+            rdd_id: RddId(0),
+            hadoop,
+            ignore_missing: self.conf().get(&keys::FILES_IGNORE_MISSING_FILES)?,
+            ignore_corrupt: self.conf().get(&keys::FILES_IGNORE_CORRUPT_FILES)?,
+        })
+    }
+}
+
+/// One partition for each split, near the hosts that hold it.
+fn split_source(scope: &'static str, splits: &[FileSplit]) -> NewRdd {
+    let mut new = NewRdd::source(scope, splits.len() as u32).kind("HadoopRDD");
+    new.payloads = payloads(splits);
+    if splits.iter().any(|split| !split.hosts.is_empty()) {
+        let hosts = |split: &FileSplit| split.hosts.iter().cloned().map(TaskLocation::Host).collect();
+        new.preferred_locations = Some(splits.iter().map(hosts).collect());
+    }
+    new
+}
+
+fn payloads<S: serde::Serialize>(splits: &[S]) -> Payloads {
+    let encoded = splits.iter().map(|split| {
+        // A split is made of texts and numbers, which can always be written.
+        Bytes::from(encode(split).unwrap_or_default())
+    });
+    Payloads::Each(encoded.collect())
+}

@@ -1,0 +1,280 @@
+//! Actions that are not waited for: Spark's `AsyncRDDActions`.
+
+use std::{any::type_name, panic::Location, sync::Arc};
+
+use firesteel_driver::{JobRequest, JobRequestKind};
+use firesteel_model::{JobId, LocalProperties, Partition, property};
+use firesteel_scheduler::Event;
+use parking_lot::{Condvar, Mutex};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    actions::records_work,
+    context::SparkContext,
+    data::{Data, Records, decode, encode},
+    env::Env,
+    error::SparkError,
+    lineage::CallSite,
+    rdd::Rdd,
+    stage_lineage::current_info,
+    take::TakeProgress,
+    with::With,
+};
+
+/// An action under way: Spark's `FutureAction`. Dropping it does not cancel the action.
+pub struct FutureAction<R> {
+    context: SparkContext,
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R> {
+    state: Mutex<State<R>>,
+    ended: Condvar,
+}
+
+struct State<R> {
+    job_ids: Vec<JobId>,
+    cancelled: bool,
+    /// Has it ended? The result itself may have been taken.
+    completed: bool,
+    result: Option<Result<R, SparkError>>,
+}
+
+impl<R: Send + 'static> FutureAction<R> {
+    /// Runs `work` in a thread of its own.
+    fn start(
+        context: &SparkContext,
+        call_site: CallSite,
+        work: impl FnOnce(&Jobs<R>) -> Result<R, SparkError> + Send + 'static,
+    ) -> Self {
+        let state = State { job_ids: Vec::new(), cancelled: false, completed: false, result: None };
+        let shared = Arc::new(Shared { state: Mutex::new(state), ended: Condvar::new() });
+        let jobs =
+            Jobs { context: context.clone(), properties: properties(context), call_site, shared: Arc::clone(&shared) };
+        let action = Self { context: context.clone(), shared };
+        let thread = std::thread::Builder::new().name("async-action".to_owned()).spawn(move || {
+            let result = work(&jobs);
+            jobs.shared.complete(result);
+        });
+        if let Err(error) = thread {
+            action.shared.complete(Err(SparkError::Io(format!("could not start a thread for an action: {error}"))));
+        }
+        action
+    }
+
+    /// Waits for the action and gives its result.
+    ///
+    /// # Errors
+    ///
+    /// Those of the action; [`SparkError::JobFailed`] if it was cancelled.
+    pub fn get(self) -> Result<R, SparkError> {
+        let mut state = self.shared.state.lock();
+        loop {
+            if let Some(result) = state.result.take() {
+                return result;
+            }
+            self.shared.ended.wait(&mut state);
+        }
+    }
+
+    /// Cancels the action's job, and starts no further one. An action that has ended is not affected.
+    pub fn cancel(&self) {
+        let mut state = self.shared.state.lock();
+        state.cancelled = true;
+        if state.completed {
+            return;
+        }
+        if let Some(&job_id) = state.job_ids.last() {
+            self.context.driver().event(Event::JobCancelled { job_id, reason: None });
+        }
+    }
+
+    /// Was [`FutureAction::cancel`] called?
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.state.lock().cancelled
+    }
+
+    /// Has it ended, well or not?
+    pub fn is_completed(&self) -> bool {
+        self.shared.state.lock().completed
+    }
+
+    /// The jobs that it has started so far.
+    pub fn job_ids(&self) -> Vec<JobId> {
+        self.shared.state.lock().job_ids.clone()
+    }
+}
+
+impl<R> Shared<R> {
+    fn complete(&self, result: Result<R, SparkError>) {
+        let mut state = self.state.lock();
+        state.completed = true;
+        state.result = Some(result);
+        self.ended.notify_all();
+    }
+}
+
+/// The local properties that the engine reads, of this thread: the action's jobs belong to the same group and pool.
+fn properties(context: &SparkContext) -> LocalProperties {
+    use property::{CALL_SITE_LONG, CALL_SITE_SHORT, INTERRUPT_ON_CANCEL, JOB_DESCRIPTION, JOB_GROUP, JOB_TAGS, POOL};
+    let keys = [POOL, JOB_GROUP, JOB_DESCRIPTION, INTERRUPT_ON_CANCEL, JOB_TAGS, CALL_SITE_SHORT, CALL_SITE_LONG];
+    Arc::new(keys.into_iter().filter_map(|key| Some((key.to_owned(), context.local_property(key)?))).collect())
+}
+
+/// What runs the jobs of one action.
+struct Jobs<R> {
+    context: SparkContext,
+    properties: LocalProperties,
+    call_site: CallSite,
+    shared: Arc<Shared<R>>,
+}
+
+impl<R> Jobs<R> {
+    /// Runs `function` on these partitions and gives the outputs in their order.
+    fn run<T, E, O, F>(
+        &self,
+        with: &With<T, E>,
+        partitions: impl IntoIterator<Item = u32>,
+        function: F,
+    ) -> Result<Vec<O>, SparkError>
+    where
+        T: Data,
+        E: Env,
+        O: Serialize + DeserializeOwned + 'static,
+        F: Fn(&E, Records<T>) -> O + Copy + Send + Sync + 'static,
+    {
+        let work = records_work(with, function)?;
+        let work = encode(&work).map_err(|error| SparkError::NotSerializable {
+            what: self.call_site.short.clone(),
+            message: error.to_string(),
+        })?;
+        let partitions: Vec<Partition> = partitions.into_iter().map(Partition).collect();
+        let mut outputs: Vec<Option<Result<O, String>>> = partitions.iter().map(|_| None).collect();
+        let _under_way = self.context.registry().job_under_way();
+        let rdd = current_info(with.rdd.core());
+        let job = {
+            // Under the lock, so that whoever cancels sees the job or is seen by it.
+            let mut state = self.shared.state.lock();
+            let job = self.context.driver().submit_job(JobRequest {
+                kind: JobRequestKind::Result { rdd, partitions, work: work.into() },
+                properties: Arc::clone(&self.properties),
+                call_site_short: self.call_site.short.clone(),
+                call_site_long: self.call_site.long.clone(),
+            });
+            let job_id = job.job_id();
+            state.job_ids.push(job_id);
+            if state.cancelled {
+                self.context.driver().event(Event::JobCancelled { job_id, reason: None });
+            }
+            job
+        };
+        let job_id = job.job_id();
+        let decoded = |index: u32, bytes: bytes::Bytes| {
+            outputs[index as usize] = Some(decode::<O>(&bytes).map_err(|error| error.to_string()));
+        };
+        job.wait(decoded).map_err(|error| SparkError::JobFailed { job_id, message: error.message })?;
+        let outputs = outputs.into_iter().map(|output| output.expect("a job that succeeded has every output"));
+        outputs
+            .map(|output| output.map_err(|message| SparkError::ResultDecoding { expected: type_name::<O>(), message }))
+            .collect()
+    }
+}
+
+impl<T: Data, E: Env> With<T, E> {
+    /// As [`Rdd::foreach_async`].
+    #[track_caller]
+    pub fn foreach_async<F>(self, function: F) -> FutureAction<()>
+    where
+        F: Fn(&E, T) + Copy + Send + Sync + 'static,
+    {
+        let call_site = CallSite::at("foreachAsync", Location::caller());
+        let context = self.rdd.context().clone();
+        FutureAction::start(&context, call_site, move |jobs| {
+            let each = move |env: &E, records: Records<T>| records.for_each(|record| function(env, record));
+            jobs.run(&self, 0..self.rdd.num_partitions(), each).map(drop)
+        })
+    }
+}
+
+impl<T: Data> Rdd<T> {
+    /// As [`Rdd::count`], in the background.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let counting = spark.range(0, 1000, 1, 4).count_async();
+    /// assert_eq!(counting.get()?, 1000);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn count_async(&self) -> FutureAction<u64> {
+        let call_site = CallSite::at("countAsync", Location::caller());
+        let with = self.with(());
+        FutureAction::start(self.context(), call_site, move |jobs| {
+            let counts = jobs.run(&with, 0..with.rdd.num_partitions(), |(), records| records.count() as u64)?;
+            Ok(counts.into_iter().sum())
+        })
+    }
+
+    /// As [`Rdd::collect`], in the background.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let collecting = spark.range(0, 3, 1, 2).collect_async();
+    /// assert_eq!(collecting.get()?, [0, 1, 2]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn collect_async(&self) -> FutureAction<Vec<T>> {
+        let call_site = CallSite::at("collectAsync", Location::caller());
+        let with = self.with(());
+        FutureAction::start(self.context(), call_site, move |jobs| {
+            let all = 0..with.rdd.num_partitions();
+            let parts = jobs.run(&with, all, |(), records| records.collect::<Vec<T>>())?;
+            Ok(parts.into_iter().flatten().collect())
+        })
+    }
+
+    /// As [`Rdd::take`], in the background.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let taking = spark.range(0, 1000, 1, 10).take_async(3)?;
+    /// assert_eq!(taking.get()?, [0, 1, 2]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::Configuration`] if a key that it needs has a value that cannot be used.
+    #[track_caller]
+    pub fn take_async(&self, count: usize) -> Result<FutureAction<Vec<T>>, SparkError> {
+        let call_site = CallSite::at("takeAsync", Location::caller());
+        let rdd = self.clone();
+        let mut progress = TakeProgress::new(self, count)?;
+        Ok(FutureAction::start(self.context(), call_site, move |jobs| {
+            while let Some((partitions, left)) = progress.next_partitions() {
+                let parts = jobs.run(&rdd.with(left as u64), partitions, |left, records| {
+                    records.take(*left as usize).collect::<Vec<T>>()
+                })?;
+                progress.add(parts);
+            }
+            Ok(progress.into_taken())
+        }))
+    }
+
+    /// As [`Rdd::foreach`], in the background.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let doing = spark.range(0, 10, 1, 2).foreach_async(|n| assert!(n < 10));
+    /// doing.get()?;
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn foreach_async<F>(&self, function: F) -> FutureAction<()>
+    where
+        F: Fn(T) + Copy + Send + Sync + 'static,
+    {
+        self.with(()).foreach_async(move |(), record| function(record))
+    }
+}

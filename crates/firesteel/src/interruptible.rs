@@ -1,0 +1,32 @@
+//! Records that stop flowing when the task is killed.
+
+use std::sync::Arc;
+
+use firesteel_executor::TaskContext;
+
+/// Ends the task, by unwinding, at the next record after it was killed: Spark's `InterruptibleIterator`. Wrapped around
+/// every source, so that everything downstream ends with it, and around what may make many records of one.
+pub(crate) struct Interruptible<I> {
+    records: I,
+    context: Arc<TaskContext>,
+}
+
+impl<I> Interruptible<I> {
+    pub(crate) fn new(records: I, context: &Arc<TaskContext>) -> Self {
+        Self { records, context: Arc::clone(context) }
+    }
+}
+
+impl<I: Iterator> Iterator for Interruptible<I> {
+    type Item = I::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        self.context.end_if_killed();
+        self.records.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.records.size_hint()
+    }
+}

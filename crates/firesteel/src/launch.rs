@@ -1,0 +1,122 @@
+//! The entry of an application's binary.
+
+use std::{
+    env,
+    error::Error,
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+    sync::atomic::{AtomicI32, Ordering},
+    thread,
+};
+
+use firesteel_conf::MAIN_CLASS_VARIABLE;
+use firesteel_executor_backend::is_executor;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{context, executor_process};
+
+/// An application: takes the arguments, less the program's own name.
+pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
+
+/// The signal that this process was told to end by; 0 if none.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// Spark's exit code for a main class that cannot be loaded (SS-102).
+const NO_SUCH_CLASS: u8 = 101;
+
+/// What the `main` of a binary calls that holds one or more applications.
+///
+/// `spark-submit --class NAME` picks one by its name; without that, the only one, or the first, runs. The same binary is
+/// what executors run: in a process that was started as an executor this function does not return before its end.
+///
+/// An application that returns an error or panics makes the exit code 1 (RT-82), and its context is stopped; SIGINT,
+/// SIGTERM and SIGHUP stop the context too and make it 128 plus the signal's number (SS-107).
+///
+/// ```no_run
+/// use std::{error::Error, process::ExitCode};
+///
+/// use firesteel::{SparkConf, SparkContext};
+///
+/// fn count_to_ten(_arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
+///     let spark = SparkContext::new(&SparkConf::from_launcher()?)?;
+///     println!("{}", spark.range(0, 10, 1, 2).count()?);
+///     Ok(())
+/// }
+///
+/// fn main() -> ExitCode {
+///     firesteel::main(&[("com.example.CountToTen", count_to_ten)])
+/// }
+/// ```
+pub fn main(applications: &[(&str, Application)]) -> ExitCode {
+    if is_executor() {
+        return exit_code(executor_process::run());
+    }
+    let wanted = env::var(MAIN_CLASS_VARIABLE).ok().filter(|name| !name.is_empty());
+    let chosen = match &wanted {
+        Some(wanted) => applications.iter().find(|(name, _)| name == wanted),
+        None => applications.first(),
+    };
+    let Some((_, application)) = chosen else {
+        let names: Vec<&str> = applications.iter().map(|(name, _)| *name).collect();
+        eprintln!(
+            "Error: this program has no application named {}; it has {}",
+            wanted.as_deref().unwrap_or("at all"),
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        );
+        return ExitCode::from(NO_SUCH_CLASS);
+    };
+    stop_on_signals();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| application(env::args().skip(1).collect())));
+    let code = match outcome {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            eprintln!("Error: {}", chain(&*error));
+            1
+        }
+        // The panic hook has printed it.
+        Err(_) => 1,
+    };
+    // Applications are not asked to stop their context: the end of main does (RT-04).
+    context::stop_active("the end of the application's main");
+    // What a signal broke off is its end, not the application's failure.
+    match SIGNAL.load(Ordering::Relaxed) {
+        0 => ExitCode::from(code),
+        signal => exit_code(128 + signal),
+    }
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Ends the application in good order when it is told to end: executors stop, listeners write what they hold.
+fn stop_on_signals() {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    // Without the thread, signals end the process at once, and executors by their lost connection.
+    let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let Some(signal) = signals.forever().next() else { return };
+        SIGNAL.store(signal, Ordering::Relaxed);
+        // A second signal is one too many: it ends the process at once.
+        thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                std::process::exit(128 + signal);
+            }
+        });
+        context::stop_active(&format!("signal {signal}"));
+        std::process::exit(128 + signal);
+    });
+}

@@ -1,0 +1,89 @@
+//! Apache Spark in Rust.
+
+#![forbid(unsafe_code)]
+
+mod accumulator;
+mod action;
+mod actions;
+mod approximate;
+mod barrier;
+mod broadcast;
+mod cache;
+mod checkpoint;
+mod cluster;
+mod context;
+mod data;
+mod describe;
+mod env;
+mod error;
+mod event_log;
+#[doc(hidden)]
+pub mod examples;
+mod executor_process;
+mod fair_scheduler_file;
+mod files;
+mod future_action;
+mod hadoop;
+mod interruptible;
+mod job_control;
+mod joins;
+mod keyed;
+mod launch;
+mod lineage;
+mod listeners;
+mod local_properties;
+mod logging;
+mod node;
+mod numeric;
+mod operator;
+mod ordered;
+mod pairs;
+mod partitioner;
+mod partitions;
+mod persist;
+mod pipe;
+mod rdd;
+mod runner;
+mod sampling;
+mod save;
+mod sets;
+mod settings;
+mod shuffle;
+mod spill;
+mod stage_binary;
+mod stage_lineage;
+mod stages;
+mod stat_counter;
+mod status_tracker;
+mod take;
+mod trees;
+mod with;
+pub use accumulator::{Accumulate, Accumulator};
+pub use actions::LocalIterator;
+pub use approximate::{BoundedDouble, PartialResult};
+pub use barrier::{BarrierTaskContext, BarrierTaskInfo, RddBarrier};
+pub use broadcast::{Broadcast, BroadcastError};
+pub use context::SparkContext;
+pub use data::{Data, Key, Records};
+pub use describe::{Dependency, PartitionerInfo};
+pub use env::Env;
+pub use error::SparkError;
+pub use firesteel_conf::SparkConf;
+pub use firesteel_filesystem::Codec;
+pub use firesteel_model::{JobId, ListenerEvent, StageId, StorageLevel};
+pub use future_action::FutureAction;
+pub use launch::{Application, main};
+pub use local_properties::InheritedLocalProperties;
+pub use numeric::Number;
+pub use partitioner::{HashPartitioner, Partitioner, Partitioning, RangePartitioner};
+pub use persist::{ExecutorMemory, RddStorageInfo};
+pub use pipe::PipeCommand;
+pub use rdd::Rdd;
+pub use stat_counter::StatCounter;
+pub use status_tracker::{SparkJobInfo, SparkStageInfo, StatusTracker};
+pub use with::With;
+
+/// The samples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

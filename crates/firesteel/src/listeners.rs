@@ -1,0 +1,176 @@
+//! Who is told what happens in the application: status, event log, progress bar, the user's own listeners.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use firesteel_console::{Console, ConsoleProgress, ProgressOptions, StartFacts, end_line, show_progress, start_line};
+use firesteel_driver::EventSink;
+use firesteel_listener_bus::{ListenerBus, ListenerBusOptions, QueueName};
+use firesteel_model::{AccumulableInfo, AccumulatorId, AccumulatorUpdate, ListenerEvent, StageAttemptId, TaskId};
+use firesteel_status::{ApplicationStatus, RetainedLimits};
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::{accumulator, error::SparkError};
+
+/// How long the queues may take to write what they hold when the application stops.
+const DRAIN_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// What the status folds is what the user is told at the end, so its queue takes bursts that others may lose.
+const STATUS_CAPACITY_FACTOR: usize = 8;
+
+/// The listeners of one application.
+pub(crate) struct Listeners {
+    bus: Arc<ListenerBus>,
+    status: Arc<Mutex<ApplicationStatus>>,
+    console: Console,
+    progress: Mutex<Option<ConsoleProgress>>,
+}
+
+/// What the console shows.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsoleOptions {
+    /// `spark.ui.showConsoleProgress`, if it is set.
+    pub(crate) show_progress: Option<bool>,
+    /// `spark.ui.consoleProgress.update.interval`.
+    pub(crate) update_interval: Duration,
+    /// The line at the start and the line at the end.
+    pub(crate) lines: bool,
+}
+
+impl Listeners {
+    pub(crate) fn new(console: Console, capacity: usize) -> Result<Self, SparkError> {
+        let bus = Arc::new(ListenerBus::new(ListenerBusOptions {
+            capacity,
+            queue_capacities: vec![(QueueName::APP_STATUS, capacity.saturating_mul(STATUS_CAPACITY_FACTOR))],
+        }));
+        let status = Arc::new(Mutex::new(ApplicationStatus::new(RetainedLimits::default())));
+        let folded = Arc::clone(&status);
+        bus.add_listener(QueueName::APP_STATUS, move |event: &ListenerEvent| folded.lock().apply(event))
+            .map_err(|error| SparkError::Configuration(error.to_string()))?;
+        Ok(Self { bus, status, console, progress: Mutex::new(None) })
+    }
+
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
+    }
+
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
+    }
+
+    /// What has happened so far, folded.
+    pub(crate) fn status(&self) -> &Arc<Mutex<ApplicationStatus>> {
+        &self.status
+    }
+
+    /// Starts to deliver, and to draw.
+    pub(crate) fn start(&self, facts: &StartFacts, options: &ConsoleOptions) {
+        self.bus.start();
+        if options.lines {
+            // Nobody is told less if standard error is closed.
+            let _ = self.console.print_line(&start_line(facts));
+        }
+        if show_progress(options.show_progress, self.console.is_terminal()) {
+            let status = Arc::clone(&self.status);
+            let progress_options =
+                ProgressOptions { update_interval: options.update_interval, ..ProgressOptions::default() };
+            match ConsoleProgress::start(&self.console, progress_options, move || status.lock().active_stages()) {
+                Ok(progress) => *self.progress.lock() = Some(progress),
+                Err(error) => warn!(%error, "no progress bar"),
+            }
+        }
+    }
+
+    /// `spark.logConf`: the configuration, as listeners are told it. Printed whatever the log level is, as it was asked for.
+    pub(crate) fn print_conf(&self, environment: &ListenerEvent) {
+        let ListenerEvent::EnvironmentUpdate { spark_properties, .. } = environment else { return };
+        let lines = spark_properties.iter().map(|(key, value)| format!("{key}={value}"));
+        for line in ["Spark configuration:".to_owned()].into_iter().chain(lines) {
+            // As above.
+            let _ = self.console.print_line(&line);
+        }
+    }
+
+    /// Delivers what is queued, then takes the bar off and prints what the run took.
+    pub(crate) fn stop(&self, lines: bool) {
+        match self.bus.stop(DRAIN_TIME_OUT) {
+            Ok(report) => {
+                for queue in &report.timed_out {
+                    warn!(%queue, "a listener queue was not drained in time; its listeners have not seen every event");
+                }
+            }
+            Err(error) => warn!(%error, "the listener bus was not stopped"),
+        }
+        if let Some(progress) = self.progress.lock().take() {
+            progress.stop();
+        }
+        if lines {
+            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+            let line = end_line(self.status.lock().summary(), now_ms);
+            // As above.
+            let _ = self.console.print_line(&line);
+        }
+    }
+}
+
+/// Fills in what the scheduler does not know (the values of accumulators) and posts to the bus.
+pub(crate) struct BusSink {
+    bus: Arc<ListenerBus>,
+    accumulables: Mutex<Accumulables>,
+}
+
+#[derive(Default)]
+struct Accumulables {
+    /// What the last merged task has added: its end is posted next.
+    of_task: HashMap<TaskId, Vec<AccumulableInfo>>,
+    /// The values after the last merge for each stage attempt that is under way.
+    of_stage: HashMap<StageAttemptId, BTreeMap<AccumulatorId, AccumulableInfo>>,
+}
+
+impl BusSink {
+    pub(crate) fn new(bus: &Arc<ListenerBus>) -> Self {
+        Self { bus: Arc::clone(bus), accumulables: Mutex::default() }
+    }
+}
+
+impl EventSink for BusSink {
+    fn post(&self, mut event: ListenerEvent) {
+        match &mut event {
+            ListenerEvent::TaskEnd { task, .. } => {
+                if let Some(accumulables) = self.accumulables.lock().of_task.remove(&task.task_id) {
+                    task.accumulables = accumulables;
+                }
+            }
+            ListenerEvent::StageCompleted { stage } => {
+                if let Some(accumulables) = self.accumulables.lock().of_stage.remove(&stage.id) {
+                    Arc::make_mut(stage).accumulables = accumulables;
+                }
+            }
+            _ => {}
+        }
+        self.bus.post(event);
+    }
+
+    fn merge_accumulators(&self, task_id: TaskId, stage: StageAttemptId, updates: &[AccumulatorUpdate]) {
+        if updates.is_empty() {
+            return;
+        }
+        let infos: Vec<AccumulableInfo> = updates
+            .iter()
+            .map(|update| AccumulableInfo {
+                id: update.id,
+                name: update.name.clone(),
+                update: Some(update.value.clone()),
+                value: accumulator::merge(update),
+            })
+            .collect();
+        let mut accumulables = self.accumulables.lock();
+        let of_stage = accumulables.of_stage.entry(stage).or_default();
+        of_stage.extend(infos.iter().map(|info| (info.id, AccumulableInfo { update: None, ..info.clone() })));
+        accumulables.of_task.insert(task_id, infos);
+    }
+}

@@ -1,0 +1,118 @@
+//! Keeping RDDs: levels, removal, and what is stored where (RT-50, RT-58).
+
+use std::collections::BTreeMap;
+
+use firesteel_block_master::BlockMaster;
+use firesteel_driver::Removal;
+use firesteel_model::{ByteCount, ExecutorId, RddId, StorageLevel};
+
+use crate::{context::SparkContext, data::Data, error::SparkError, rdd::Rdd};
+
+/// What is stored of one persisted RDD: Spark's `RDDInfo` of the Storage page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RddStorageInfo {
+    /// Which.
+    pub rdd_id: RddId,
+    /// The name that it was given.
+    pub name: Option<String>,
+    /// How it is to be kept.
+    pub storage_level: StorageLevel,
+    /// How many partitions it has.
+    pub partitions: u32,
+    /// How many of them are stored.
+    pub cached_partitions: u32,
+    /// Bytes in memory, every copy counted.
+    pub memory_size: ByteCount,
+    /// Bytes on disk, every copy counted.
+    pub disk_size: ByteCount,
+}
+
+/// How much storage memory an executor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutorMemory {
+    /// The most that blocks may take, on heap and off heap.
+    pub maximum: ByteCount,
+    /// What its blocks leave of that, as far as the driver knows.
+    pub remaining: ByteCount,
+}
+
+impl<T: Data> Rdd<T> {
+    /// Keeps the partitions once they have been computed, as the level says. Nothing is computed or stored by this call:
+    /// the next action does both.
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::StorageLevelChange`] if it is persisted already with another level;
+    /// [`SparkError::InvalidArgument`] if the level is [`StorageLevel::NONE`].
+    pub fn persist(&self, level: StorageLevel) -> Result<&Self, SparkError> {
+        if !level.is_valid() {
+            return Err(SparkError::InvalidArgument(format!(
+                "RDD {} cannot be persisted with storage level NONE, which keeps nothing; use unpersist",
+                self.id()
+            )));
+        }
+        self.core().persist(level)?;
+        Ok(self)
+    }
+
+    /// [`Rdd::persist`] with [`StorageLevel::MEMORY_ONLY`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Rdd::persist`].
+    pub fn cache(&self) -> Result<&Self, SparkError> {
+        self.persist(StorageLevel::MEMORY_ONLY)
+    }
+
+    /// Drops what is stored and stores no more. With `blocking`, returns when every executor has done so. Jobs that are
+    /// under way go on, and may store partitions that they had begun; those go with the last handle of the RDD.
+    pub fn unpersist(&self, blocking: bool) -> &Self {
+        if self.core().unpersist() {
+            self.context().remove(Removal::Rdd(self.id()), blocking);
+        }
+        self
+    }
+}
+
+impl SparkContext {
+    /// Every RDD that is persisted at the moment, in the order of their ids: Spark's `getRDDStorageInfo`, with those that
+    /// nothing is stored of yet.
+    pub fn rdd_storage_info(&self) -> Vec<RddStorageInfo> {
+        let persisted = self.registry().persisted();
+        let infos = persisted.into_iter().map(|rdd| {
+            let stored = self.blocks().with(|registry, _| registry.rdd_storage(rdd.id()));
+            RddStorageInfo {
+                rdd_id: rdd.id(),
+                name: rdd.name(),
+                storage_level: rdd.storage_level(),
+                partitions: rdd.info.partitions,
+                cached_partitions: stored.partitions.len() as u32,
+                memory_size: stored.memory_size,
+                disk_size: stored.disk_size,
+            }
+        });
+        infos.collect()
+    }
+
+    /// How much storage memory each executor has: Spark's `getExecutorMemoryStatus`.
+    pub fn executor_memory_status(&self) -> BTreeMap<ExecutorId, ExecutorMemory> {
+        let memory = |registry: &mut BlockMaster| {
+            let storages = registry.storage().map(|storage| {
+                let maximum = storage.maximum_on_heap + storage.maximum_off_heap;
+                let remaining = ByteCount(maximum.bytes().saturating_sub(storage.memory_used.bytes()));
+                (storage.id.executor_id, ExecutorMemory { maximum, remaining })
+            });
+            storages.collect()
+        };
+        self.blocks().with(|registry, _| memory(registry))
+    }
+
+    pub(crate) fn remove(&self, removal: Removal, blocking: bool) {
+        if blocking {
+            // Cut off without a word when the driver has stopped: then everything is gone.
+            let _ = self.driver().remove_and_tell(removal).recv();
+        } else {
+            self.driver().remove(removal);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Count, mean and variance of numbers in one pass.
+
+use serde::{Deserialize, Serialize};
+
+/// Spark's `StatCounter`: numerically stable running statistics, which can be merged (Welford's method, and Chan's).
+///
+/// ```
+/// use firesteel::StatCounter;
+///
+/// let stats: StatCounter = [1.0, 3.0].into_iter().collect();
+/// assert_eq!((stats.mean(), stats.variance()), (2.0, 1.0));
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StatCounter {
+    count: u64,
+    mean: f64,
+    /// Sum of the squares of the distances to the mean.
+    squares: f64,
+    max: f64,
+    min: f64,
+}
+
+impl Default for StatCounter {
+    fn default() -> Self {
+        Self { count: 0, mean: 0.0, squares: 0.0, max: f64::NEG_INFINITY, min: f64::INFINITY }
+    }
+}
+
+impl StatCounter {
+    /// Of no numbers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a number.
+    pub fn add(&mut self, number: f64) {
+        let distance = number - self.mean;
+        self.count += 1;
+        self.mean += distance / self.count as f64;
+        self.squares += distance * (number - self.mean);
+        self.max = self.max.max(number);
+        self.min = self.min.min(number);
+    }
+
+    /// Adds the numbers of another.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = *other;
+            return;
+        }
+        let (count, others) = (self.count as f64, other.count as f64);
+        let distance = other.mean - self.mean;
+        let total = count + others;
+        // Whichever adds the smaller correction loses the fewer digits.
+        if others * 10.0 < count {
+            self.mean += distance * others / total;
+        } else if count * 10.0 < others {
+            self.mean = other.mean - distance * count / total;
+        } else {
+            self.mean = (self.mean * count + other.mean * others) / total;
+        }
+        self.squares += other.squares + distance * distance * count * others / total;
+        self.count += other.count;
+        self.max = self.max.max(other.max);
+        self.min = self.min.min(other.min);
+    }
+
+    /// How many numbers.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their mean; 0 if there are none, as in Spark.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Their sum.
+    pub fn sum(&self) -> f64 {
+        self.mean * self.count as f64
+    }
+
+    /// The greatest; negative infinity if there are none.
+    pub fn max(&self) -> f64 {
+        self.max
+    }
+
+    /// The least; infinity if there are none.
+    pub fn min(&self) -> f64 {
+        self.min
+    }
+
+    /// The population's variance; not a number if there are none.
+    pub fn variance(&self) -> f64 {
+        if self.count == 0 { f64::NAN } else { self.squares / self.count as f64 }
+    }
+
+    /// The variance of what these are a sample of; not a number if there are fewer than two.
+    pub fn sample_variance(&self) -> f64 {
+        if self.count <= 1 { f64::NAN } else { self.squares / (self.count - 1) as f64 }
+    }
+
+    /// The population's standard deviation.
+    pub fn stdev(&self) -> f64 {
+        self.variance().sqrt()
+    }
+
+    /// The standard deviation of what these are a sample of.
+    pub fn sample_stdev(&self) -> f64 {
+        self.sample_variance().sqrt()
+    }
+}
+
+impl FromIterator<f64> for StatCounter {
+    fn from_iter<I: IntoIterator<Item = f64>>(numbers: I) -> Self {
+        let mut stats = Self::new();
+        numbers.into_iter().for_each(|number| stats.add(number));
+        stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merging_is_adding_all(left in prop::collection::vec(-1e3..1e3, 0..50), right in prop::collection::vec(-1e3..1e3, 0..50)) {
+            let mut merged: StatCounter = left.iter().copied().collect();
+            merged.merge(&right.iter().copied().collect());
+            let all: Vec<f64> = left.into_iter().chain(right).collect();
+            prop_assert_eq!(merged.count(), all.len() as u64);
+            if all.is_empty() {
+                prop_assert!(merged.variance().is_nan());
+                return Ok(());
+            }
+            let mean = all.iter().sum::<f64>() / all.len() as f64;
+            let variance = all.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / all.len() as f64;
+            prop_assert!((merged.mean() - mean).abs() < 1e-6);
+            prop_assert!((merged.variance() - variance).abs() < 1e-3);
+            prop_assert_eq!(merged.max(), all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            prop_assert_eq!(merged.min(), all.iter().copied().fold(f64::INFINITY, f64::min));
+        }
+    }
+}

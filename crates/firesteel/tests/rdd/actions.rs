@@ -1,0 +1,145 @@
+//! Actions.
+
+use firesteel::SparkError;
+use proptest::prelude::*;
+
+use crate::common::{partitioned, sorted, spark};
+
+fn records() -> impl Strategy<Value = Vec<Vec<i32>>> {
+    prop::collection::vec(prop::collection::vec(-1000i32..1000, 0..12), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+
+    #[test]
+    fn actions_are_those_of_the_concatenation(partitions in records(), count in 0usize..40) {
+        let rdd = partitioned(&partitions);
+        let all = partitions.concat();
+        prop_assert_eq!(&rdd.collect().unwrap(), &all);
+        prop_assert_eq!(rdd.count().unwrap(), all.len() as u64);
+        prop_assert_eq!(rdd.take(count).unwrap(), all.iter().copied().take(count).collect::<Vec<_>>());
+        prop_assert_eq!(rdd.is_empty().unwrap(), all.is_empty());
+        prop_assert_eq!(rdd.first().ok(), all.first().copied());
+        prop_assert_eq!(rdd.min().ok(), all.iter().min().copied());
+        prop_assert_eq!(rdd.max().ok(), all.iter().max().copied());
+        prop_assert_eq!(rdd.reduce(|a, b| a.wrapping_add(b)).ok(), all.iter().copied().reduce(|a, b| a + b));
+        prop_assert_eq!(rdd.fold(0, |a, b| a + b).unwrap(), all.iter().sum::<i32>());
+        let texts = rdd.aggregate(String::new(), |text, n| text + &n.to_string(), |a, b| a + &b).unwrap();
+        prop_assert_eq!(texts, all.iter().map(i32::to_string).collect::<String>());
+        let mut least = sorted(all.clone());
+        let greatest: Vec<i32> = least.iter().rev().take(count).copied().collect();
+        least.truncate(count);
+        prop_assert_eq!(rdd.take_ordered(count).unwrap(), least);
+        prop_assert_eq!(rdd.top(count).unwrap(), greatest);
+        prop_assert_eq!(rdd.to_local_iterator().collect::<Result<Vec<_>, _>>().unwrap(), all.clone());
+        let counts = rdd.count_by_value().unwrap();
+        prop_assert!(all.iter().all(|n| counts[n] == all.iter().filter(|other| *other == n).count() as u64));
+        let by_parity = rdd.group_by(|n| n.rem_euclid(2)).collect_as_map().unwrap();
+        prop_assert_eq!(by_parity.values().map(Vec::len).sum::<usize>(), all.len());
+    }
+}
+
+#[test]
+fn taking_reads_no_more_partitions_than_it_must() {
+    // Whoever reads a partition but the first fails.
+    let rdd = spark().parallelize(0..100, 50).map_partitions_with_index(|index, records| {
+        assert!(index == 0, "partition {index} was read");
+        records
+    });
+    assert_eq!(rdd.take(2).unwrap(), [0, 1]);
+    assert_eq!(rdd.first().unwrap(), 0);
+    let error = rdd.take(3).unwrap_err().to_string();
+    assert!(error.contains("was read"), "{error}");
+}
+
+#[test]
+fn actions_take_an_environment() {
+    let rdd = spark().parallelize(1..=4, 2);
+    assert_eq!(rdd.with(10).reduce(|most, a, b| (a + b).min(*most)).unwrap(), 10);
+    assert_eq!(rdd.with(5).fold(0, |most, a, b| (a + b).min(*most)).unwrap(), 5);
+    let text = rdd.with("-".to_owned()).aggregate(
+        String::new(),
+        |dash, text, n| text + dash + &n.to_string(),
+        |_, a, b| a + &b,
+    );
+    assert_eq!(text.unwrap(), "-1-2-3-4");
+    assert_eq!(rdd.with(3i32).take_ordered_by(2, |to, a, b| (a - to).abs().cmp(&(b - to).abs())).unwrap(), [3, 2]);
+    assert_eq!(rdd.with(7).run_job(|plus, records| records.sum::<i32>() + plus).unwrap(), [10, 14]);
+    rdd.with(4).foreach(|most, n| assert!(n <= *most)).unwrap();
+    rdd.with(2).foreach_partition(|count, records| assert_eq!(records.count(), *count)).unwrap();
+}
+
+#[test]
+fn what_a_task_meets_is_what_the_action_says() {
+    let error = spark().parallelize([1, 0], 2).map(|n| 1 / n).collect().unwrap_err();
+    assert!(matches!(error, SparkError::JobFailed { .. }));
+    assert!(error.to_string().contains("divide by zero"), "{error}");
+    let empty = spark().parallelize(Vec::<i32>::new(), 2);
+    assert!(matches!(empty.reduce(|a, _| a), Err(SparkError::EmptyCollection { operation: "reduce" })));
+    assert!(matches!(empty.first(), Err(SparkError::EmptyCollection { operation: "first" })));
+    let mut records = spark().parallelize([1, 0], 2).map(|n| 1 / n).to_local_iterator();
+    assert_eq!(records.next().unwrap().unwrap(), 1);
+    assert!(records.next().unwrap().is_err());
+    assert!(records.next().is_none(), "nothing follows an error");
+}
+
+#[test]
+fn trees_of_reductions_give_what_reductions_give() {
+    for (partitions, depth) in [(1, 1), (2, 2), (7, 2), (40, 2), (40, 3), (64, 5)] {
+        let numbers = spark().range(0, 500, 1, partitions);
+        assert_eq!(
+            numbers.tree_reduce(|a, b| a + b, depth).unwrap(),
+            124_750,
+            "{partitions} partitions, depth {depth}"
+        );
+        let largest = numbers.with(100).tree_aggregate(0, |most, a, n| n.min(*most).max(a), |_, a, b| a.max(b), depth);
+        assert_eq!(largest.unwrap(), 100);
+    }
+    assert!(matches!(
+        spark().empty_rdd::<i32>().tree_reduce(|a, _| a, 2),
+        Err(SparkError::EmptyCollection { operation: "treeReduce" })
+    ));
+    assert!(matches!(spark().range(0, 1, 1, 1).tree_reduce(|a, _| a, 0), Err(SparkError::InvalidArgument(_))));
+}
+
+#[test]
+fn actions_in_the_background_end_like_others() {
+    let numbers = spark().range(0, 100, 1, 20);
+    let (counting, collecting) = (numbers.count_async(), numbers.collect_async());
+    assert_eq!(collecting.get().unwrap(), (0..100).collect::<Vec<_>>());
+    assert_eq!(counting.get().unwrap(), 100);
+    assert_eq!(numbers.take_async(12).unwrap().get().unwrap(), (0..12).collect::<Vec<_>>());
+    numbers.with(100).foreach_async(|most, n| assert!(n < *most)).get().unwrap();
+    let error = numbers.map(|n| 1 / (n - 50)).count_async().get().unwrap_err().to_string();
+    assert!(error.contains("divide by zero"), "{error}");
+}
+
+#[test]
+fn a_cancelled_action_ends_early() {
+    // It would go on for centuries.
+    let counting = spark().range(0, i64::MAX, 1, 1).filter(|n| *n < 0).count_async();
+    assert!(!counting.is_completed());
+    counting.cancel();
+    assert!(counting.is_cancelled());
+    let error = counting.get().unwrap_err();
+    assert!(matches!(&error, SparkError::JobFailed { message, .. } if message.contains("cancelled")), "{error}");
+}
+
+#[test]
+fn late_answers_come_with_bounds() {
+    use std::time::Duration;
+    let numbers = spark().range(0, 1000, 1, 8);
+    let count = numbers.count_approx(Duration::from_secs(600), 0.9).unwrap();
+    assert!(count.is_initial_value_final());
+    assert_eq!((count.initial_value().mean, count.initial_value().low), (1000.0, 1000.0));
+    let nothing_yet = numbers.sum_approx(Duration::ZERO, 0.9).unwrap();
+    assert!(!nothing_yet.is_initial_value_final() || nothing_yet.initial_value().mean == 499_500.0);
+    assert_eq!(nothing_yet.final_value().unwrap().mean, 499_500.0);
+    assert_eq!(numbers.mean_approx(Duration::ZERO, 0.9).unwrap().final_value().unwrap().mean, 499.5);
+    assert!(numbers.count_approx(Duration::ZERO, 1.5).is_err());
+    let error = numbers.map(|n| 1 / (n - 50)).count_approx(Duration::from_secs(600), 0.9).err().unwrap();
+    assert!(error.to_string().contains("divide by zero"), "{error}");
+    let distinct = numbers.map(|n| n % 100).count_approx_distinct(0.02).unwrap();
+    assert!((90..110).contains(&distinct), "{distinct}");
+}

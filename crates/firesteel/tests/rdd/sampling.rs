@@ -1,0 +1,53 @@
+//! Samples and splits.
+
+use proptest::prelude::*;
+
+use crate::common::{partitioned, sorted, spark};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn samples_come_from_the_data_set(
+        sizes in prop::collection::vec(0u32..200, 1..4), fraction in 0.0..=1.0, seed: u64,
+    ) {
+        let partitions: Vec<Vec<u32>> = sizes.iter().map(|size| (0..*size).collect()).collect();
+        let rdd = partitioned(&partitions).zip_with_index().unwrap().values();
+        let total = rdd.count().unwrap();
+        let sample = rdd.sample(false, fraction, Some(seed)).collect().unwrap();
+        prop_assert!(sample.windows(2).all(|pair| pair[0] < pair[1]), "in order, none twice");
+        prop_assert!(sample.iter().all(|record| *record < total));
+        prop_assert_eq!(&rdd.sample(false, fraction, Some(seed)).collect().unwrap(), &sample);
+        let repeated = rdd.sample(true, fraction * 3.0, Some(seed)).collect().unwrap();
+        prop_assert!(repeated.windows(2).all(|pair| pair[0] <= pair[1]));
+        let parts = rdd.random_split(&[1.0, fraction, 0.5], Some(seed));
+        let mut all = Vec::new();
+        for part in &parts {
+            all.extend(part.collect().unwrap());
+        }
+        prop_assert_eq!(sorted(all), (0..total).collect::<Vec<_>>(), "each record in exactly one part");
+        let taken = sorted(rdd.take_sample(false, 20, Some(seed)).unwrap());
+        prop_assert_eq!(taken.len() as u64, total.min(20));
+        prop_assert!(taken.windows(2).all(|pair| pair[0] != pair[1]));
+        let with_replacement = rdd.take_sample(true, 20, Some(seed)).unwrap();
+        prop_assert_eq!(with_replacement.len(), if total == 0 { 0 } else { 20 });
+    }
+}
+
+#[test]
+fn fractions_by_key_are_kept() {
+    let pairs = spark().parallelize((0..30_000u32).map(|n| (n % 3, n)), 4);
+    for with_replacement in [false, true] {
+        let sample = pairs.sample_by_key(with_replacement, [(0, 0.1), (1, 0.9)].into(), Some(11));
+        let counts = sample.count_by_key().unwrap();
+        assert!((800..1200).contains(&counts[&0]), "{counts:?}");
+        assert!((8700..9300).contains(&counts[&1]), "{counts:?}");
+        assert_eq!(counts.get(&2), None);
+    }
+}
+
+#[test]
+#[should_panic(expected = "the sampling fraction must be on interval [0, 1]: 1.5")]
+fn a_fraction_above_one_needs_replacement() {
+    spark().parallelize([1], 1).sample(false, 1.5, None);
+}

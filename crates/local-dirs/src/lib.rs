@@ -1,0 +1,187 @@
+//! The scratch directories of one process (RT-17).
+//!
+//! Each root of `spark.local.dir` gets one directory `blockmgr-…`, readable by its owner only, and in it up to 64
+//! sub-directories; a file's name decides root and sub-directory, so that load spreads over disks and no directory grows
+//! long. Shuffle files, spilled runs and blocks on disk all live here. What a name means is its owner's business.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// Spark's `spark.diskStore.subDirectories`.
+const SUB_DIRECTORIES: u64 = 64;
+
+/// The scratch directories of one process. Removed with everything in them when the value is dropped, unless
+/// [`LocalDirs::keep`] was called.
+#[derive(Debug)]
+pub struct LocalDirs {
+    roots: Vec<PathBuf>,
+    keep: bool,
+}
+
+/// No scratch directory could be made.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "could not create a local directory in any of {roots:?} (spark.local.dir, SPARK_LOCAL_DIRS); the last attempt failed"
+)]
+pub struct CreateLocalDirsError {
+    roots: Vec<PathBuf>,
+    #[source]
+    source: io::Error,
+}
+
+impl LocalDirs {
+    /// Makes one directory in each root, making the root itself if need be.
+    ///
+    /// A root that fails is left out, as Spark does, and named in the second part of the result so that the caller can
+    /// warn. If none is left, that is an error (exit code 53, RT-73).
+    pub fn create(roots: &[PathBuf]) -> Result<(Self, Vec<(PathBuf, io::Error)>), CreateLocalDirsError> {
+        let mut made = Vec::new();
+        let mut failed = Vec::new();
+        for root in roots {
+            match create_in(root) {
+                Ok(path) => made.push(path),
+                Err(error) => failed.push((root.clone(), error)),
+            }
+        }
+        if made.is_empty() {
+            let source = failed.pop().map_or_else(
+                || io::Error::new(io::ErrorKind::InvalidInput, "no directory is configured"),
+                |(_, error)| error,
+            );
+            return Err(CreateLocalDirsError { roots: roots.to_vec(), source });
+        }
+        Ok((Self { roots: made, keep: false }, failed))
+    }
+
+    /// Takes directories that another process made, such as those that an executor registered with a shuffle service.
+    /// They are not removed at the end.
+    pub fn open(directories: Vec<PathBuf>) -> Self {
+        Self { roots: directories, keep: true }
+    }
+
+    /// The directories, one for each root.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// Where the file of this name is, if it is anywhere. The name must be a plain file name: no separator, not `.` or `..`.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not a plain file name: names are made by the engine, never taken from a peer as they are.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+        assert!(plain, "{name:?} is not a plain file name");
+        let hash = name_hash(name);
+        let root = &self.roots[(hash % self.roots.len() as u64) as usize];
+        let sub_directory = (hash / self.roots.len() as u64) % SUB_DIRECTORIES;
+        root.join(format!("{sub_directory:02x}")).join(name)
+    }
+
+    /// [`Self::path`], with the directory that holds it made if need be: for writers.
+    pub fn path_to_write(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path(name);
+        if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
+            make_private_directory(parent)?;
+        }
+        Ok(path)
+    }
+
+    /// Leaves the directories where they are when the value is dropped: a shuffle service goes on serving them.
+    pub fn keep(&mut self) {
+        self.keep = true;
+    }
+
+    /// Removes the directories with everything in them. Errors are left alone: there is nobody who could act on them.
+    pub fn remove(&self) {
+        for root in &self.roots {
+            let _ = fs::remove_dir_all(root);
+        }
+    }
+}
+
+impl Drop for LocalDirs {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.remove();
+        }
+    }
+}
+
+fn create_in(root: &Path) -> io::Result<PathBuf> {
+    fs::create_dir_all(root)?;
+    loop {
+        let path = root.join(format!("blockmgr-{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn make_private_directory(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// FNV-1a: the same in every process and every build, as executors and shuffle services must find one another's files.
+fn name_hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn directories_are_private_and_go_with_the_value() {
+        let root = tempfile::tempdir().unwrap();
+        let (dirs, failed) = LocalDirs::create(&[root.path().join("a"), root.path().join("b")]).unwrap();
+        assert!(failed.is_empty());
+        let made = dirs.directories().to_vec();
+        assert_eq!(made.len(), 2);
+        for path in &made {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        let file = dirs.path_to_write("shuffle_0_1_0.data").unwrap();
+        fs::write(&file, b"x").unwrap();
+        assert_eq!(dirs.path("shuffle_0_1_0.data"), file);
+        drop(dirs);
+        assert!(made.iter().all(|path| !path.exists()));
+    }
+
+    #[test]
+    fn a_bad_root_is_left_out_and_named() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let (dirs, failed) = LocalDirs::create(&[file.clone(), root.path().join("good")]).unwrap();
+        assert_eq!(dirs.directories().len(), 1);
+        assert_eq!(failed[0].0, file);
+        let error = LocalDirs::create(&[file]).unwrap_err();
+        assert!(error.to_string().contains("spark.local.dir"));
+    }
+
+    #[test]
+    #[should_panic(expected = "not a plain file name")]
+    fn a_path_is_not_a_name() {
+        LocalDirs::open(vec![PathBuf::from("/tmp")]).path("../x");
+    }
+
+    #[test]
+    fn opened_directories_stay() {
+        let root = tempfile::tempdir().unwrap();
+        drop(LocalDirs::open(vec![root.path().to_owned()]));
+        assert!(root.path().exists());
+    }
+}

@@ -1,0 +1,367 @@
+//! `local-cluster[n,c,m]`: executors that are processes of their own on this machine (SS-44).
+//!
+//! A small cluster manager for trying out what only processes show: n workers of c cores and m MiB, each of which runs as
+//! many executors as fit. An executor that ends is replaced until ten in a row have ended without registering, as Spark's
+//! standalone master has it. One thread watches each place for an executor.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use firesteel_messages::ExecutorLaunch;
+use firesteel_model::{ApplicationId, ByteCount, ExecutorId, ExecutorLossReason};
+use firesteel_scheduler::LostOutputs;
+use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
+use parking_lot::{Condvar, Mutex};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use tracing::{info, warn};
+
+/// How the executors are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalClusterLayout {
+    /// How many executors there are.
+    pub executors: u32,
+    /// How many cores each has.
+    pub cores_per_executor: u32,
+}
+
+impl LocalClusterLayout {
+    /// As many executors as the workers have room for.
+    ///
+    /// `executor_cores` is `spark.executor.cores`; without it each executor takes a whole worker. `cores_max` is
+    /// `spark.cores.max`. None if not even one fits.
+    pub fn new(
+        workers: u32,
+        worker_cores: u32,
+        worker_memory: ByteCount,
+        executor_cores: Option<u32>,
+        executor_memory: ByteCount,
+        cores_max: Option<u32>,
+    ) -> Option<Self> {
+        let cores_per_executor = executor_cores.unwrap_or(worker_cores).max(1);
+        let by_memory = worker_memory.bytes() / executor_memory.bytes().max(1);
+        let by_cores = if executor_cores.is_some() { worker_cores / cores_per_executor } else { 1 };
+        let per_worker = u64::from(by_cores).min(by_memory) as u32;
+        let mut executors = workers * per_worker;
+        if let Some(cores_max) = cores_max {
+            executors = executors.min(cores_max / cores_per_executor);
+        }
+        (executors > 0).then_some(Self { executors, cores_per_executor })
+    }
+}
+
+/// What is needed to start an executor process.
+#[derive(Clone, Debug)]
+pub struct LocalClusterOptions {
+    /// How many, of what size.
+    pub layout: LocalClusterLayout,
+    /// The application.
+    pub application_id: ApplicationId,
+    /// The binary to run: this one.
+    pub executable: PathBuf,
+    /// The name that executors are reached by.
+    pub host: String,
+    /// The application's configuration.
+    pub conf: Vec<(String, String)>,
+    /// `spark.executorEnv.*`.
+    pub environment: Vec<(String, String)>,
+    /// Scratch space: each executor gets a directory in it, which goes with the executor.
+    pub scratch: PathBuf,
+    /// Where the executors' stdout and stderr go, a directory for each.
+    pub logs: PathBuf,
+}
+
+/// The cluster manager of `local-cluster`.
+pub struct LocalClusterManager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: LocalClusterOptions,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    next_id: u32,
+    /// From before the process is started until its end has been dealt with.
+    executors: BTreeMap<ExecutorId, Place>,
+    /// Executors in a row that ended without having registered.
+    failures_in_a_row: u32,
+    gave_up: bool,
+    stopped: bool,
+    watchers: Vec<JoinHandle<()>>,
+}
+
+/// What is known and wanted of an executor.
+#[derive(Default)]
+struct Place {
+    /// While there is a process. It is not reaped before this is none again, so the number is its own.
+    process: Option<Pid>,
+    /// Somebody wants it to end, perhaps before it was started.
+    killed: bool,
+    /// Nobody is to follow it.
+    not_replaced: bool,
+}
+
+/// Spark's `spark.deploy.maxExecutorRetries`.
+const MAX_FAILURES_IN_A_ROW: u32 = 10;
+/// How long executors get to end by themselves when the application stops.
+const STOP_TIME_OUT: Duration = Duration::from_secs(5);
+/// How much of an executor's stderr goes into the reason of its loss.
+const LAST_LINES: usize = 5;
+
+impl LocalClusterManager {
+    /// Nothing runs before [`ClusterManager::start`].
+    pub fn new(options: LocalClusterOptions) -> Arc<Self> {
+        let shared = Shared { options, state: Mutex::default(), changed: Condvar::new() };
+        Arc::new(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl ClusterManager for LocalClusterManager {
+    fn start(&self, request: ExecutorRequest, events: ManagerEvents) {
+        let mut watchers = Vec::new();
+        for place in 0..self.shared.options.layout.executors {
+            let (shared, request, events) = (Arc::clone(&self.shared), request.clone(), events.clone());
+            let started = thread::Builder::new()
+                .name(format!("executor-watch-{place}"))
+                .spawn(move || watch(&shared, &request, &events));
+            match started {
+                Ok(watcher) => watchers.push(watcher),
+                Err(error) => warn!(%error, "no thread to watch an executor with"),
+            }
+        }
+        self.shared.state.lock().watchers.append(&mut watchers);
+    }
+
+    fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool) {
+        let mut state = self.shared.state.lock();
+        let Some(place) = state.executors.get_mut(executor_id) else { return };
+        info!(%executor_id, reason, "killing executor");
+        place.not_replaced |= !replace;
+        place.killed = true;
+        if let Some(process) = place.process {
+            kill(process);
+        }
+    }
+
+    fn stop(&self) {
+        let deadline = Instant::now() + STOP_TIME_OUT;
+        let watchers = {
+            let mut state = self.shared.state.lock();
+            state.stopped = true;
+            while !state.executors.is_empty() {
+                if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
+                    for (executor_id, place) in &state.executors {
+                        warn!(%executor_id, "executor did not stop in time and is killed");
+                        if let Some(process) = place.process {
+                            kill(process);
+                        }
+                    }
+                    break;
+                }
+            }
+            std::mem::take(&mut state.watchers)
+        };
+        for watcher in watchers {
+            if watcher.join().is_err() {
+                warn!("the thread that watched an executor had panicked");
+            }
+        }
+    }
+}
+
+fn kill(pid: Pid) {
+    // The process is not reaped while it is in the table, so the number is its own; it may have ended already.
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+/// One place's life: an executor, and another one after it.
+fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
+    loop {
+        let executor_id = {
+            let mut state = shared.state.lock();
+            if state.stopped || state.gave_up {
+                return;
+            }
+            let id = ExecutorId::new(state.next_id.to_string());
+            state.next_id += 1;
+            state.executors.insert(id.clone(), Place::default());
+            id
+        };
+        events.expect(&executor_id);
+        let logs = shared.options.logs.join(executor_id.as_str());
+        let scratch = shared.options.scratch.join(format!("executor-{executor_id}"));
+        let reason = match start_process(&shared.options, request, &executor_id, &logs, &scratch) {
+            Ok((child, launch)) => {
+                let status = see_through(shared, &executor_id, child, &launch);
+                exit_reason(status, &logs)
+            }
+            Err(error) => {
+                let detail = format!("its process could not be started: {error}");
+                ExecutorLossReason::Exited { exit_code: None, signal: None, caused_by_app: false, detail }
+            }
+        };
+        // It may not be there if the executor never came so far.
+        let _ = fs::remove_dir_all(&scratch);
+        let registered = events.has_registered(&executor_id);
+        let again = after_exit(shared, events, &executor_id, &reason, registered);
+        events.exited(&executor_id, ExecutorExit { reason, lost_outputs: LostOutputs::OfExecutor });
+        if !again {
+            return;
+        }
+    }
+}
+
+/// Should another executor follow?
+fn after_exit(
+    shared: &Shared,
+    events: &ManagerEvents,
+    executor_id: &ExecutorId,
+    reason: &ExecutorLossReason,
+    registered: bool,
+) -> bool {
+    let mut state = shared.state.lock();
+    let place = state.executors.remove(executor_id).unwrap_or_default();
+    shared.changed.notify_all();
+    if state.stopped || state.gave_up || place.not_replaced {
+        return false;
+    }
+    state.failures_in_a_row = if registered { 0 } else { state.failures_in_a_row + 1 };
+    if state.failures_in_a_row < MAX_FAILURES_IN_A_ROW {
+        return true;
+    }
+    state.gave_up = true;
+    drop(state);
+    events.give_up(&format!(
+        "{MAX_FAILURES_IN_A_ROW} executors in a row ended before they had registered with the driver; the last one {reason}"
+    ));
+    false
+}
+
+fn start_process(
+    options: &LocalClusterOptions,
+    request: &ExecutorRequest,
+    executor_id: &ExecutorId,
+    logs: &Path,
+    scratch: &Path,
+) -> io::Result<(Child, Vec<u8>)> {
+    fs::create_dir_all(logs)?;
+    fs::create_dir_all(scratch)?;
+    let launch = ExecutorLaunch {
+        application_id: options.application_id.clone(),
+        executor_id: executor_id.clone(),
+        driver_address: request.driver_address.clone(),
+        host: options.host.clone(),
+        cores: options.layout.cores_per_executor,
+        secret: request.secret.expose().to_owned(),
+        conf: options.conf.clone(),
+    };
+    let launch = postcard::to_stdvec(&launch).map_err(io::Error::other)?;
+    let child = Command::new(&options.executable)
+        // For people who look at the process list; the process reads its standard input, not these.
+        .args(["executor", "--app-id", options.application_id.as_str(), "--executor-id", executor_id.as_str()])
+        .envs(options.environment.iter().map(|(name, value)| (name, value)))
+        .env(firesteel_executor_backend::LAUNCH_VARIABLE, "1")
+        .env("SPARK_EXECUTOR_DIRS", scratch)
+        .stdin(Stdio::piped())
+        .stdout(File::create(logs.join("stdout"))?)
+        .stderr(File::create(logs.join("stderr"))?)
+        .process_group(0)
+        .spawn()?;
+    Ok((child, launch))
+}
+
+/// Gives the process its launch data and waits for its end.
+fn see_through(shared: &Shared, executor_id: &ExecutorId, mut child: Child, launch: &[u8]) -> io::Result<ExitStatus> {
+    let pid = Pid::from_child(&child);
+    {
+        let mut state = shared.state.lock();
+        let stopped = state.stopped;
+        let place = state.executors.entry(executor_id.clone()).or_default();
+        place.process = Some(pid);
+        // Started while somebody wanted it to end: nobody has told it so.
+        if stopped || place.killed {
+            kill(pid);
+        }
+    }
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    if let Err(error) = stdin.write_all(launch) {
+        // The process tells more by its exit status than this does.
+        warn!(%executor_id, %error, "executor did not take its launch data");
+    }
+    drop(stdin);
+    // Not reaped yet, so that its number is not another's while `kill` may use it.
+    while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        if error != rustix::io::Errno::INTR {
+            break;
+        }
+    }
+    if let Some(place) = shared.state.lock().executors.get_mut(executor_id) {
+        place.process = None;
+    }
+    child.wait()
+}
+
+fn exit_reason(status: io::Result<ExitStatus>, logs: &Path) -> ExecutorLossReason {
+    let (exit_code, signal) = match status {
+        Ok(status) => (status.code(), status.signal()),
+        Err(_) => (None, None),
+    };
+    let caused_by_app = !matches!(exit_code, Some(53 | 56));
+    let last = last_lines(&logs.join("stderr")).unwrap_or_default();
+    let detail = if last.is_empty() { String::new() } else { format!("its last words: {}", last.join(" | ")) };
+    ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail }
+}
+
+/// The last lines of a log, without reading more of it than they can be in.
+fn last_lines(path: &Path) -> io::Result<Vec<String>> {
+    const TAIL: u64 = 4 << 10;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.len().saturating_sub(LAST_LINES);
+    Ok(lines[first..].iter().map(|line| (*line).to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executors_are_laid_out_as_they_fit() {
+        let gib = ByteCount::gib;
+        let layout = |workers, cores, memory, executor_cores, executor_memory, max| {
+            LocalClusterLayout::new(workers, cores, gib(memory), executor_cores, gib(executor_memory), max)
+                .map(|layout| (layout.executors, layout.cores_per_executor))
+        };
+        assert_eq!(layout(2, 1, 1, None, 1, None), Some((2, 1)));
+        assert_eq!(layout(2, 4, 4, None, 1, None), Some((2, 4)));
+        assert_eq!(layout(2, 4, 4, Some(1), 1, None), Some((8, 1)));
+        assert_eq!(layout(2, 4, 2, Some(1), 1, None), Some((4, 1)));
+        assert_eq!(layout(3, 2, 1, None, 1, Some(4)), Some((2, 2)));
+        assert_eq!(layout(1, 1, 1, None, 2, None), None);
+        assert_eq!(layout(1, 2, 4, Some(3), 1, None), None);
+    }
+
+    #[test]
+    fn the_last_lines_of_a_log_are_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{}\n1\n\n2\n3\n4\n5\n6\n", "x".repeat(10_000))).unwrap();
+        assert_eq!(last_lines(file.path()).unwrap(), ["2", "3", "4", "5", "6"]);
+    }
+}

@@ -1,0 +1,28 @@
+//! `local-cluster` keeps what every cluster manager promises.
+
+use std::{process::ExitCode, sync::Arc};
+
+use firesteel_conformance::{ManagerHarness, Wanted};
+use firesteel_local::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions};
+use firesteel_scheduler_backend::ClusterManager;
+
+fn main() -> ExitCode {
+    firesteel_conformance::main(&LocalCluster)
+}
+
+struct LocalCluster;
+
+impl ManagerHarness for LocalCluster {
+    fn manager(&self, wanted: Wanted) -> Arc<dyn ClusterManager> {
+        LocalClusterManager::new(LocalClusterOptions {
+            layout: LocalClusterLayout { executors: wanted.executors, cores_per_executor: 1 },
+            application_id: wanted.application_id,
+            executable: wanted.executable,
+            host: "127.0.0.1".to_owned(),
+            conf: wanted.conf,
+            environment: Vec::new(),
+            scratch: wanted.directory.join("scratch"),
+            logs: wanted.directory.join("logs"),
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! From an executor to its driver.
+
+use firesteel_model::{
+    AccumulatorUpdate, BlockId, BlockManagerId, BlockUpdatedInfo, ExecutorId, MapStatus, Partition,
+    ResourceInformation, ShuffleId, StageAttemptId, TaskAttemptNumber, TaskId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::TaskOutcome;
+
+/// What an executor sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum DriverMessage {
+    /// The first message of a connection.
+    Register(RegisterExecutor),
+    /// Tasks that ended, as many as there were when the message left.
+    StatusUpdates(Vec<TaskOutcome>),
+    /// A sign of life.
+    Heartbeat(Heartbeat),
+    /// A block was stored, moved or dropped; an invalid level means that it is gone.
+    BlockUpdated(BlockUpdatedInfo),
+    /// A question; the answer carries the same number.
+    Ask {
+        /// The executor's own numbering.
+        number: u64,
+        /// What it wants to know.
+        question: Question,
+    },
+    /// Every order about blocks before the `SyncStorage` of this number has been carried out.
+    StorageSynced(u64),
+    /// The last message: the executor leaves by itself, with this exit code (RT-73).
+    Exiting {
+        /// The code that its process ends with.
+        exit_code: i32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who the executor is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RegisterExecutor {
+    /// The id that it was started with.
+    pub executor_id: ExecutorId,
+    /// The name that peers reach its host by.
+    pub host: String,
+    /// The port that serves its blocks.
+    pub block_port: u16,
+    /// How many cores it offers.
+    pub cores: u32,
+    /// Storage memory, on heap, in bytes.
+    pub on_heap_memory: u64,
+    /// Storage memory, off heap, in bytes.
+    pub off_heap_memory: u64,
+    /// Its custom resources.
+    pub resources: Vec<ResourceInformation>,
+    /// Hash of the binary it runs; the driver refuses another one than its own.
+    pub build_id: [u8; 32],
+    /// Its process.
+    pub pid: u32,
+}
+
+/// A sign of life, with what running tasks have done so far (RT-70).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Running tasks and what they have added to accumulators.
+    pub tasks: Vec<(TaskId, StageAttemptId, Vec<AccumulatorUpdate>)>,
+    /// The most memory that the process has held at once, in bytes.
+    pub peak_memory: u64,
+}
+
+/// What an executor may ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Question {
+    /// Where the map outputs of a shuffle are.
+    MapOutputs(ShuffleId),
+    /// Who has a block.
+    BlockLocations(Vec<BlockId>),
+    /// Other block managers, for replication.
+    Peers,
+    /// May this attempt commit the partition's output (RT-37)?
+    MayCommit {
+        /// Of which stage attempt.
+        stage: StageAttemptId,
+        /// The partition.
+        partition: Partition,
+        /// The asking attempt.
+        attempt_number: TaskAttemptNumber,
+    },
+    /// Wait for all tasks of the barrier stage, and exchange messages (RT-48).
+    BarrierSync {
+        /// Of which stage attempt.
+        stage: StageAttemptId,
+        /// The asking task.
+        task_id: TaskId,
+        /// How many barriers this task has passed.
+        epoch: u32,
+        /// Its message for `all_gather`; none for `barrier`.
+        message: Option<String>,
+    },
+}
+
+/// What the driver answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The epoch, and each map partition's output; none where it is missing.
+    MapOutputs {
+        /// Grows whenever outputs are lost; an executor that has an older epoch forgets what it knew.
+        epoch: u64,
+        /// By map partition.
+        statuses: Vec<Option<MapStatus>>,
+    },
+    /// For each asked block, who has it.
+    BlockLocations(Vec<Vec<BlockManagerId>>),
+    /// The other block managers.
+    Peers(Vec<BlockManagerId>),
+    /// May it commit?
+    MayCommit(bool),
+    /// Every task has arrived; their messages by partition.
+    BarrierPassed(Vec<String>),
+    /// The question cannot be answered.
+    Refused(String),
+}

@@ -1,0 +1,14 @@
+//! What crosses the boundary between the driver and its executors.
+//!
+//! Plain data, converted at the edge; both sides run the same build (the handshake compares build ids), so no message needs
+//! to be read by another version. Names are Spark's: `LaunchTasks`, `StatusUpdate`, `KillTask`.
+
+#![forbid(unsafe_code)]
+
+mod driver_bound;
+mod executor_bound;
+mod task;
+
+pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor};
+pub use executor_bound::{ExecutorLaunch, ExecutorMessage};
+pub use task::{BarrierTask, StageDescription, TaskDescription, TaskOutcome, TaskPayload, TaskResult, TaskSuccess};

@@ -1,0 +1,243 @@
+//! One connection to each executor process.
+
+use std::{io, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use bytes::Bytes;
+use firesteel_driver::{DriverHandle, Registration, ResultFetch, SchedulerBackend};
+use firesteel_messages::{DriverMessage, ExecutorMessage, RegisterExecutor};
+use firesteel_model::{
+    BlockId, BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId,
+};
+use firesteel_rpc::{Address, Connection, Listener, Options, Receiver, Secret, SendError, Sender};
+use firesteel_scheduler::{ExecutorRegistration, LostOutputs};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
+use tracing::{debug, info, warn};
+
+use crate::{ClusterManager, ExecutorRequest, ManagerEvents, connections::Connections};
+
+/// How the driver listens.
+#[derive(Clone, Debug)]
+pub struct CoarseGrainedOptions {
+    /// `spark.driver.bindAddress`: the address to listen on.
+    pub bind_address: String,
+    /// `spark.driver.host`: the name that executors reach it by.
+    pub host: String,
+    /// `spark.driver.port`; 0 lets the system choose.
+    pub port: u16,
+    /// Of the connections.
+    pub rpc: Options,
+    /// The binary that executors must run.
+    pub build_id: [u8; 32],
+}
+
+/// The backend could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartBackendError {
+    /// No thread.
+    #[error("could not start the threads of the driver's endpoint")]
+    Threads(#[source] io::Error),
+    /// The address cannot be listened on.
+    #[error("the driver cannot listen for executors (spark.driver.bindAddress, spark.driver.port)")]
+    Bind(#[source] firesteel_rpc::BindError),
+}
+
+/// Fetches a block from the executor that has it; blocks until it is here. The error is for people.
+pub type FetchBlock = Arc<dyn Fn(&BlockManagerId, BlockId) -> Result<Bytes, String> + Send + Sync>;
+
+/// Executors that are processes, started by a cluster manager.
+pub struct CoarseGrainedSchedulerBackend {
+    connections: Arc<Connections>,
+    manager: Arc<dyn ClusterManager>,
+    runtime: parking_lot::Mutex<Option<Runtime>>,
+    fetch_block: FetchBlock,
+}
+
+/// A connection whose first message does not come in this time is closed.
+const REGISTRATION_TIME_OUT: Duration = Duration::from_secs(30);
+/// A lost connection is followed by the news of the process's end within this time, if the manager knows of it.
+const EXIT_NEWS_TIME_OUT: Duration = Duration::from_secs(5);
+/// How often it is looked whether the news has come.
+const EXIT_NEWS_CHECK: Duration = Duration::from_millis(20);
+/// One for the control plane: messages are small, and the event loop is one thread as well.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN;
+
+impl CoarseGrainedSchedulerBackend {
+    /// Listens, and asks the manager for executors.
+    pub fn start(
+        driver: &DriverHandle,
+        manager: Arc<dyn ClusterManager>,
+        secret: &Secret,
+        fetch_block: FetchBlock,
+        options: CoarseGrainedOptions,
+    ) -> Result<Arc<Self>, StartBackendError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS.get())
+            .thread_name("driver-endpoint")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(StartBackendError::Threads)?;
+        let bind = Address::tcp(options.bind_address.clone(), options.port);
+        let listener = runtime
+            .block_on(Listener::bind(&bind, secret.clone(), options.rpc.clone()))
+            .map_err(StartBackendError::Bind)?;
+        let port = listener.address().port().unwrap_or(options.port);
+        let driver_address = Address::tcp(options.host.clone(), port).to_string();
+        let connections = Arc::new(Connections::new(driver.clone()));
+        runtime.spawn(accept(listener, Arc::clone(&connections), options.build_id));
+        info!(driver_address, "the driver listens for executors");
+        manager.start(
+            ExecutorRequest { driver_address, secret: secret.clone() },
+            ManagerEvents { connections: Arc::clone(&connections) },
+        );
+        Ok(Arc::new(Self { connections, manager, runtime: parking_lot::Mutex::new(Some(runtime)), fetch_block }))
+    }
+
+    /// Tells every executor to stop and waits until their processes are gone.
+    pub fn stop(&self) {
+        self.connections.stop();
+        self.manager.stop();
+        if let Some(runtime) = self.runtime.lock().take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl SchedulerBackend for CoarseGrainedSchedulerBackend {
+    fn send(&self, executor_id: &ExecutorId, message: ExecutorMessage) -> bool {
+        self.connections.send(executor_id, message)
+    }
+
+    fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool) {
+        let lost = ExecutorLossReason::KilledByDriver { reason: reason.to_owned() };
+        self.manager.kill_executor(executor_id, reason, replace);
+        self.connections.report_lost(executor_id, lost, LostOutputs::OfExecutor);
+    }
+
+    fn fetch_result(&self, fetch: ResultFetch) {
+        let driver = self.connections.driver().clone();
+        let Some((host, port)) = self.connections.block_address(&fetch.executor_id) else {
+            driver.result_fetched(fetch.task_id, None);
+            return;
+        };
+        let holder = BlockManagerId { executor_id: fetch.executor_id.clone(), host, port };
+        let (fetch_block, connections) = (Arc::clone(&self.fetch_block), Arc::clone(&self.connections));
+        // A thread of its own: results this large are few, and the fetch blocks.
+        let started = thread::Builder::new().name("task-result-getter".to_owned()).spawn(move || {
+            let fetched = fetch_block(&holder, fetch.block_id);
+            let bytes = fetched
+                .inspect_err(|error| warn!(task_id = %fetch.task_id, executor_id = %fetch.executor_id, error, "result could not be fetched"))
+                .ok();
+            connections.send(&fetch.executor_id, ExecutorMessage::RemoveBlocks(vec![fetch.block_id]));
+            connections.driver().result_fetched(fetch.task_id, bytes);
+        });
+        if let Err(error) = started {
+            warn!(%error, "no thread to fetch a result with");
+            driver.result_fetched(fetch.task_id, None);
+        }
+    }
+}
+
+async fn accept(mut listener: Listener, connections: Arc<Connections>, build_id: [u8; 32]) {
+    while let Ok(connection) = listener.accept::<DriverMessage, ExecutorMessage>().await {
+        tokio::spawn(serve(connection, Arc::clone(&connections), build_id));
+    }
+}
+
+/// One executor's connection from registration to its end.
+async fn serve(
+    connection: Connection<DriverMessage, ExecutorMessage>,
+    connections: Arc<Connections>,
+    build_id: [u8; 32],
+) {
+    let peer = connection.peer().address.clone();
+    let (sender, mut receiver) = connection.split();
+    let registration = match timeout(REGISTRATION_TIME_OUT, receiver.receive()).await {
+        Ok(Ok(Some(DriverMessage::Register(registration)))) => registration,
+        Ok(Ok(Some(_))) => return warn!(peer, "the first message of a connection was no registration"),
+        Ok(Ok(None)) => return debug!(peer, "connection closed before a registration"),
+        Ok(Err(error)) => return warn!(peer, %error, "connection failed before a registration"),
+        Err(_) => return warn!(peer, "no registration came"),
+    };
+    let executor_id = registration.executor_id.clone();
+    let (messages, queue) = unbounded_channel();
+    let block_address = (registration.host.clone(), registration.block_port);
+    let taken = if registration.build_id == build_id {
+        connections.connect(&executor_id, messages, block_address)
+    } else {
+        Err("it runs another binary than the driver: both must be the same file".to_owned())
+    };
+    if let Err(reason) = taken {
+        warn!(%executor_id, peer, reason, "registration refused");
+        // Whether it arrives or not, the connection ends here.
+        let _ = sender.send(&ExecutorMessage::Refused(reason)).await;
+        let _ = sender.close().await;
+        return;
+    }
+    info!(%executor_id, peer, cores = registration.cores, pid = registration.pid, "executor registered");
+    tokio::spawn(forward(queue, sender));
+    connections.driver().executor_registered(registration_of(*Box::new(registration)));
+    receive(&executor_id, receiver, &connections).await;
+    // The process's end tells more than the connection's; it is known a moment later.
+    let news = async {
+        while !connections.is_lost(&executor_id) {
+            tokio::time::sleep(EXIT_NEWS_CHECK).await;
+        }
+    };
+    if timeout(EXIT_NEWS_TIME_OUT, news).await.is_err() {
+        connections.disconnected(&executor_id);
+    }
+}
+
+async fn forward(mut queue: UnboundedReceiver<ExecutorMessage>, sender: Sender<ExecutorMessage>) {
+    while let Some(message) = queue.recv().await {
+        match sender.send(&message).await {
+            Ok(()) => {}
+            Err(error @ (SendError::Closed | SendError::Broken)) => {
+                debug!(%error, "message to an executor was not sent");
+                return;
+            }
+            // The connection goes on, and the driver checks the sizes of stages and tasks before it sends them.
+            Err(error) => warn!(%error, "message to an executor was not sent"),
+        }
+    }
+}
+
+async fn receive(executor_id: &ExecutorId, mut receiver: Receiver<DriverMessage>, connections: &Connections) {
+    loop {
+        match receiver.receive().await {
+            Ok(Some(DriverMessage::Exiting { exit_code, reason })) => {
+                connections.farewell(executor_id, exit_code, reason);
+            }
+            Ok(Some(message)) => connections.driver().executor_message(executor_id, message),
+            Ok(None) => return debug!(%executor_id, "executor closed its connection"),
+            Err(error) => return debug!(%executor_id, %error, "connection to executor ended"),
+        }
+    }
+}
+
+fn registration_of(register: RegisterExecutor) -> Registration {
+    let block_manager_id = BlockManagerId {
+        executor_id: register.executor_id.clone(),
+        host: register.host.clone(),
+        port: register.block_port,
+    };
+    let info = ExecutorInfo {
+        host: register.host,
+        cores: register.cores,
+        log_urls: Default::default(),
+        attributes: Default::default(),
+        resources: register.resources,
+        resource_profile_id: ResourceProfileId(0),
+    };
+    Registration {
+        executor: ExecutorRegistration { executor_id: register.executor_id, info: Arc::new(info), rack: None },
+        block_manager_id,
+        on_heap_memory: ByteCount(register.on_heap_memory),
+        off_heap_memory: ByteCount(register.off_heap_memory),
+    }
+}

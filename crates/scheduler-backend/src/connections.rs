@@ -1,0 +1,147 @@
+//! Who is connected, and how each executor that is gone went.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firesteel_driver::DriverHandle;
+use firesteel_messages::ExecutorMessage;
+use firesteel_model::{ExecutorId, ExecutorLossReason};
+use firesteel_scheduler::LostOutputs;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{info, warn};
+
+use crate::ExecutorExit;
+
+/// The executors of one application, from the driver's side.
+pub(crate) struct Connections {
+    driver: DriverHandle,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    expected: BTreeSet<ExecutorId>,
+    connected: BTreeMap<ExecutorId, Connected>,
+    /// What an executor said when it left by itself.
+    farewells: BTreeMap<ExecutorId, (i32, String)>,
+    /// Executors that have registered at some time.
+    registered: BTreeSet<ExecutorId>,
+    /// Executors whose loss was reported.
+    lost: BTreeSet<ExecutorId>,
+    /// The application has ended.
+    stopped: bool,
+}
+
+struct Connected {
+    // Unbounded, as the event loop must not wait. What is in it is bounded by the executor's slots: it gets no task that it
+    // has no slot for.
+    messages: UnboundedSender<ExecutorMessage>,
+    /// Where its blocks are served.
+    block_address: (String, u16),
+}
+
+impl Connections {
+    pub(crate) fn new(driver: DriverHandle) -> Self {
+        Self { driver, state: Mutex::default() }
+    }
+
+    pub(crate) fn driver(&self) -> &DriverHandle {
+        &self.driver
+    }
+
+    pub(crate) fn expect(&self, executor_id: &ExecutorId) {
+        self.state.lock().expected.insert(executor_id.clone());
+    }
+
+    /// Takes a connection for an executor that was announced and has none yet.
+    pub(crate) fn connect(
+        &self,
+        executor_id: &ExecutorId,
+        messages: UnboundedSender<ExecutorMessage>,
+        block_address: (String, u16),
+    ) -> Result<(), String> {
+        let mut state = self.state.lock();
+        if state.stopped {
+            // It comes too late for work and is told what the others were told.
+            let _ = messages.send(ExecutorMessage::Stop);
+            return Ok(());
+        }
+        if state.connected.contains_key(executor_id) {
+            return Err(format!("an executor with id {executor_id} is registered already"));
+        }
+        if !state.expected.remove(executor_id) {
+            return Err(format!("the driver has asked for no executor with id {executor_id}"));
+        }
+        state.registered.insert(executor_id.clone());
+        state.connected.insert(executor_id.clone(), Connected { messages, block_address });
+        Ok(())
+    }
+
+    /// The executor says that it leaves, and why.
+    pub(crate) fn farewell(&self, executor_id: &ExecutorId, exit_code: i32, reason: String) {
+        self.state.lock().farewells.insert(executor_id.clone(), (exit_code, reason));
+    }
+
+    pub(crate) fn send(&self, executor_id: &ExecutorId, message: ExecutorMessage) -> bool {
+        let state = self.state.lock();
+        // A connection that has just ended takes no more; its loss is reported apart from this.
+        state.connected.get(executor_id).is_some_and(|connected| connected.messages.send(message).is_ok())
+    }
+
+    /// Tells every executor to stop, and those that are still starting when they come.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state.lock();
+        state.stopped = true;
+        for connected in state.connected.values() {
+            // As above.
+            let _ = connected.messages.send(ExecutorMessage::Stop);
+        }
+    }
+
+    pub(crate) fn block_address(&self, executor_id: &ExecutorId) -> Option<(String, u16)> {
+        self.state.lock().connected.get(executor_id).map(|connected| connected.block_address.clone())
+    }
+
+    /// The process has ended, as the manager knows.
+    pub(crate) fn exited(&self, executor_id: &ExecutorId, exit: ExecutorExit) {
+        let reason = match (self.state.lock().farewells.remove(executor_id), exit.reason) {
+            // What it said itself is told better than its last log lines.
+            (Some((_, said)), ExecutorLossReason::Exited { exit_code, signal, caused_by_app, .. }) => {
+                ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail: said }
+            }
+            (_, reason) => reason,
+        };
+        self.report_lost(executor_id, reason, exit.lost_outputs);
+    }
+
+    /// The connection is gone and nobody has said why.
+    pub(crate) fn disconnected(&self, executor_id: &ExecutorId) {
+        self.report_lost(executor_id, ExecutorLossReason::Disconnected, LostOutputs::OfExecutor);
+    }
+
+    pub(crate) fn report_lost(&self, executor_id: &ExecutorId, reason: ExecutorLossReason, lost_outputs: LostOutputs) {
+        {
+            let mut state = self.state.lock();
+            state.expected.remove(executor_id);
+            state.connected.remove(executor_id);
+            if !state.lost.insert(executor_id.clone()) {
+                return;
+            }
+        }
+        info!(%executor_id, %reason, "executor lost");
+        self.driver.executor_lost(executor_id, reason, lost_outputs);
+    }
+
+    pub(crate) fn has_registered(&self, executor_id: &ExecutorId) -> bool {
+        self.state.lock().registered.contains(executor_id)
+    }
+
+    pub(crate) fn is_lost(&self, executor_id: &ExecutorId) -> bool {
+        self.state.lock().lost.contains(executor_id)
+    }
+
+    pub(crate) fn give_up(&self, reason: &str) {
+        warn!(reason, "no executor can be had");
+        self.driver.give_up(reason);
+    }
+}

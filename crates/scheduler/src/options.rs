@@ -1,0 +1,363 @@
+//! What the scheduler can be told, in real types. The driver fills these from the configuration; the defaults are declared
+//! there, beside the keys, and nowhere else.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use firesteel_model::ByteCount;
+
+/// Everything the scheduler can be told. [`SchedulerOptions::validate`] refuses combinations that cannot work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerOptions {
+    /// `spark.scheduler.mode` (SC-01).
+    pub mode: SchedulingMode,
+    /// The pools of the allocation file (SC-04); in FAIR mode a pool `default` exists besides.
+    pub pools: Vec<PoolOptions>,
+    /// `spark.task.maxFailures` (RT-30); 1 in local mode unless the master URL says otherwise (RT-05).
+    pub task_max_failures: NonZeroU32,
+    /// What a task of the default resource profile takes (SC-07).
+    pub task: TaskRequirements,
+    /// Delay scheduling (RT-21, RT-22).
+    pub locality: LocalityOptions,
+    /// Speculative copies; none: off (RT-45).
+    pub speculation: Option<SpeculationOptions>,
+    /// Exclude on failure; none: off (RT-74).
+    pub exclusion: Option<ExclusionOptions>,
+    /// Barrier stages (RT-48).
+    pub barrier: BarrierOptions,
+    /// Stage retry (RT-35).
+    pub stage: StageOptions,
+    /// The preferred hosts of reducers (RT-10).
+    pub reducer_locality: ReducerLocalityOptions,
+    /// `spark.driver.maxResultSize` (RT-33): the most bytes of results per task set; none: no limit.
+    pub max_result_size: Option<ByteCount>,
+    /// What must be registered before the first task (RT-14); none: nothing.
+    pub min_registered: Option<MinRegisteredOptions>,
+    /// `spark.starvation.timeout` (RT-15).
+    pub starvation_timeout: Duration,
+    /// Executors that fall silent; none: never given up, as in local mode (RT-71).
+    pub heartbeat: Option<HeartbeatOptions>,
+    /// `spark.hadoop.outputCommitCoordination.enabled` (RT-37); off: every attempt may commit.
+    pub output_commit_coordination: bool,
+    /// An external shuffle service serves the map outputs of this application (SC-50): a fetch failure then speaks of the
+    /// host, not of the executor.
+    pub external_shuffle_service: bool,
+    /// `spark.dynamicAllocation.enabled`: barrier stages are refused (RT-48), unschedulable task sets wait for an executor
+    /// more (RT-75).
+    pub dynamic_allocation: bool,
+    /// `spark.executor.decommission.killInterval` (RT-77): tasks that cannot end before their decommissioned executor is
+    /// killed get a speculative copy; none: unknown.
+    pub decommission_kill_interval: Option<Duration>,
+    /// `spark.scheduler.numCancelledJobGroupsToTrack`: how many groups cancelled with their future jobs are remembered.
+    pub cancelled_job_groups_tracked: usize,
+}
+
+/// How task sets, or pools, take turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchedulingMode {
+    /// Lower job first, then lower stage; later ones use what earlier ones leave.
+    Fifo,
+    /// Shares by weight, after minimum shares (SC-03).
+    Fair,
+}
+
+/// One pool of the allocation file (SC-02).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolOptions {
+    /// Its name, which `spark.scheduler.pool` gives.
+    pub name: String,
+    /// How its task sets take turns.
+    pub mode: SchedulingMode,
+    /// Its weight among the pools; 1 unless given.
+    pub weight: NonZeroU32,
+    /// How many running tasks it gets before others get more; 0 unless given.
+    pub min_share: u32,
+}
+
+/// What one task takes of its executor (SC-07).
+#[derive(Clone, PartialEq, Debug)]
+pub struct TaskRequirements {
+    /// `spark.task.cpus`.
+    pub cpus: NonZeroU32,
+    /// `spark.task.resource.R.amount`, one entry per resource.
+    pub resources: Vec<TaskResourceRequest>,
+}
+
+/// How much of one custom resource a task takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskResourceRequest {
+    /// The kind, such as `gpu`.
+    pub name: String,
+    /// How much of it.
+    pub amount: TaskResourceAmount,
+}
+
+/// Whole addresses, or a share of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskResourceAmount {
+    /// That many addresses, shared with no other task.
+    Addresses(NonZeroU32),
+    /// One address shared by at most that many tasks (2 or more).
+    SharedBy(NonZeroU32),
+}
+
+impl TaskResourceAmount {
+    /// Reads Spark's number: a whole number, or a fraction of at most one half (SC-07).
+    pub fn from_number(amount: f64) -> Result<Self, OptionsError> {
+        let refused = || OptionsError::TaskResourceAmount { amount: amount.to_string() };
+        if amount > 0.0 && amount <= 0.5 {
+            // 1 / 0.1 is a hair above or below 10, by how 0.1 is stored.
+            let tasks = (1.0 / amount + 1e-6).floor().min(f64::from(u32::MAX)) as u32;
+            NonZeroU32::new(tasks).map(Self::SharedBy).ok_or_else(refused)
+        } else if amount >= 1.0 && amount.fract() == 0.0 && amount <= f64::from(u32::MAX) {
+            NonZeroU32::new(amount as u32).map(Self::Addresses).ok_or_else(refused)
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+/// Delay scheduling (RT-21).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalityOptions {
+    /// `spark.locality.wait.process`.
+    pub wait_process: Duration,
+    /// `spark.locality.wait.node`.
+    pub wait_node: Duration,
+    /// `spark.locality.wait.rack`.
+    pub wait_rack: Duration,
+    /// `spark.locality.wait.legacyResetOnTaskLaunch` (RT-22).
+    pub legacy_reset_on_task_launch: bool,
+}
+
+/// Speculative copies of slow tasks (RT-45…47).
+#[derive(Clone, PartialEq, Debug)]
+pub struct SpeculationOptions {
+    /// `spark.speculation.interval`: how often running tasks are looked at.
+    pub interval: Duration,
+    /// `spark.speculation.quantile`: the part of a task set that must have succeeded, 0 to 1.
+    pub quantile: f64,
+    /// `spark.speculation.multiplier`: slow is this many times the median.
+    pub multiplier: f64,
+    /// `spark.speculation.minTaskRuntime`: nothing that ran shorter is slow.
+    pub min_task_runtime: Duration,
+    /// `spark.speculation.task.duration.threshold` (RT-46).
+    pub task_duration_threshold: Option<Duration>,
+    /// The efficiency filter; none: off (RT-47).
+    pub efficiency: Option<EfficiencyOptions>,
+}
+
+/// Copies only tasks that process fewer records per second than others (RT-47).
+#[derive(Clone, PartialEq, Debug)]
+pub struct EfficiencyOptions {
+    /// `spark.speculation.efficiency.processRateMultiplier`: slow is below this part of the average rate.
+    pub process_rate_multiplier: f64,
+    /// `spark.speculation.efficiency.longRunTaskFactor`: copied all the same after this many thresholds.
+    pub long_run_task_factor: f64,
+}
+
+/// Exclude on failure (RT-74). Field for field the `spark.excludeOnFailure.*` keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExclusionOptions {
+    /// `task.maxTaskAttemptsPerExecutor`.
+    pub max_task_attempts_per_executor: NonZeroU32,
+    /// `task.maxTaskAttemptsPerNode`.
+    pub max_task_attempts_per_node: NonZeroU32,
+    /// `stage.maxFailedTasksPerExecutor`.
+    pub max_failed_tasks_per_executor_stage: NonZeroU32,
+    /// `stage.maxFailedExecutorsPerNode`.
+    pub max_failed_executors_per_node_stage: NonZeroU32,
+    /// `application.maxFailedTasksPerExecutor`.
+    pub max_failed_tasks_per_executor: NonZeroU32,
+    /// `application.maxFailedExecutorsPerNode`.
+    pub max_failed_executors_per_node: NonZeroU32,
+    /// `timeout`: how long an exclusion lasts, and a failure counts.
+    pub timeout: Duration,
+    /// `killExcludedExecutors`.
+    pub kill_excluded_executors: bool,
+    /// `application.fetchFailure.enabled`.
+    pub exclude_on_fetch_failure: bool,
+    /// `spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout` (RT-75).
+    pub unschedulable_task_set_timeout: Duration,
+}
+
+/// Barrier stages (RT-48).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BarrierOptions {
+    /// `spark.scheduler.barrier.maxConcurrentTasksCheck.interval`.
+    pub slots_check_interval: Duration,
+    /// `spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures`.
+    pub slots_check_max_failures: u32,
+    /// `spark.barrier.sync.timeout`.
+    pub sync_timeout: Duration,
+}
+
+/// Stage retry (RT-35).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StageOptions {
+    /// `spark.stage.maxConsecutiveAttempts`.
+    pub max_consecutive_attempts: NonZeroU32,
+    /// `spark.stage.maxAttempts`; none: no limit.
+    pub max_attempts: Option<NonZeroU32>,
+    /// How long failed stages are gathered before they are submitted again; Spark's is 200 ms.
+    pub resubmit_delay: Duration,
+    /// `spark.files.fetchFailure.unRegisterOutputOnHost`.
+    pub unregister_output_on_host: bool,
+    /// `spark.stage.ignoreDecommissionFetchFailure`: such failures do not count as attempts.
+    pub ignore_decommission_fetch_failure: bool,
+}
+
+/// The preferred hosts of reducers (RT-10).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ReducerLocalityOptions {
+    /// `spark.shuffle.reduceLocality.enabled`.
+    pub enabled: bool,
+    /// The part of a reducer's input that a host must hold; Spark's is 0.2.
+    pub fraction: f64,
+    /// From this many map tasks on, reducers have no preference; Spark's is 1000.
+    pub maps_threshold: u32,
+    /// From this many reducers on, reducers have no preference; Spark's is 1000.
+    pub reducers_threshold: u32,
+}
+
+/// What must be registered before the first task (RT-14).
+#[derive(Clone, PartialEq, Debug)]
+pub struct MinRegisteredOptions {
+    /// `spark.scheduler.minRegisteredResourcesRatio`, 0 to 1.
+    pub ratio: f64,
+    /// What the ratio is of.
+    pub expected: ExpectedResources,
+    /// `spark.scheduler.maxRegisteredResourcesWaitingTime`, from when the scheduler was made.
+    pub max_wait: Duration,
+}
+
+/// What a cluster manager was asked for at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExpectedResources {
+    /// That many cores (standalone, Mesos).
+    Cores(u32),
+    /// That many executors (YARN).
+    Executors(u32),
+}
+
+/// Executors that fall silent (RT-71).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeartbeatOptions {
+    /// `spark.executor.heartbeatInterval`; only checked against the time-out.
+    pub interval: Duration,
+    /// `spark.network.timeout`, or what overrides it.
+    pub timeout: Duration,
+    /// How often executors are looked at; Spark's is 60 s.
+    pub check_interval: Duration,
+}
+
+/// The options cannot work.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// A task would be excluded from every node only after it has failed for good.
+    #[error(
+        "spark.excludeOnFailure.task.maxTaskAttemptsPerNode ({per_node}) must be less than spark.task.maxFailures ({max_failures}): otherwise one bad node fails the job; raise the latter or lower the former"
+    )]
+    ExclusionPerNode {
+        /// The attempts per node.
+        per_node: u32,
+        /// The failures allowed.
+        max_failures: u32,
+    },
+    /// Executors would always be given up.
+    #[error(
+        "spark.executor.heartbeatInterval ({interval:?}) must be less than spark.network.timeout ({timeout:?}): otherwise every executor is taken for dead"
+    )]
+    HeartbeatInterval {
+        /// The interval.
+        interval: Duration,
+        /// The time-out.
+        timeout: Duration,
+    },
+    /// Not a share and not a whole number.
+    #[error("the amount {amount} of a task's resource must be a whole number, or a fraction of at most 0.5")]
+    TaskResourceAmount {
+        /// What was given.
+        amount: String,
+    },
+    /// A number outside its range.
+    #[error("{key} must be {range}, not {value}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        range: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// An interval of zero would never let anything else happen.
+    #[error("{key} must be longer than zero")]
+    ZeroInterval {
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl SchedulerOptions {
+    /// Refuses what cannot work, naming the keys.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        if let Some(exclusion) = &self.exclusion {
+            let per_node = exclusion.max_task_attempts_per_node;
+            if per_node >= self.task_max_failures {
+                return Err(OptionsError::ExclusionPerNode {
+                    per_node: per_node.get(),
+                    max_failures: self.task_max_failures.get(),
+                });
+            }
+        }
+        if let Some(heartbeat) = &self.heartbeat {
+            if heartbeat.interval >= heartbeat.timeout {
+                return Err(OptionsError::HeartbeatInterval {
+                    interval: heartbeat.interval,
+                    timeout: heartbeat.timeout,
+                });
+            }
+            not_zero("the heartbeat check interval", heartbeat.check_interval)?;
+        }
+        if let Some(speculation) = &self.speculation {
+            within("spark.speculation.quantile", "between 0 and 1", speculation.quantile, 0.0, 1.0)?;
+            within("spark.speculation.multiplier", "a number of at least 0", speculation.multiplier, 0.0, f64::MAX)?;
+            not_zero("spark.speculation.interval", speculation.interval)?;
+        }
+        if let Some(minimum) = &self.min_registered {
+            within("spark.scheduler.minRegisteredResourcesRatio", "between 0 and 1", minimum.ratio, 0.0, 1.0)?;
+        }
+        not_zero("spark.starvation.timeout", self.starvation_timeout)?;
+        not_zero("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", self.barrier.slots_check_interval)
+    }
+}
+
+fn within(key: &'static str, range: &'static str, value: f64, low: f64, high: f64) -> Result<(), OptionsError> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(OptionsError::OutOfRange { key, range, value: value.to_string() })
+    }
+}
+
+fn not_zero(key: &'static str, interval: Duration) -> Result<(), OptionsError> {
+    if interval < Duration::from_millis(1) { Err(OptionsError::ZeroInterval { key }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_whole_or_at_most_a_half() {
+        let whole = |count| TaskResourceAmount::Addresses(NonZeroU32::new(count).unwrap());
+        let shared = |count| TaskResourceAmount::SharedBy(NonZeroU32::new(count).unwrap());
+        for (amount, expected) in
+            [(1.0, whole(1)), (3.0, whole(3)), (0.5, shared(2)), (0.1, shared(10)), (0.25, shared(4)), (0.3, shared(3))]
+        {
+            assert_eq!(TaskResourceAmount::from_number(amount), Ok(expected), "{amount}");
+        }
+        for amount in [0.0, -1.0, 0.51, 1.5, f64::NAN, f64::INFINITY] {
+            assert!(TaskResourceAmount::from_number(amount).is_err(), "{amount}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Scenarios: one linear story per test, events in, the whole list of commands compared, invariants checked after each
+//! event.
+
+mod barrier;
+mod cancel;
+mod exclusion;
+mod executors;
+mod fetch_failure;
+mod late_messages;
+mod locality;
+mod memory;
+mod retry;
+mod speculation;
+mod stages;
+mod starvation;
+mod story;

@@ -1,0 +1,68 @@
+//! Shuffle files: written by map tasks, served to reducers, fetched and checked. Bytes in, bytes out; what a record is, the
+//! caller knows.
+//!
+//! # Files
+//!
+//! A map task leaves three files in the scratch directories (RT-60), under Spark's names:
+//!
+//! | file | content |
+//! |---|---|
+//! | `shuffle_S_M_0.data` | one segment for each reducer, in order |
+//! | `shuffle_S_M_0.index` | where each segment starts and the last one ends: `u64`, big endian, as in Spark |
+//! | `shuffle_S_M_0.checksum` | the name of the algorithm and a line feed, then the CRC-32 of each segment: `u32`, big endian |
+//!
+//! A segment is a sequence of self-contained blocks (module `codec`), so segments of several spills, of neighbouring reducers,
+//! and even of different codecs may be put one after the other and read as one. An empty segment has no bytes.
+//!
+//! # Writing
+//!
+//! [`MapOutputWriter`] takes the records of each reducer in the order of the reducers; [`SpillWriter`] makes spill files in the
+//! same format, which are merged without being decoded. Files appear under their names at the end, all or none; the index comes
+//! last, and readers begin with it.
+//!
+//! # Reading
+//!
+//! [`ShuffleFetcher`] fetches the segments of one reduce task: from other processes within limits on what is under way (RT-61),
+//! from the files themselves where they are on this host. What arrives is compared with its checksum, fetched once more if it
+//! is damaged, and then reported with where the damage happened. All failures that mean "run the map task again" are a
+//! [`FetchFailedError`] (RT-35).
+//!
+//! [`ShuffleBlockResolver`] knows where the files of each executor are, and [`ShuffleService`] answers for it on the data
+//! plane: in an executor for its own application, in an external shuffle service for many (SC-50).
+//!
+//! # Local disk encryption
+//!
+//! All bytes that this crate writes go through one place (`output_file`), and all that it reads through [`SegmentReader`]; that
+//! is where encryption at rest belongs (SE-06). What is sent is what is in the file.
+
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod codec;
+mod decoder;
+mod error;
+mod fetch_plan;
+mod fetcher;
+mod index;
+mod index_cache;
+mod map_output;
+mod output_file;
+mod resolver;
+mod segment_reader;
+mod segment_writer;
+mod service;
+mod spill;
+
+pub use codec::{BlockEncoder, Codec, Compression, ParseCodecError};
+pub use decoder::BlockDecoder;
+pub use error::{FetchError, FetchFailedError, OpenSegmentError, ShuffleWriteError};
+pub use fetch_plan::FetchLimits;
+pub use fetcher::{BlockToFetch, FetchedBlock, ShuffleFetcher, ShuffleReadContext};
+pub use firesteel_transfer::{CorruptionCause, SegmentId};
+pub use index::{MapOutputIndex, StoredSegment};
+pub use map_output::{CommittedMapOutput, MapOutputWriter};
+pub use resolver::{RegisterExecutorError, ShuffleBlockResolver};
+pub use segment_reader::SegmentReader;
+pub use segment_writer::{SegmentWriter, WriterOptions};
+pub use service::ShuffleService;
+pub use spill::{SpillFile, SpillWriter};

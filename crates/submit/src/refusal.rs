@@ -1,0 +1,251 @@
+//! Why nothing is run.
+
+use std::path::PathBuf;
+
+use firesteel_conf::{ClusterManager, ConfConflict, DeployMode, ParseArtifactError, ReadDefaultsError, nearest};
+
+use crate::options;
+
+/// One reason to refuse a command, found before anything was done. `Display` is the line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No such option.
+    #[error("there is no option {option}{}; see --help", did_you_mean(*.nearest))]
+    UnknownOption {
+        /// As it was written, without its value.
+        option: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
+    },
+    /// The option is the last word.
+    #[error("{option} needs a value: {option} {value}")]
+    ValueMissing {
+        /// The option.
+        option: &'static str,
+        /// What the help calls the value.
+        value: &'static str,
+    },
+    /// `--verbose=true`
+    #[error("{option} takes no value")]
+    ValueNotTaken {
+        /// The option.
+        option: &'static str,
+    },
+    /// `--conf key`
+    #[error("--conf {text:?} has no =; write --conf key=value")]
+    ConfWithoutValue {
+        /// What followed the option.
+        text: String,
+    },
+    /// An option or its value is not text.
+    #[error("{word:?} is not valid UTF-8; only the application's own arguments may be other bytes")]
+    NotUnicode {
+        /// The word, made readable.
+        word: String,
+    },
+    /// The properties file cannot be used.
+    #[error("{}", chain(.0))]
+    Properties(#[from] ReadDefaultsError),
+    /// A value is wrong.
+    #[error("{source_name} is {value:?}, but it must be {expected}")]
+    Value {
+        /// The option, key or variable that has it.
+        source_name: String,
+        /// The text, or a placeholder for a secret.
+        value: String,
+        /// Completes "it must be …".
+        expected: String,
+    },
+    /// A configured value is wrong, or two contradict each other.
+    #[error(transparent)]
+    Conf(#[from] ConfConflict),
+    /// Two options that exclude each other.
+    #[error("{first} and {second} cannot be given together{why}")]
+    Together {
+        /// One.
+        first: String,
+        /// The other.
+        second: &'static str,
+        /// A reason, with its punctuation; may be empty.
+        why: &'static str,
+    },
+    /// The master's name implies another deploy mode (SS-50).
+    #[error("--master {master} means deploy mode {implied}, but deploy mode {given} was asked for; use --master yarn")]
+    ImpliedMode {
+        /// The master as written.
+        master: String,
+        /// What it implies.
+        implied: DeployMode,
+        /// What was asked for.
+        given: DeployMode,
+    },
+    /// Nothing to run.
+    #[error("nothing to run: name an application after the options; see --help")]
+    NoResource,
+    /// `run-example` without a name.
+    #[error("run-example needs the name of an example, such as SparkPi")]
+    NoExample,
+    /// Cluster mode where it cannot be (SS-60…63).
+    #[error("deploy mode cluster is not possible for {what}; leave --deploy-mode out")]
+    ClusterMode {
+        /// The master or the kind of application.
+        what: String,
+    },
+    /// `--kill` or `--status` for a manager that keeps no drivers (SS-27).
+    #[error(
+        "{option} needs --master with the cluster manager that runs the driver; there are no submitted drivers on {master}"
+    )]
+    NoSubmissions {
+        /// The option.
+        option: &'static str,
+        /// The master.
+        master: String,
+    },
+    /// The YARN cluster cannot be found (SS-49).
+    #[error(
+        "to find the YARN cluster, HADOOP_CONF_DIR or YARN_CONF_DIR must name the directory of its configuration{hint}"
+    )]
+    NoHadoopConf {
+        /// A variable that was probably meant, with its punctuation; may be empty.
+        hint: String,
+    },
+    /// Heap size inside Java options (SS-22).
+    #[error("{source_name} must not set the maximum heap ({word}); use {instead}")]
+    MaxHeap {
+        /// The option or key.
+        source_name: String,
+        /// The offending word.
+        word: String,
+        /// What to use.
+        instead: &'static str,
+    },
+    /// A keytab that is not there (SS-31).
+    #[error("the keytab {0} does not exist")]
+    NoKeytab(PathBuf),
+    /// Maven coordinates that are none (SS-18).
+    #[error("{coordinate:?} in {source_name} is not a Maven coordinate; write group:artifact:version")]
+    Coordinate {
+        /// The option or key.
+        source_name: String,
+        /// The element.
+        coordinate: String,
+    },
+    /// Packages that only a JVM could load.
+    #[error(
+        "{coordinate} in {source_name} is a JVM package, and JVM classes cannot run here; S3 and HDFS need no package"
+    )]
+    JvmPackage {
+        /// The option or key.
+        source_name: String,
+        /// The coordinate.
+        coordinate: String,
+    },
+    /// The manager's part of Firesteel does not exist yet.
+    #[error("{manager} ({master}) is not built in yet; local, local[N], local[*] and local-cluster[n,cores,MiB] are")]
+    ManagerNotBuiltIn {
+        /// The kind.
+        manager: ClusterManager,
+        /// The master URL.
+        master: String,
+    },
+    /// A part of Spark that does not exist yet.
+    #[error("{what} is not built in yet; a native application, an executable built on the firesteel crate, can be run")]
+    NotBuiltIn {
+        /// What was asked for.
+        what: String,
+    },
+    /// A `.jar` (SS-12).
+    #[error(
+        "{resource} is a JVM application, and JVM classes cannot run here; a native application, an executable built on the firesteel crate, can"
+    )]
+    JvmApplication {
+        /// As it was named.
+        resource: String,
+    },
+    /// The application is somewhere else.
+    #[error(
+        "{resource} is not a file of this machine; fetching an application is not built in yet, so copy it here first"
+    )]
+    RemoteApplication {
+        /// As it was named.
+        resource: String,
+    },
+    /// The application cannot be executed.
+    #[error("cannot run {}: {why}", path.display())]
+    Application {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// There is no examples executable.
+    #[error("the examples are not built; run `cargo build --release -p firesteel-examples` in {}", spark_home.display())]
+    ExamplesNotBuilt {
+        /// Where they were looked for.
+        spark_home: PathBuf,
+    },
+    /// `SPARK_HOME` is unknown, so the examples cannot be found.
+    #[error("SPARK_HOME is not set, so the examples cannot be found")]
+    NoSparkHome,
+    /// An element of a list of files names no place.
+    #[error("{key}: {source}")]
+    Artifact {
+        /// The list.
+        key: &'static str,
+        /// What is wrong.
+        source: ParseArtifactError,
+    },
+    /// A file of a list cannot be used (SS-86).
+    #[error("{key}: {element} {why}")]
+    File {
+        /// The list.
+        key: &'static str,
+        /// As it was written.
+        element: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Two files would have the same name where they are used (SS-80).
+    #[error("{key}: {first} and {second} have different contents but the same name, {name}")]
+    SameName {
+        /// The list.
+        key: &'static str,
+        /// The name.
+        name: String,
+        /// One file.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+impl Refusal {
+    /// The exit code of the command (SS-101).
+    pub const fn exit_code(&self) -> u8 {
+        1
+    }
+
+    pub(crate) fn unknown_option(option: &str) -> Self {
+        let nearest = nearest(option, options::ALL.iter().map(|option| option.name));
+        Self::UnknownOption { option: option.to_owned(), nearest }
+    }
+
+    pub(crate) fn together(first: impl Into<String>, second: &'static str, why: &'static str) -> Self {
+        Self::Together { first: first.into(), second, why }
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
+}
+
+/// An error with its sources, as one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        line = format!("{line}: {error}");
+        source = error.source();
+    }
+    line
+}

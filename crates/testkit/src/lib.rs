@@ -1,0 +1,24 @@
+//! Real servers for tests.
+//!
+//! Tests of what talks to S3 or HDFS talk to a real server. This crate installs it into a cache outside of the repository
+//! (`$XDG_CACHE_HOME/firesteel-tests` or `~/.cache/firesteel-tests`), starts it on free loopback ports and ends it with the test.
+//! What cannot be installed or started is an error that says why, never a skipped test.
+//!
+//! ```no_run
+//! let moto = firesteel_testkit::Moto::start().unwrap();
+//! println!("S3 is at {}", moto.endpoint());
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod hdfs;
+mod http;
+mod install;
+mod moto;
+mod server_process;
+
+pub use hdfs::Hdfs;
+pub use http::{HttpReply, http_request};
+pub use install::{InstallError, cache_directory, maven_jars, python_environment};
+pub use moto::Moto;
+pub use server_process::{ServerProcess, StartError, free_port};
