@@ -24,7 +24,11 @@ use firesteel_model::BroadcastId;
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
 
-use crate::{context::SparkContext, data::encode, error::SparkError, hadoop::chain};
+use crate::{
+    context::SparkContext,
+    data::encode,
+    error::{SparkError, chain},
+};
 
 /// A handle to a broadcast value. Cheap to clone.
 ///

@@ -30,8 +30,8 @@ use self::{
 use crate::{
     context::SparkContext,
     data::Data,
-    error::SparkError,
-    hadoop::{HadoopProperties, chain},
+    error::{SparkError, chain},
+    hadoop::HadoopProperties,
     lineage::{CallSite, Operation, RddCore},
     node::NodeOf,
     rdd::Rdd,

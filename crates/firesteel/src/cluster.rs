@@ -17,7 +17,10 @@ use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBa
 use firesteel_transfer::{ServerOptions, TransferServer};
 use parking_lot::Mutex;
 
-use crate::{error::SparkError, settings};
+use crate::{
+    error::{SparkError, chain},
+    settings,
+};
 
 /// The master of an application whose executors are processes.
 pub(crate) struct Cluster {
@@ -168,15 +171,4 @@ fn log_directory(application_id: &ApplicationId) -> Option<PathBuf> {
 /// `spark.executorEnv.NAME`.
 fn executor_environment(conf: &SparkConf) -> Vec<(String, String)> {
     conf.get_prefix(&keys::EXECUTOR_ENV).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

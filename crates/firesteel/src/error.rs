@@ -83,3 +83,15 @@ impl From<firesteel_driver::StartDriverError> for SparkError {
         Self::Configuration(error.to_string())
     }
 }
+
+/// An error's message and those of its sources, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -16,7 +16,7 @@ use firesteel_rpc::Secret;
 use firesteel_transfer::{ServerOptions, TransferServer};
 use tracing::warn;
 
-use crate::{logging, runner::RustTaskRunner, settings};
+use crate::{error::chain, logging, runner::RustTaskRunner, settings};
 
 /// What a process holds beside what the pools account for: at least so much, and a tenth of the executor's memory.
 const MINIMUM_OVERHEAD: ByteCount = ByteCount::mib(384);
@@ -35,14 +35,7 @@ pub(crate) fn run() -> i32 {
 type Failure = (ExecutorExitCode, String);
 
 fn general(error: impl std::error::Error) -> Failure {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        message.push_str(": ");
-        message.push_str(&error.to_string());
-        source = error.source();
-    }
-    (ExecutorExitCode::General, message)
+    (ExecutorExitCode::General, chain(&error))
 }
 
 fn try_run() -> Result<ExecutorExitCode, Failure> {

@@ -16,8 +16,8 @@ use firesteel_model::{RddId, TaskLocation};
 use crate::{
     context::SparkContext,
     data::{Data, encode},
-    error::SparkError,
-    hadoop::{HadoopProperties, chain},
+    error::{SparkError, chain},
+    hadoop::HadoopProperties,
     lineage::{NewRdd, Payloads, Scope},
     operator::{BinaryRecords, ObjectFile, ReadEnv, TextFile, WholeFiles},
     rdd::Rdd,

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use firesteel_filesystem::{FileSystems, HadoopConf};
 use serde::{Deserialize, Serialize};
 
-use crate::{context::SparkContext, error::SparkError};
+use crate::{
+    context::SparkContext,
+    error::{SparkError, chain},
+};
 
 /// Every `spark.hadoop.*` key and what the driver's `HADOOP_CONF_DIR` says, in the environment of whatever touches files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,16 +34,4 @@ impl HadoopProperties {
     pub(crate) fn file_systems(&self) -> FileSystems {
         FileSystems::new(self.conf())
     }
-}
-
-/// An error's message and those of its sources.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

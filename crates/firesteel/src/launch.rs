@@ -16,7 +16,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{context, executor_process};
+use crate::{context, error::chain, executor_process};
 
 /// An application: takes the arguments, less the program's own name.
 pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
@@ -90,17 +90,6 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
 
 fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// Ends the application in good order when it is told to end: executors stop, listeners write what they hold.

@@ -21,8 +21,8 @@ use tracing::warn;
 
 use crate::{
     data::{Data, Records, encode},
-    error::SparkError,
-    hadoop::{HadoopProperties, chain},
+    error::{SparkError, chain},
+    hadoop::HadoopProperties,
     lineage::Scope,
     operator::object_type,
     rdd::Rdd,
