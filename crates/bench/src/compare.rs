@@ -5,6 +5,7 @@ use std::{
     env, fmt,
     io::{self, IsTerminal, Write},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
@@ -32,13 +33,19 @@ enum Player<'a> {
     Launch(Box<dyn Fn() -> anyhow::Result<Command> + 'a>),
 }
 
-/// Runs a measure on every side that it has. `spark` is None where Spark is left out.
-pub fn compare(measure: &'static Measure, scale: Scale, spark: Option<&Spark>) -> anyhow::Result<Comparison> {
+/// Runs a measure on every side that it has. `spark` is None where Spark is left out. What a side is asked for may take
+/// `time_out` each time.
+pub fn compare(
+    measure: &'static Measure,
+    scale: Scale,
+    spark: Option<&Spark>,
+    time_out: Duration,
+) -> anyhow::Result<Comparison> {
     let parameters = (measure.parameters)(scale).context("could not prepare the data")?;
     let mut players = Vec::new();
     for role in Role::ALL {
         progress(format_args!("{}: preparing {}", measure.name, role.name()));
-        let player = player(measure, role, &parameters, spark);
+        let player = player(measure, role, &parameters, spark, time_out);
         if let Some(player) = player.with_context(|| format!("could not start {}", role.name()))? {
             players.push((role, player));
         }
@@ -48,7 +55,7 @@ pub fn compare(measure: &'static Measure, scale: Scale, spark: Option<&Spark>) -
     for round in 1..=measure.rounds {
         for (role, player) in &mut players {
             progress(format_args!("{}: round {round} of {}, {}", measure.name, measure.rounds, role.name()));
-            let sample = play(player, measure, *role).with_context(|| format!("{} failed", role.name()))?;
+            let sample = play(player, measure, *role, time_out).with_context(|| format!("{} failed", role.name()))?;
             samples.entry(*role).or_default().push(sample.value);
             answers.insert(sample.answer);
             ensure!(answers.len() == 1, "the sides do not agree: {answers:?}, the last one is {}", role.name());
@@ -78,6 +85,7 @@ fn player<'a>(
     role: Role,
     parameters: &'a Parameters,
     spark: Option<&'a Spark>,
+    time_out: Duration,
 ) -> anyhow::Result<Option<Player<'a>>> {
     let side = match role {
         Role::Firesteel => &measure.firesteel,
@@ -86,7 +94,8 @@ fn player<'a>(
             let (Some(spark), Some(side)) = (spark, &measure.spark) else { return Ok(None) };
             return Ok(Some(match side {
                 SparkSide::Session(class) => {
-                    Player::Session(Session::start(spark.session(class, parameters), &log_name(measure, role))?)
+                    let command = spark.session(class, parameters);
+                    Player::Session(Session::start(command, &log_name(measure, role), time_out)?)
                 }
                 SparkSide::Command(command) => Player::Launch(Box::new(move || Ok(command(spark, parameters)))),
             }));
@@ -94,20 +103,24 @@ fn player<'a>(
     };
     Ok(match side {
         None => None,
-        Some(Side::Session(_)) => {
-            let session = Session::start(of_this_program(measure, role, parameters)?, &log_name(measure, role))?;
-            Some(Player::Session(session))
+        Some(Side::SessionOf { program, install, .. }) if !is_installed(program) => {
+            eprintln!("{}: no {}, as {program} is not installed; Debian: {install}", measure.name, role.name());
+            None
+        }
+        Some(Side::Session(_) | Side::SessionOf { .. }) => {
+            let command = of_this_program(measure, role, parameters)?;
+            Some(Player::Session(Session::start(command, &log_name(measure, role), time_out)?))
         }
         Some(Side::Program(_)) => Some(Player::Launch(Box::new(move || of_this_program(measure, role, parameters)))),
         Some(Side::Command(command)) => Some(Player::Launch(Box::new(move || command(parameters)))),
     })
 }
 
-fn play(player: &mut Player<'_>, measure: &Measure, role: Role) -> anyhow::Result<Sample> {
+fn play(player: &mut Player<'_>, measure: &Measure, role: Role, time_out: Duration) -> anyhow::Result<Sample> {
     match player {
         Player::Session(session) => session.round(),
         Player::Launch(command) => {
-            let (value, printed) = time_to_exit(command()?, &log_name(measure, role))?;
+            let (value, printed) = time_to_exit(command()?, &log_name(measure, role), time_out)?;
             ensure!(!printed.trim().is_empty(), "it printed no result");
             Ok(Sample { value, answer: String::new() })
         }
@@ -118,6 +131,11 @@ fn of_this_program(measure: &Measure, role: Role, parameters: &Parameters) -> an
     let mut command = Command::new(env::current_exe()?);
     command.args(["side", role.name(), measure.name]).args(parameters.words());
     Ok(command)
+}
+
+/// Whether a program of this name is in a directory of the PATH.
+fn is_installed(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|directory| directory.join(program).is_file()))
 }
 
 fn log_name(measure: &Measure, role: Role) -> String {
@@ -133,7 +151,13 @@ fn median(mut samples: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{is_installed, median};
+
+    #[test]
+    fn programs_are_looked_for_on_the_path() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no program has this name"));
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {

@@ -62,7 +62,7 @@ fn side(role: Role, measure: &Measure, parameters: &Parameters) -> anyhow::Resul
         Role::Spark => None,
     };
     match side.with_context(|| format!("{} has no such side", measure.name))? {
-        Side::Session(session) => session(parameters, &Rounds::new(parameters)?),
+        Side::Session(session) | Side::SessionOf { session, .. } => session(parameters, &Rounds::new(parameters)?),
         Side::Program(program) => program(parameters),
         Side::Command(_) => anyhow::bail!("{} is another program's on this side", measure.name),
     }
@@ -76,7 +76,7 @@ fn run(comparison: &Comparison) -> anyhow::Result<()> {
     let mut results = Vec::new();
     let mut failed = Vec::new();
     for measure in &comparison.measures {
-        match compare::compare(measure, comparison.scale, spark.as_ref()) {
+        match compare::compare(measure, comparison.scale, spark.as_ref(), comparison.time_out) {
             Ok(result) => results.push(result),
             Err(error) => {
                 eprintln!("{}: {error:#}", measure.name);

@@ -68,6 +68,15 @@ impl fmt::Display for Target {
 pub enum Side {
     /// This program in another process: prepares, then does rounds of work as it is told to.
     Session(fn(&Parameters, &Rounds) -> anyhow::Result<()>),
+    /// As a session that needs another program, without which there is no such side.
+    SessionOf {
+        /// Its name on the PATH.
+        program: &'static str,
+        /// The command that installs it on Debian. Nothing is installed unasked.
+        install: &'static str,
+        /// Prepares, then does rounds of work as it is told to.
+        session: fn(&Parameters, &Rounds) -> anyhow::Result<()>,
+    },
     /// This program in another process, which is timed from launch to exit.
     Program(fn(&Parameters) -> anyhow::Result<()>),
     /// Another program, which is timed from launch to exit.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 
@@ -20,10 +20,16 @@ Runs each measure on Firesteel, on Spark 4.3 and in hand-written Rust, by turns,
   --list          print the names of the measures
   --scale FACTOR  sizes of data and numbers of tasks, relative to the full ones (default 1; 0.1 is quick)
   --no-spark      leave Spark out; nothing is installed then
+  --time-out SEC  how long a side may take for its start, for each round and for its end before it is killed and the
+                  measure fails (default 900)
   --json FILE     also write an array with an object for each measure: name, unit, firesteel, spark, limit
 
+The limit of shuffle-fetch is iperf3, which is not installed for you (Debian: apt-get install iperf3).
 Spark and the data are kept in ${XDG_CACHE_HOME:-~/.cache}. Spark needs Python 3 and a Java 17 on the PATH.
 ";
+
+/// Spark takes some minutes for the largest measures on two slow cores; whoever takes this long hangs.
+const TIME_OUT: Duration = Duration::from_secs(900);
 
 /// What to do.
 pub enum Command {
@@ -52,6 +58,8 @@ pub struct Comparison {
     pub scale: Scale,
     /// Whether Spark takes part.
     pub spark: bool,
+    /// How long a side may take for whatever it is asked.
+    pub time_out: Duration,
     /// Where numbers go.
     pub json: Option<PathBuf>,
 }
@@ -66,7 +74,8 @@ pub fn parse(words: &[String]) -> anyhow::Result<Command> {
             parameters: Parameters::parse(parameters)?,
         });
     }
-    let mut comparison = Comparison { measures: Vec::new(), scale: Scale::FULL, spark: true, json: None };
+    let mut comparison =
+        Comparison { measures: Vec::new(), scale: Scale::FULL, spark: true, time_out: TIME_OUT, json: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -76,6 +85,13 @@ pub fn parse(words: &[String]) -> anyhow::Result<Command> {
             "--only" => comparison.measures.push(find(value()?)?),
             "--scale" => comparison.scale = value()?.parse()?,
             "--no-spark" => comparison.spark = false,
+            "--time-out" => {
+                let text = value()?;
+                let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+                let seconds =
+                    seconds.with_context(|| format!("the time-out must be whole seconds above 0, not {text}"))?;
+                comparison.time_out = Duration::from_secs(seconds);
+            }
             "--json" => comparison.json = Some(value()?.into()),
             _ => bail!("unknown option {word}; see --help"),
         }
@@ -106,10 +122,14 @@ mod tests {
         assert_eq!(all.measures.len(), measures::ALL.len());
         assert!(!all.spark);
         assert_eq!(all.scale.of(1000), 100);
-        let Command::Compare(one) = parse_line("--only word-count --json out.json").unwrap() else { panic!("not one") };
+        assert_eq!(all.time_out, TIME_OUT);
+        let Command::Compare(one) = parse_line("--only word-count --json out.json --time-out 5").unwrap() else {
+            panic!("not one")
+        };
         assert_eq!(one.measures.iter().map(|measure| measure.name).collect::<Vec<_>>(), ["word-count"]);
         assert_eq!(one.json, Some(PathBuf::from("out.json")));
         assert!(one.spark);
+        assert_eq!(one.time_out, Duration::from_secs(5));
     }
 
     #[test]
@@ -119,6 +139,7 @@ mod tests {
             ("--only", "--only needs a value"),
             ("--fast", "unknown option --fast; see --help"),
             ("--scale 0", "the scale must be a number above 0, not 0"),
+            ("--time-out 0", "the time-out must be whole seconds above 0, not 0"),
             ("side nobody word-count", "nobody is no side"),
         ] {
             let Err(error) = parse_line(line) else { panic!("{line} was accepted") };

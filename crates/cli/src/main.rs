@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod documents;
+mod download;
 mod spark_class;
 mod spark_home;
 mod submit;

@@ -14,7 +14,7 @@ use firesteel_conf::{
 };
 use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
 
-use crate::spark_home;
+use crate::{download::download, spark_home};
 
 /// Runs the command; the result is its exit code. Does not return if an application is started.
 pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
@@ -75,7 +75,7 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
                 eprint!("{}", submission.describe());
             }
             let directory = env::current_dir().context("could not find out the working directory")?;
-            let (application, warnings) = Application::prepare(*submission, environment, &directory)?;
+            let (application, warnings) = Application::prepare(*submission, environment, &directory, &download)?;
             warnings.iter().for_each(warn);
             let error = application.launch();
             let code = error.exit_code();

@@ -1,117 +1,22 @@
 //! The scripts in `bin/`, the binary and a real application (SS-01…08, SS-20, SS-70…72, SS-80…88, SS-100…107).
 //!
-//! Each test has an installation of its own: the repository's scripts, the binary that cargo built, and an empty `conf/`,
-//! in a directory whose name has a blank. The application is the example `print_conf`, which cargo builds with the tests.
+//! The application is the example `print_conf`, which cargo builds with the tests.
+
+mod installation;
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
+    net::TcpListener,
     os::unix::{
         fs::{PermissionsExt, symlink},
         process::ExitStatusExt,
     },
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    path::Path,
+    process::{Command, Stdio},
 };
 
-struct Installation {
-    directory: tempfile::TempDir,
-}
-
-/// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-impl Ended {
-    fn conf(&self, key: &str) -> Option<&str> {
-        self.stdout.lines().find_map(|line| line.strip_prefix("conf ")?.strip_prefix(key)?.strip_prefix('='))
-    }
-
-    #[track_caller]
-    fn has_line(&self, line: &str) {
-        assert!(self.stdout.lines().any(|printed| printed == line), "no {line:?} in\n{}{}", self.stdout, self.stderr);
-    }
-}
-
-impl Installation {
-    fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("spark home ").tempdir().unwrap();
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        fs::create_dir(directory.path().join("bin")).unwrap();
-        fs::create_dir(directory.path().join("conf")).unwrap();
-        for script in ["spark-submit", "run-example", "spark-class", "find-firesteel.sh"] {
-            link_or_copy(&repository.join("bin").join(script), &directory.path().join("bin").join(script));
-        }
-        link_or_copy(Path::new(env!("CARGO_BIN_EXE_firesteel")), &directory.path().join("bin/firesteel"));
-        Self { directory }
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// The application in this installation, under another name than it was built.
-    fn application(&self) -> PathBuf {
-        let path = self.path("my app");
-        if !path.exists() {
-            link_or_copy(&built_example(), &path);
-        }
-        path
-    }
-
-    fn command(&self, script: &str) -> Command {
-        clean(Command::new(self.path("bin").join(script)), self.directory.path())
-    }
-
-    fn submit(&self, options: &[&str], arguments: &[&str]) -> Ended {
-        self.command("spark-submit").args(options).arg(self.application()).args(arguments).output().unwrap().into()
-    }
-
-    fn run(&self, script: &str, words: &[&str]) -> Ended {
-        self.command(script).args(words).output().unwrap().into()
-    }
-}
-
-/// A command that sees nothing of the surroundings of the tests.
-fn clean(mut command: Command, directory: &Path) -> Command {
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(directory).stdin(Stdio::null());
-    command
-}
-
-fn built_example() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_firesteel")).parent().unwrap().join("examples/print_conf");
-    assert!(path.exists(), "{} is missing; run `cargo test -p firesteel-cli`, which builds it", path.display());
-    path
-}
-
-/// A hard link, so that the system reports the place in the installation as the place of the running binary. Where that
-/// cannot be, another process copies: a file that this process writes could not be executed while one of the other tests'
-/// children still has it open.
-fn link_or_copy(from: &Path, to: &Path) {
-    if fs::hard_link(from, to).is_err() {
-        assert!(Command::new("cp").arg("-p").arg(from).arg(to).status().unwrap().success());
-    }
-}
+use installation::{Ended, Installation, built_example, clean, link_or_copy};
 
 #[test]
 fn an_application_gets_its_arguments_and_its_configuration() {
@@ -208,7 +113,7 @@ fn codes_and_streams_of_what_runs_nothing() {
             "Error: Mesos (mesos://zk://h:2181/m) is not built in",
         ),
         ("spark-submit", &["--master", "k8s://h", "app"], 1, "Error: Kubernetes (k8s://https://h) is not built in yet"),
-        ("spark-submit", &["--master", "yarn", "app"], 1, "Error: to find the YARN cluster, HADOOP_CONF_DIR"),
+        ("spark-submit", &["--master", "yarn", "app"], 1, "Error: YARN (yarn) is not built in yet"),
         (
             "spark-submit",
             &["--kill", "x", "--master", "spark://h:1"],
@@ -225,7 +130,12 @@ fn codes_and_streams_of_what_runs_nothing() {
             "Error: the driver of Python programs (pyspark-shell) is not built in yet",
         ),
         ("spark-submit", &["--class", "a.B", "app.jar"], 1, "Error: app.jar is a JVM application"),
-        ("spark-submit", &["hdfs://h/app"], 1, "Error: hdfs://h/app is not a file of this machine"),
+        (
+            "spark-submit",
+            &["ftp://h/app"],
+            1,
+            "Error: could not fetch the application ftp://h/app: no file system for scheme \"ftp\"",
+        ),
         ("spark-submit", &["gone"], 1, "there is no such file"),
         ("spark-submit", &["bin"], 1, "it is not a file"),
         ("spark-submit", &["bin/spark-submit"], 1, "it is not an executable; an application is a program built on"),
@@ -276,7 +186,7 @@ fn codes_and_streams_of_what_runs_nothing() {
 #[test]
 fn a_damaged_executable_is_not_given_to_a_shell() {
     let installation = Installation::new();
-    let built = fs::read(built_example()).unwrap();
+    let built = fs::read(built_example("print_conf")).unwrap();
     let executable = |name: &str, bytes: &[u8], mode: u32| {
         let path = installation.path(name);
         fs::write(&path, bytes).unwrap();
@@ -285,11 +195,14 @@ fn a_damaged_executable_is_not_given_to_a_shell() {
     };
     let mut foreign = built[..4096].to_vec();
     foreign[18..20].copy_from_slice(&[0xf3, 0xf3]);
-    let cases: [(&str, &[u8], u32, &str); 5] = [
+    let cases: [(&str, &[u8], u32, &str); 8] = [
         ("plain", &built, 0o644, "chmod +x"),
         ("text", b"echo hello\n", 0o755, "it is not an executable"),
         ("beginning", b"\x7fELF; echo hello", 0o755, "the file is cut off"),
         ("header", &built[..64], 0o755, "the file is cut off"),
+        ("little", &built[..1000], 0o755, "the file is cut off"),
+        ("more", &built[..100_000], 0o755, "the file is cut off"),
+        ("most", &built[..built.len() - 1], 0o755, "the file is cut off"),
         ("foreign", &foreign, 0o755, "it was built for another kind of machine"),
     ];
     for (name, bytes, mode, why) in cases {
@@ -381,6 +294,10 @@ fn lists_of_files_are_resolved() {
     assert_eq!(ended.conf("spark.jars"), Some(format!("{uri}/lib%20x/c.jar").as_str()));
     assert_eq!(ended.conf("spark.archives"), Some(format!("{uri}/data/a.txt#env,local:///opt/e.zip").as_str()));
     assert!(ended.stderr.contains("Warning: spark.jars: gone.jar does not exist and is left out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Warning: spark.jars (--jars): the libraries are shipped as files, but no JVM"));
+    let ended = installation.submit(&["--py-files", "data/a.txt,data/b.txt"], &[]);
+    assert_eq!(ended.conf("spark.submit.pyFiles"), Some(format!("{uri}/data/a.txt,{uri}/data/b.txt").as_str()));
+    assert!(ended.stderr.contains("Warning: spark.submit.pyFiles (--py-files): the files are listed, but this"));
 }
 
 #[test]
@@ -403,11 +320,30 @@ fn warnings_do_not_stop_the_application() {
 }
 
 #[test]
+fn packages_get_one_line() {
+    let installation = Installation::new();
+    let lines = |packages: &str, code: i32| {
+        let ended = installation.submit(&["--packages", packages], &[]);
+        assert_eq!(ended.code, Some(code), "{packages}: {}", ended.stderr);
+        ended.stderr.trim_end().to_owned()
+    };
+    assert_eq!(
+        lines("org.apache.hadoop:hadoop-aws:3.4.0", 0),
+        "Warning: --packages: the work of org.apache.hadoop:hadoop-aws:3.4.0 is built in, so nothing is fetched"
+    );
+    assert_eq!(lines("foo", 1), "Error: \"foo\" in --packages is not a Maven coordinate; write group:artifact:version");
+    assert_eq!(
+        lines("a:b:1", 1),
+        "Error: a:b:1 in --packages is a JVM package, and JVM classes cannot run here; S3 and HDFS need no package"
+    );
+}
+
+#[test]
 fn examples_are_found_in_an_installation_and_in_a_tree() {
     for place in ["examples", "target/release", "target/debug"] {
         let installation = Installation::new();
         fs::create_dir_all(installation.path(place)).unwrap();
-        link_or_copy(&built_example(), &installation.path(place).join("firesteel-examples"));
+        link_or_copy(&built_example("print_conf"), &installation.path(place).join("firesteel-examples"));
         let ended = installation.run("run-example", &["--master", "local[2]", "SparkPi", "10"]);
         assert_eq!(ended.code, Some(0), "{place}: {}", ended.stderr);
         ended.has_line("class=org.apache.spark.examples.SparkPi");
@@ -487,4 +423,53 @@ fn the_binary_alone_finds_its_home() {
     let mut command = clean(Command::new(installation.path("bin/firesteel")), Path::new("/"));
     let ended: Ended = command.arg("spark-submit").arg(installation.application()).output().unwrap().into();
     ended.has_line(&format!("env SPARK_HOME={}", installation.directory.path().display()));
+}
+
+/// SS-60 to SS-67: whatever cannot be is refused before anybody is asked. The manager's address is one where somebody listens.
+#[test]
+fn refusals_contact_nobody() {
+    let installation = Installation::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (standalone, mesos) = (format!("spark://127.0.0.1:{port}"), format!("mesos://127.0.0.1:{port}"));
+    let cases: [(&[&str], &str); 12] = [
+        (&["--master", &standalone, "--deploy-mode", "cluster", "app.R"], "not possible for R on a standalone cluster"),
+        (&["--master", "local", "--deploy-mode", "cluster", "app"], "not possible for master local"),
+        (&["--master", &standalone, "--deploy-mode", "cluster", "spark-shell"], "not possible for the Spark shell"),
+        (&["--master", &mesos, "--deploy-mode", "cluster", "pyspark-shell"], "not possible for the Python shell"),
+        (&["--master", &standalone, "--proxy-user", "u", "--principal", "p", "app"], "cannot be given together"),
+        (&["--master", &standalone, "--remote", "sc://h", "app"], "cannot be given together"),
+        (&["--master", &standalone, "--driver-memory", "0", "app"], "must be more than 0"),
+        (&["--master", &standalone, "--executor-cores", "-1", "app"], "must be a whole number"),
+        (&["--master", &standalone, "--total-executor-cores", "x", "app"], "must be a whole number"),
+        (&["--master", &standalone], "nothing to run"),
+        (&["--master", &standalone, "--kill", "a", "--status", "b"], "cannot be given together"),
+        (&["--master", &format!("{standalone}/path"), "app"], "--master is"),
+    ];
+    for (words, text) in cases {
+        let ended = installation.run("spark-submit", words);
+        assert_eq!(ended.code, Some(1), "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(text), "{words:?}: {}", ended.stderr);
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+/// SS-70, all five levels for one key, from the weakest: environment, properties file, --conf, option. The program's own level
+/// is the test of `shipped_files`.
+#[test]
+fn precedence_from_the_environment_to_the_option() {
+    let installation = Installation::new();
+    let memory = |words: &[&str]| {
+        let mut command = installation.command("spark-submit");
+        command.env("SPARK_DRIVER_MEMORY", "2g").args(words).arg(installation.application());
+        Ended::from(command.output().unwrap()).conf("spark.driver.memory").map(str::to_owned)
+    };
+    assert_eq!(installation.submit(&[], &[]).conf("spark.driver.memory"), None);
+    assert_eq!(memory(&[]).as_deref(), Some("2g"));
+    installation.write("conf/spark-defaults.conf", "spark.driver.memory 3g\n");
+    assert_eq!(memory(&[]).as_deref(), Some("3g"));
+    assert_eq!(memory(&["--conf", "spark.driver.memory=4g"]).as_deref(), Some("4g"));
+    assert_eq!(memory(&["--conf", "spark.driver.memory=4g", "--driver-memory", "5g"]).as_deref(), Some("5g"));
+    assert_eq!(memory(&["--driver-memory", "5g", "--conf", "spark.driver.memory=4g"]).as_deref(), Some("5g"));
 }

@@ -204,7 +204,7 @@ impl<T: ConfValue> Key<T> {
     }
 
     fn parse(&self, conf: &SparkConf, name: &str, text: &str) -> Result<T, ConfError> {
-        let text = conf.substitute(name, text)?;
+        let text = conf.substitute(name, text)?.text;
         let value = T::parse(&text, self.unit).map_err(|expected| ConfError::invalid(name, &text, expected))?;
         match &self.check {
             Some(check) if !(check.accepts)(&value) => Err(ConfError::invalid(name, &text, check.expected)),

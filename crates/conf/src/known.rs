@@ -162,7 +162,7 @@ static GROUPS: &[Group] = &[
     Group { reason: Elsewhere::NotBuiltIn("encryption of local files"), names: &["spark.io.encryption."] },
     Group {
         reason: Elsewhere::NotBuiltIn("Spark's older wire encryption"),
-        names: &["spark.network.crypto.", "spark.network.sasl.", "spark.authenticate.enableSaslEncryption"],
+        names: &["spark.network.crypto.", "spark.network.sasl."],
     },
     Group { reason: Elsewhere::NotBuiltIn("Kerberos"), names: &["spark.kerberos.", "spark.security.credentials."] },
     Group { reason: Elsewhere::NotBuiltIn("stage-level resource profiles"), names: &["spark.scheduler.resource."] },
@@ -216,7 +216,6 @@ static GROUPS: &[Group] = &[
         reason: Elsewhere::Harmless,
         names: &[
             "spark.app.startTime",
-            "spark.app.attempt.id",
             "spark.app.initial.",
             "spark.submit.",
             "spark.executor.id",

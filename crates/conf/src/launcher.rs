@@ -23,6 +23,10 @@ pub const CONF_FD_VARIABLE: &str = "FIRESTEEL_CONF_FD";
 /// The variable that holds the value of `--class`.
 pub const MAIN_CLASS_VARIABLE: &str = "FIRESTEEL_MAIN_CLASS";
 
+/// The variable that holds the path of the executable if `spark-submit` has fetched it (SS-81). The application removes the file
+/// and its directory at its end.
+pub const FETCHED_VARIABLE: &str = "FIRESTEEL_FETCHED_APPLICATION";
+
 /// The configuration could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FromLauncherError {
@@ -90,7 +94,7 @@ fn inherited(number: String) -> Result<SparkConf, FromLauncherError> {
     let settings = properties::parse_untrimmed(&text).map_err(FromLauncherError::Parse)?;
     let mut conf: SparkConf = settings.into_iter().collect();
     // The launcher has warned about these.
-    conf.reviewed = conf.get_all().map(|(key, _)| key.to_owned()).collect();
+    conf.handed_over = conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     Ok(conf)
 }
 

@@ -52,7 +52,7 @@ pub use cluster_manager::{ClusterManager, Managers};
 pub use conf_error::ConfError;
 pub use defaults_file::{ReadDefaultsError, conf_directory, defaults_file_path, read_properties_file};
 pub use key::{AnyKey, DefaultValue, Key, KeyPrefix, Section, Unit};
-pub use launcher::{CONF_FD_VARIABLE, FromLauncherError, MAIN_CLASS_VARIABLE};
+pub use launcher::{CONF_FD_VARIABLE, FETCHED_VARIABLE, FromLauncherError, MAIN_CLASS_VARIABLE};
 pub use master_url::{DeployMode, HostPort, MasterUrl, ParseMasterUrlError, WorkerThreads};
 pub use nearest::nearest;
 pub use redaction::{REDACTED, Redactor};

@@ -14,7 +14,9 @@ pub fn configuration_page() -> String {
          has the wrong form, with the key, the value and what was expected. A `spark.` key that does nothing gets a warning.\n\n\
          Sizes are whole numbers with one of `b k m g t p e` (binary, `512m`), times with one of `us ms s m min h d` \
          (`100ms`). A number alone has the unit that the table names in brackets. Fractions are refused: `1536m`, not `1.5g`. \
-         `${spark.x}`, `${env:X}` and `${system:x}` in values are replaced.\n",
+         `${spark.x}`, `${env:X}` and `${system:x}` in values are replaced; of Java's system properties, those that mean \
+         something here: `user.name`, `user.home`, `user.dir`, `java.io.tmpdir`, `os.name`, `os.arch`, `file.separator`, \
+         `path.separator` and `line.separator`. Others stay as they are, with a warning.\n",
     );
     let mut section = None;
     for key in keys::all() {

@@ -1,6 +1,6 @@
 //! Master URLs: which cluster manager runs the application (SS-40…52).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::IntErrorKind, str::FromStr};
 
 use crate::{ClusterManager, redaction::REDACTED};
 
@@ -260,8 +260,12 @@ fn parse_local_cluster(inside: &str) -> Result<MasterUrl, String> {
 
 fn positive(text: &str, what: &str) -> Result<u32, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && *number > 0);
-    number.ok_or_else(|| format!("{what} is {text:?}, but it must be a whole number of at least 1"))
+    let bound = match text.parse::<u32>() {
+        Ok(number) if digits && number > 0 => return Ok(number),
+        Err(error) if digits && *error.kind() == IntErrorKind::PosOverflow => format!("most {}", u32::MAX),
+        _ => "least 1".to_owned(),
+    };
+    Err(format!("{what} is {text:?}, but it must be a whole number of at {bound}"))
 }
 
 fn parse_hosts(hosts: &str) -> Result<Vec<HostPort>, String> {

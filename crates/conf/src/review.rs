@@ -12,6 +12,7 @@ use crate::{
     AnyKey, Key, Managers, MasterUrl, SparkConf, deprecated, keys,
     known::{self, Elsewhere},
     nearest,
+    substitution::SYSTEM_PROPERTIES,
 };
 
 /// One thing to warn about. `Display` is one line for a human.
@@ -71,6 +72,16 @@ pub enum ConfWarning {
         /// The part.
         part: &'static str,
     },
+    /// A key that only `spark-submit` acts on, set by the program that it has started (SS-73).
+    TooLate {
+        /// The key.
+        key: String,
+    },
+    /// References to Java properties that mean nothing here (SS-76).
+    UnknownProperties {
+        /// The keys whose values hold them, each with the property's name.
+        references: Vec<(String, String)>,
+    },
     /// A memory size without unit that is so large that bytes were meant.
     BareMemory {
         /// The key.
@@ -81,6 +92,10 @@ pub enum ConfWarning {
         size: ByteCount,
     },
 }
+
+/// What only the launcher acts on. Spark has more of these: those of the JVM, which do nothing here anyhow, and the driver's
+/// memory, which here is divided when the context starts.
+const ONLY_BEFORE_START: [&str; 2] = ["spark.submit.deployMode", "spark.submit.pyFiles"];
 
 impl fmt::Display for ConfWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +115,18 @@ impl fmt::Display for ConfWarning {
             }
             Self::NoJvm { key } => write!(f, "{key} does nothing: it is for a JVM, and Firesteel has none"),
             Self::NotBuiltIn { key, part } => write!(f, "{key} does nothing: {part} is not built in yet"),
+            Self::TooLate { key } => write!(
+                f,
+                "{key} does nothing when the program sets it, as spark-submit acts on it before the program runs; give it to spark-submit"
+            ),
+            Self::UnknownProperties { references } => {
+                for (index, (key, property)) in references.iter().enumerate() {
+                    let separator = if index > 0 { ", " } else { "" };
+                    write!(f, "{separator}${{system:{property}}} in {key}")?;
+                }
+                let verb = if references.len() == 1 { "stays as it is" } else { "stay as they are" };
+                write!(f, " {verb}: of Java's properties, only {} are known here", SYSTEM_PROPERTIES.join(", "))
+            }
             Self::BareMemory { key, value, size } => {
                 write!(f, "{key} is {value}, which without a unit means MiB ({size}); write {value}b for bytes")
             }
@@ -113,7 +140,7 @@ impl SparkConf {
     pub fn review(&self, master: &MasterUrl) -> Vec<ConfWarning> {
         let mut warnings = Vec::new();
         let mut users_own = Vec::new();
-        for (key, _) in self.get_all().filter(|(key, _)| key.starts_with("spark.") && !self.reviewed.contains(*key)) {
+        for (key, _) in self.get_all().filter(|(key, _)| key.starts_with("spark.") && !self.is_reviewed(key)) {
             match self.review_key(key, master) {
                 Verdict::Fine => {}
                 Verdict::UsersOwn => users_own.push(key.to_owned()),
@@ -123,14 +150,26 @@ impl SparkConf {
         for key in [&keys::DRIVER_MEMORY, &keys::EXECUTOR_MEMORY] {
             warnings.extend(self.bare_memory(key));
         }
+        let references = self.unknown_properties();
+        if !references.is_empty() {
+            warnings.push(ConfWarning::UnknownProperties { references });
+        }
         if !users_own.is_empty() {
             warnings.push(ConfWarning::UsersOwn { keys: users_own });
         }
         warnings
     }
 
+    /// Is it as the launcher has handed it over?
+    fn is_reviewed(&self, key: &str) -> bool {
+        self.handed_over.get(key).is_some_and(|value| self.get_raw(key) == Some(value))
+    }
+
     fn review_key(&self, key: &str, master: &MasterUrl) -> Verdict {
         let owned = || key.to_owned();
+        if ONLY_BEFORE_START.contains(&key) && !self.handed_over.is_empty() {
+            return Verdict::Warn(ConfWarning::TooLate { key: owned() });
+        }
         let manager = master.manager();
         if let Some(declared) = keys::find(key) {
             return Verdict::on(declared.managers(), key, master);
@@ -167,9 +206,18 @@ impl SparkConf {
         }
     }
 
+    /// References that will stay as they are, in values that are substituted: those of declared keys. A value that cannot be
+    /// substituted at all is an error elsewhere.
+    fn unknown_properties(&self) -> Vec<(String, String)> {
+        let declared = |key: &str| keys::all().any(|known| known.name() == key || known.formerly().contains(&key));
+        let values = self.get_all().filter(|(key, _)| !self.is_reviewed(key) && declared(key));
+        let found = values.filter_map(|(key, value)| Some((key, self.substitute(key, value).ok()?.unknown_properties)));
+        found.flat_map(|(key, names)| names.into_iter().map(|name| (key.to_owned(), name))).collect()
+    }
+
     /// A bare number that means more than 1 TiB was meant as bytes (DX-16).
     fn bare_memory(&self, key: &'static Key<ByteCount>) -> Option<ConfWarning> {
-        let value = self.get_raw(key.name()).filter(|_| !self.reviewed.contains(key.name()))?.trim();
+        let value = self.get_raw(key.name()).filter(|_| !self.is_reviewed(key.name()))?.trim();
         let bare = value.bytes().all(|byte| byte.is_ascii_digit());
         let size = self.get(key).ok().filter(|size| bare && *size > ByteCount::gib(1024))?;
         Some(ConfWarning::BareMemory { key: key.name(), value: value.to_owned(), size })
@@ -242,8 +290,8 @@ mod tests {
                 "spark.kryoserializer.buffer.max does nothing: it is for a JVM, and Firesteel has none",
             ),
             (
-                "spark.io.encryption.enabled",
-                "spark.io.encryption.enabled does nothing: encryption of local files is not built in yet",
+                "spark.io.encryption.keySizeBits",
+                "spark.io.encryption.keySizeBits does nothing: encryption of local files is not built in yet",
             ),
             (
                 "spark.myapp.threshold",
@@ -286,6 +334,51 @@ mod tests {
                 "spark.blacklist.timeout does nothing, because spark.excludeOnFailure.timeout, its newer name, is set too"
             ]
         );
+    }
+
+    /// SS-73.
+    #[test]
+    fn what_the_program_sets_too_late_is_mentioned() {
+        let mut conf: SparkConf =
+            [("spark.submit.deployMode", "client"), ("spark.driver.extraClassPath", "/a")].into_iter().collect();
+        conf.handed_over = conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let lines = |conf: &SparkConf| -> Vec<String> {
+            conf.review(&"local".parse().unwrap()).iter().map(ConfWarning::to_string).collect()
+        };
+        assert_eq!(lines(&conf), [""; 0], "the launcher has warned");
+        // The same value again changes nothing.
+        conf.set("spark.submit.deployMode", "client");
+        assert_eq!(lines(&conf), [""; 0]);
+        conf.set("spark.submit.deployMode", "cluster").set("spark.submit.pyFiles", "a.py");
+        conf.set("spark.driver.extraClassPath", "/b").set("spark.driver.memory", "2g");
+        let [jvm, mode, files] = &lines(&conf)[..] else { panic!("three lines: {:?}", lines(&conf)) };
+        assert!(jvm.starts_with("spark.driver.extraClassPath does nothing: it is for a JVM"), "{jvm}");
+        assert!(mode.starts_with("spark.submit.deployMode does nothing when the program sets it"), "{mode}");
+        assert!(files.starts_with("spark.submit.pyFiles does nothing when the program sets it"), "{files}");
+        // A program that was started without the launcher.
+        let alone: SparkConf = [("spark.submit.deployMode", "client")].into_iter().collect();
+        assert_eq!(lines(&alone), [""; 0]);
+    }
+
+    /// SS-76.
+    #[test]
+    fn java_properties_that_mean_nothing_share_a_line() {
+        let known = "of Java's properties, only user.name, user.home, user.dir, java.io.tmpdir, os.name, os.arch, \
+                     file.separator, path.separator, line.separator are known here";
+        let one = ("spark.local.dir", "/scratch/${system:java.vendor}/${system:user.name}");
+        let expected = format!("${{system:java.vendor}} in spark.local.dir stays as it is: {known}");
+        assert_eq!(warnings("local", &[one]), [expected]);
+        let two = ("spark.app.name", "${system:java.home}");
+        let expected = format!(
+            "${{system:java.home}} in spark.app.name, ${{system:java.vendor}} in spark.local.dir stay as they are: {known}"
+        );
+        assert_eq!(warnings("local", &[one, two]), [expected]);
+        // Values that are handed on as they are may mean somebody else's properties.
+        assert_eq!(warnings("local", &[("spark.hadoop.x", "${system:java.home}")]), [""; 0]);
+        // The launcher has warned.
+        let mut conf: SparkConf = [two].into_iter().collect();
+        conf.handed_over = conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        assert_eq!(conf.review(&MasterUrl::LOCAL_ALL_CORES), []);
     }
 
     #[test]

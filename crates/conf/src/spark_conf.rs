@@ -1,11 +1,11 @@
 //! What was configured.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
-use crate::{ConfError, ConfValue, Key, KeyPrefix, Redactor, substitution};
+use crate::{
+    ConfError, ConfValue, Key, KeyPrefix, Redactor,
+    substitution::{self, Substituted},
+};
 
 /// A configuration: text by key, as it was set. Typed reading goes through [`SparkConf::get`].
 ///
@@ -14,8 +14,8 @@ use crate::{ConfError, ConfValue, Key, KeyPrefix, Redactor, substitution};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SparkConf {
     settings: BTreeMap<String, String>,
-    /// What the launcher has warned about already, as it was then.
-    pub(crate) reviewed: BTreeSet<String>,
+    /// What the launcher has handed over, and has warned about already.
+    pub(crate) handed_over: BTreeMap<String, String>,
 }
 
 impl SparkConf {
@@ -26,9 +26,7 @@ impl SparkConf {
 
     /// Sets a key, replacing what it had.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) -> &mut Self {
-        let key = key.into();
-        self.reviewed.remove(&key);
-        self.settings.insert(key, value.into());
+        self.settings.insert(key.into(), value.into());
         self
     }
 
@@ -106,7 +104,7 @@ impl SparkConf {
         Redactor::of(self)
     }
 
-    pub(crate) fn substitute<'a>(&self, key: &str, text: &'a str) -> Result<std::borrow::Cow<'a, str>, ConfError> {
+    pub(crate) fn substitute<'a>(&self, key: &str, text: &'a str) -> Result<Substituted<'a>, ConfError> {
         substitution::substitute(self, &substitution::process_environment, key, text)
     }
 }

@@ -15,67 +15,83 @@ pub(crate) fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A value with its references replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Substituted<'a> {
+    /// The value.
+    pub(crate) text: Cow<'a, str>,
+    /// The Java properties that it refers to and that mean nothing here: the names, in order, without `system:`.
+    pub(crate) unknown_properties: Vec<String>,
+}
+
 /// Replaces the references in the value of `key`.
 pub(crate) fn substitute<'a>(
     conf: &SparkConf,
     environment: Environment<'_>,
     key: &str,
     text: &'a str,
-) -> Result<Cow<'a, str>, ConfError> {
+) -> Result<Substituted<'a>, ConfError> {
     if !text.contains("${") {
-        return Ok(Cow::Borrowed(text));
+        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties: Vec::new() });
     }
-    let mut open = vec![key.to_owned()];
-    expand(conf, environment, &mut open, text).map(Cow::Owned)
+    let mut substitution =
+        Substitution { conf, environment, open: vec![key.to_owned()], unknown_properties: Vec::new() };
+    let text = Cow::Owned(substitution.expand(text)?);
+    Ok(Substituted { text, unknown_properties: substitution.unknown_properties })
 }
 
-fn expand(
-    conf: &SparkConf,
-    environment: Environment<'_>,
-    open: &mut Vec<String>,
-    text: &str,
-) -> Result<String, ConfError> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else { break };
-        let reference = &rest[start + 2..start + length];
-        expanded.push_str(&rest[..start]);
-        match resolve(conf, environment, open, reference)? {
-            Some(value) => expanded.push_str(&value),
-            None => expanded.push_str(&rest[start..=start + length]),
+/// The work in progress.
+struct Substitution<'a> {
+    conf: &'a SparkConf,
+    environment: Environment<'a>,
+    /// The keys whose values are being expanded, outermost first.
+    open: Vec<String>,
+    unknown_properties: Vec<String>,
+}
+
+impl Substitution<'_> {
+    fn expand(&mut self, text: &str) -> Result<String, ConfError> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let Some(length) = rest[start..].find('}') else { break };
+            let reference = &rest[start + 2..start + length];
+            expanded.push_str(&rest[..start]);
+            match self.resolve(reference)? {
+                Some(value) => expanded.push_str(&value),
+                None => expanded.push_str(&rest[start..=start + length]),
+            }
+            rest = &rest[start + length + 1..];
         }
-        rest = &rest[start + length + 1..];
+        expanded.push_str(rest);
+        Ok(expanded)
     }
-    expanded.push_str(rest);
-    Ok(expanded)
-}
 
-fn resolve(
-    conf: &SparkConf,
-    environment: Environment<'_>,
-    open: &mut Vec<String>,
-    reference: &str,
-) -> Result<Option<String>, ConfError> {
-    if let Some(name) = reference.strip_prefix("env:") {
-        return Ok(environment(name));
+    fn resolve(&mut self, reference: &str) -> Result<Option<String>, ConfError> {
+        if let Some(name) = reference.strip_prefix("env:") {
+            return Ok((self.environment)(name));
+        }
+        if let Some(name) = reference.strip_prefix("system:") {
+            let value = system_property(self.environment, name);
+            if value.is_none() && !self.unknown_properties.iter().any(|known| known == name) {
+                self.unknown_properties.push(name.to_owned());
+            }
+            return Ok(value);
+        }
+        if !reference.starts_with("spark.") {
+            return Ok(None);
+        }
+        if self.open.iter().any(|key| key == reference) {
+            let key = self.open.swap_remove(0);
+            return Err(ConfError::Cycle { key, reference: reference.to_owned() });
+        }
+        let set = self.conf.get_raw(reference).map(str::to_owned);
+        let Some(value) = set.or_else(|| default_text(self.conf, reference)) else { return Ok(None) };
+        self.open.push(reference.to_owned());
+        let value = self.expand(&value)?;
+        self.open.pop();
+        Ok(Some(value))
     }
-    if let Some(name) = reference.strip_prefix("system:") {
-        return Ok(system_property(environment, name));
-    }
-    if !reference.starts_with("spark.") {
-        return Ok(None);
-    }
-    if open.iter().any(|key| key == reference) {
-        let key = open.swap_remove(0);
-        return Err(ConfError::Cycle { key, reference: reference.to_owned() });
-    }
-    let set = conf.get_raw(reference).map(str::to_owned);
-    let Some(value) = set.or_else(|| default_text(conf, reference)) else { return Ok(None) };
-    open.push(reference.to_owned());
-    let value = expand(conf, environment, open, &value)?;
-    open.pop();
-    Ok(Some(value))
 }
 
 /// The default of a declared key; that of the key it falls back to, as far as it goes.
@@ -87,12 +103,15 @@ fn default_text(conf: &SparkConf, key: &str) -> Option<String> {
     }
 }
 
+/// The value of a Java property that means something here; see [`SYSTEM_PROPERTIES`].
 fn system_property(environment: Environment<'_>, name: &str) -> Option<String> {
+    let set = |variable| environment(variable).filter(|value| !value.is_empty());
     match name {
-        "user.name" => environment("USER").or_else(|| environment("LOGNAME")),
-        "user.home" => environment("HOME"),
-        "user.dir" => Some(std::env::current_dir().ok()?.to_str()?.to_owned()),
-        "java.io.tmpdir" => Some(environment("TMPDIR").unwrap_or_else(|| "/tmp".to_owned())),
+        // Services and containers often run without these variables; a JVM asks the system for the account then, too.
+        "user.name" => set("USER").or_else(|| set("LOGNAME")).or_else(|| whoami::username().ok()),
+        "user.home" => set("HOME").or_else(|| std::env::home_dir()?.into_os_string().into_string().ok()),
+        "user.dir" => std::env::current_dir().ok()?.into_os_string().into_string().ok(),
+        "java.io.tmpdir" => Some(set("TMPDIR").unwrap_or_else(|| "/tmp".to_owned())),
         "os.name" => Some("Linux".to_owned()),
         "os.arch" => Some(if cfg!(target_arch = "x86_64") { "amd64" } else { std::env::consts::ARCH }.to_owned()),
         "file.separator" => Some("/".to_owned()),
@@ -101,6 +120,19 @@ fn system_property(environment: Environment<'_>, name: &str) -> Option<String> {
         _ => None,
     }
 }
+
+/// The Java properties that mean something here.
+pub(crate) const SYSTEM_PROPERTIES: [&str; 9] = [
+    "user.name",
+    "user.home",
+    "user.dir",
+    "java.io.tmpdir",
+    "os.name",
+    "os.arch",
+    "file.separator",
+    "path.separator",
+    "line.separator",
+];
 
 #[cfg(test)]
 mod tests {
@@ -116,7 +148,7 @@ mod tests {
 
     fn expanded(settings: &[(&str, &str)], text: &str) -> Result<String, ConfError> {
         let conf: SparkConf = settings.iter().copied().collect();
-        substitute(&conf, &environment, "spark.local.dir", text).map(Cow::into_owned)
+        substitute(&conf, &environment, "spark.local.dir", text).map(|substituted| substituted.text.into_owned())
     }
 
     #[test]
@@ -142,6 +174,36 @@ mod tests {
         for text in ["${spark.nothing}", "${env:NOTHING}", "${system:nothing}", "${other}", "${", "$", "${}", "a${b"] {
             assert_eq!(expanded(&[], text).as_deref(), Ok(text));
         }
+    }
+
+    /// Nobody's environment need say who runs this: the system knows.
+    #[test]
+    fn java_properties_need_no_environment() {
+        let expanded = |name: &str| {
+            let conf = SparkConf::new();
+            let text = format!("${{system:{name}}}");
+            substitute(&conf, &|_| None, "spark.local.dir", &text).unwrap().text.into_owned()
+        };
+        for name in SYSTEM_PROPERTIES {
+            let value = expanded(name);
+            assert!(!value.is_empty() && !value.contains("${"), "{name}: {value}");
+        }
+        let account = std::process::Command::new("id").arg("-un").output().unwrap();
+        assert_eq!(expanded("user.name"), String::from_utf8(account.stdout).unwrap().trim_end());
+        assert_eq!(expanded("user.dir"), std::env::current_dir().unwrap().to_str().unwrap());
+        assert_eq!(expanded("line.separator"), "\n");
+    }
+
+    #[test]
+    fn unknown_properties_are_listed_once_wherever_they_are() {
+        let conf: SparkConf = [("spark.a", "${system:java.vendor}"), ("spark.b", "x")].into_iter().collect();
+        let text = "${spark.a}${system:java.home}${spark.a}${env:NOTHING}${system:os.name}";
+        let substituted = substitute(&conf, &environment, "spark.local.dir", text).unwrap();
+        assert_eq!(substituted.unknown_properties, ["java.vendor", "java.home"]);
+        assert_eq!(
+            substituted.text,
+            "${system:java.vendor}${system:java.home}${system:java.vendor}${env:NOTHING}Linux"
+        );
     }
 
     #[test]

@@ -61,7 +61,12 @@ const REFUSED: &[(&str, &str)] = &[
     ("local[2", "closing bracket"),
     ("local[2.5]", "at least 1"),
     ("local[a]", "at least 1"),
-    ("local[4294967296]", "at least 1"),
+    (
+        "local[4294967296]",
+        "the number of threads is \"4294967296\", but it must be a whole number of at most 4294967295",
+    ),
+    ("local[2,99999999999999999999]", "at most 4294967295"),
+    ("local-cluster[1,1,4294967296]", "the memory in MiB is \"4294967296\", but it must be a whole number of at most"),
     ("local[2,0]", "allowed failures"),
     ("local[2,*]", "allowed failures"),
     ("local[2,]", "allowed failures"),

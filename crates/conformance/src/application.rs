@@ -344,6 +344,7 @@ fn scheduler() -> SchedulerOptions {
         external_shuffle_service: false,
         dynamic_allocation: false,
         decommission_kill_interval: None,
+        launch_ahead: None,
         cancelled_job_groups_tracked: 1000,
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn registration(launch_id: &firesteel_model::ExecutorId, build_id: [u
         executor_id: launch_id.clone(),
         host: "127.0.0.1".to_owned(),
         block_port: 1,
+        local_directories: Vec::new(),
         cores: 1,
         on_heap_memory: 0,
         off_heap_memory: 0,

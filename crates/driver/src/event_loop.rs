@@ -14,12 +14,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use firesteel_block_master::{BlockMasterCommand, UpdateBlock};
 use firesteel_block_store::LocalBlockManagerMaster;
 use firesteel_messages::{
-    Answer, BarrierTask, DriverMessage, ExecutorMessage, Question, StageDescription, TaskDescription, TaskOutcome,
-    TaskPayload, TaskResult, TaskSuccess,
+    Answer, ApplicationFile, BarrierTask, DriverMessage, ExecutorMessage, Question, StageDescription, TaskDescription,
+    TaskOutcome, TaskPayload, TaskResult, TaskSuccess,
 };
 use firesteel_model::{
-    BlockId, BlockManagerId, BroadcastId, ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent,
-    LocalProperties, Partition, RddId, ShuffleId, StageAttemptId, StorageLevel, TaskEndReason, TaskId, TaskLocation,
+    BlockId, BlockManagerId, BroadcastId, ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, Partition,
+    RddId, ShuffleId, StageAttemptId, StorageLevel, TaskEndReason, TaskId, TaskLocation,
 };
 use firesteel_scheduler::{
     BarrierMethod, BarrierSync, BlockLocations, Command, Event, ExecutorRegistration, JobKind, JobSubmission,
@@ -47,6 +47,8 @@ pub(crate) enum Input {
     ExecutorLost { executor_id: ExecutorId, reason: ExecutorLossReason, lost_outputs: LostOutputs },
     /// The program does not refer to something any more, or has said so; and who waits until it is gone everywhere.
     Remove { removal: Removal, done: Option<Sender<()>> },
+    /// The application has another file, which tasks that are launched from now on may use.
+    AddFile(Arc<ApplicationFile>),
     /// No executor can be had any more.
     GiveUp(String),
     /// A large result has come, or will not come.
@@ -66,6 +68,8 @@ pub struct Registration {
     pub on_heap_memory: ByteCount,
     /// Storage memory off heap.
     pub off_heap_memory: ByteCount,
+    /// Where its shuffle files are, for others on its host.
+    pub local_directories: Vec<String>,
 }
 
 /// What executors may forget.
@@ -150,7 +154,7 @@ impl Driver {
             stages,
             events,
             blocks,
-            executors: BTreeSet::new(),
+            executors: BTreeMap::new(),
             backend,
             max_message_size: options.max_message_size,
             started: Instant::now(),
@@ -162,6 +166,7 @@ impl Driver {
             next_question: 0,
             storage_syncs: BTreeMap::new(),
             next_storage_sync: 0,
+            files: Files::default(),
             gave_up: None,
             local: Vec::new(),
         };
@@ -199,7 +204,8 @@ struct Loop {
     stages: Arc<dyn StageSource>,
     events: Arc<dyn EventSink>,
     blocks: Arc<LocalBlockManagerMaster>,
-    executors: BTreeSet<ExecutorId>,
+    /// Those that are registered, and their local directories.
+    executors: BTreeMap<ExecutorId, Vec<String>>,
     backend: Arc<dyn SchedulerBackend>,
     max_message_size: ByteCount,
     started: Instant,
@@ -217,6 +223,7 @@ struct Loop {
     /// Who waits for which executors to have removed something.
     storage_syncs: BTreeMap<u64, StorageSync>,
     next_storage_sync: u64,
+    files: Files,
     /// Events that performing commands gave rise to.
     local: Vec<Event>,
 }
@@ -231,6 +238,13 @@ struct Prepared {
     payloads: Box<dyn Fn(Partition) -> Vec<TaskPayload> + Send>,
     sent_to: BTreeSet<ExecutorId>,
     warned_of_size: bool,
+}
+
+/// The application's files, and how many of them each executor has been told of. None is ever removed.
+#[derive(Default)]
+struct Files {
+    all: Vec<Arc<ApplicationFile>>,
+    told: HashMap<ExecutorId, usize>,
 }
 
 struct StorageSync {
@@ -314,7 +328,9 @@ impl Loop {
                     self.sync_storage(done);
                 }
             }
+            Input::AddFile(file) => self.files.all.push(file),
             Input::GiveUp(reason) => {
+                let reason = format!("because {reason}");
                 let mut job_ids: Vec<JobId> = self.jobs.keys().copied().collect();
                 job_ids.sort_unstable();
                 let cancel = |job_id| Event::JobCancelled { job_id, reason: Some(reason.clone()) };
@@ -344,7 +360,8 @@ impl Loop {
     }
 
     fn take_registration(&mut self, registration: Registration) -> Option<Event> {
-        let Registration { executor, block_manager_id, on_heap_memory, off_heap_memory } = registration;
+        let Registration { executor, block_manager_id, on_heap_memory, off_heap_memory, local_directories } =
+            registration;
         let executor_id = executor.executor_id.clone();
         let registered = self
             .blocks
@@ -353,7 +370,7 @@ impl Loop {
             self.backend.send(&executor_id, ExecutorMessage::Refused(error.to_string()));
             return None;
         }
-        self.executors.insert(executor_id.clone());
+        self.executors.insert(executor_id.clone(), local_directories);
         self.events.post(ListenerEvent::BlockManagerAdded {
             time_ms: self.now().wall_clock_ms,
             block_manager_id,
@@ -366,9 +383,10 @@ impl Loop {
     }
 
     fn take_loss(&mut self, executor_id: &ExecutorId) {
-        if !self.executors.remove(executor_id) {
+        if self.executors.remove(executor_id).is_none() {
             return;
         }
+        self.files.told.remove(executor_id);
         for prepared in self.prepared.values_mut() {
             prepared.sent_to.remove(executor_id);
         }
@@ -400,7 +418,7 @@ impl Loop {
                 None
             }
             Removal::Shuffle(shuffle_id) => {
-                for executor_id in &self.executors {
+                for executor_id in self.executors.keys() {
                     self.backend.send(executor_id, ExecutorMessage::RemoveShuffle(shuffle_id));
                 }
                 Some(Event::ShuffleRemoved { shuffle_id })
@@ -412,7 +430,7 @@ impl Loop {
     fn sync_storage(&mut self, done: Sender<()>) {
         let number = self.next_storage_sync;
         self.next_storage_sync += 1;
-        let told = self.executors.iter().filter(|&id| self.backend.send(id, ExecutorMessage::SyncStorage(number)));
+        let told = self.executors.keys().filter(|&id| self.backend.send(id, ExecutorMessage::SyncStorage(number)));
         let executors: BTreeSet<ExecutorId> = told.cloned().collect();
         if executors.is_empty() {
             // Whoever waited may have left.
@@ -455,11 +473,14 @@ impl Loop {
             DriverMessage::StatusUpdates(outcomes) => {
                 events.extend(outcomes.into_iter().map(|outcome| self.take_outcome(executor_id, outcome)));
             }
+            DriverMessage::TasksReturned(task_ids) => {
+                events.push(Event::TasksReturned { executor_id: executor_id.clone(), task_ids });
+            }
             DriverMessage::Heartbeat(heartbeat) => {
-                let tasks = heartbeat.tasks.into_iter().map(|(task_id, _, accumulators)| TaskProgress {
-                    task_id,
-                    records_read: 0,
-                    accumulators,
+                let tasks = heartbeat.tasks.into_iter().map(|task| TaskProgress {
+                    task_id: task.task_id,
+                    records_read: task.records_read,
+                    accumulators: task.accumulators,
                 });
                 events.push(Event::Heartbeat { executor_id: executor_id.clone(), tasks: tasks.collect() });
             }
@@ -481,12 +502,13 @@ impl Loop {
     }
 
     fn take_outcome(&mut self, executor_id: &ExecutorId, outcome: TaskOutcome) -> Event {
-        let TaskOutcome { task_id, result, accumulators, metrics, .. } = outcome;
+        let TaskOutcome { task_id, result, run_time_us, accumulators, metrics, .. } = outcome;
         let ended = |outcome| {
             Box::new(TaskEnded {
                 task_id,
                 executor_id: executor_id.clone(),
                 outcome,
+                run_time: Some(Duration::from_micros(run_time_us)),
                 metrics: Some(Arc::clone(&metrics)),
             })
         };
@@ -552,6 +574,11 @@ impl Loop {
                 let answer = Answer::Peers(self.blocks.with(|registry, _| registry.peers(executor_id)));
                 self.backend.send(executor_id, ExecutorMessage::Answer { number, answer });
             }
+            Question::LocalDirectories(executor_ids) => {
+                let directories = executor_ids.iter().map(|id| self.executors.get(id).cloned().unwrap_or_default());
+                let answer = Answer::LocalDirectories(directories.collect());
+                self.backend.send(executor_id, ExecutorMessage::Answer { number, answer });
+            }
             Question::BarrierSync { stage, task_id, epoch, message } => {
                 self.barrier_questions.insert((task_id, epoch), (executor_id.clone(), number));
                 let method = if message.is_some() { BarrierMethod::AllGather } else { BarrierMethod::Barrier };
@@ -570,8 +597,10 @@ impl Loop {
 
     fn perform(&mut self, command: Command) {
         match command {
-            Command::PrepareStageBinary { stage, rdd, kind, properties, tasks: _ } => {
-                self.prepare(stage, &rdd, &kind, properties);
+            Command::PrepareStageBinary { stage, rdd, kind, job_id, cpus, properties, tasks: _ } => {
+                let description =
+                    |binary| StageDescription { stage, job_id, partitions: rdd.partitions, binary, properties, cpus };
+                self.prepare(stage, &rdd, &kind, description);
             }
             Command::ForgetStageBinary { stage } => {
                 if let Some(prepared) = self.prepared.remove(&stage) {
@@ -645,24 +674,22 @@ impl Loop {
         stage: StageAttemptId,
         rdd: &Arc<firesteel_scheduler::RddInfo>,
         kind: &StageBinaryKind,
-        properties: LocalProperties,
+        description: impl FnOnce(Bytes) -> StageDescription,
     ) {
-        let (job_id, prepared) = match kind {
-            StageBinaryKind::Map(shuffle) => (JobId(0), self.stages.map_stage(shuffle)),
+        let prepared = match kind {
+            StageBinaryKind::Map(shuffle) => self.stages.map_stage(shuffle),
             StageBinaryKind::Result { job_id } => {
                 let work = self.jobs.get(job_id).map(|job| job.work.clone()).unwrap_or_default();
-                (*job_id, self.stages.result_stage(rdd, &work))
+                self.stages.result_stage(rdd, &work)
             }
         };
         let checked = prepared.and_then(|prepared| self.check_size(prepared));
         let event = match checked {
             Ok(PreparedStage { binary, payloads }) => {
-                let partitions = rdd.partitions;
-                let description = StageDescription { stage, job_id, partitions, binary, properties, cpus: 1 };
                 self.prepared.insert(
                     stage,
                     Prepared {
-                        description: Arc::new(description),
+                        description: Arc::new(description(binary)),
                         payloads,
                         sent_to: BTreeSet::new(),
                         warned_of_size: false,
@@ -734,10 +761,21 @@ impl Loop {
         stages: Vec<Arc<StageDescription>>,
         tasks: Vec<TaskDescription>,
     ) {
+        self.tell_files(executor_id);
         let task_ids: Vec<TaskId> = tasks.iter().map(|task| task.task_id).collect();
         if self.backend.send(executor_id, ExecutorMessage::LaunchTasks { stages, tasks }) {
             let started = |task_id| Event::TaskStarted { task_id, executor_id: executor_id.clone() };
             self.local.extend(task_ids.into_iter().map(started));
+        }
+    }
+
+    /// Tells an executor of the files that were added since it was last told, ahead of the tasks that may use them. So launches
+    /// carry nothing of files, where Spark sends the whole list with each task.
+    fn tell_files(&mut self, executor_id: &ExecutorId) {
+        let told = self.files.told.get(executor_id).copied().unwrap_or_default();
+        let new = &self.files.all[told..];
+        if !new.is_empty() && self.backend.send(executor_id, ExecutorMessage::AddFiles(new.to_vec())) {
+            self.files.told.insert(executor_id.clone(), self.files.all.len());
         }
     }
 
@@ -759,6 +797,7 @@ impl Loop {
             task_id: launch.task_id,
             executor_id: executor_id.clone(),
             outcome: firesteel_scheduler::TaskOutcome::Failure(reason),
+            run_time: None,
             metrics: None,
         })));
     }

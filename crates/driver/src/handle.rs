@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use firesteel_messages::DriverMessage;
+use firesteel_messages::{ApplicationFile, DriverMessage};
 use firesteel_model::{ExecutorId, ExecutorLossReason, JobId, TaskId};
 use firesteel_scheduler::{Event, LostOutputs};
 
@@ -75,6 +75,11 @@ impl DriverHandle {
         let (done, receiver) = bounded(1);
         self.send(Input::Remove { removal, done: Some(done) });
         receiver
+    }
+
+    /// The application has another file: executors place it before tasks that are launched after this call.
+    pub fn add_file(&self, file: Arc<ApplicationFile>) {
+        self.send(Input::AddFile(file));
     }
 
     /// A message came from an executor.

@@ -66,6 +66,20 @@ impl Gates {
         wait_until(&format!("gate {name} to open"), || self.opened(name).exists().then_some(()));
     }
 
+    /// Is the gate open?
+    pub fn is_open(&self, name: &str) -> bool {
+        self.opened(name).exists()
+    }
+
+    /// Takes an announcement back: the next one to come is the first again.
+    ///
+    /// # Panics
+    ///
+    /// If nobody has announced itself.
+    pub fn withdraw(&self, name: &str) {
+        fs::remove_file(self.announcement(name)).expect("an announcement is withdrawn by whoever made it");
+    }
+
     /// The first process that comes here announces itself and waits; all others pass.
     pub fn hold_first(&self, name: &str) {
         if self.announce(name) {

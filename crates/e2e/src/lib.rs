@@ -8,4 +8,7 @@
 
 mod gates;
 
+/// Set to a number for a driver whose executors are to be on so many hosts: each gets another loopback address.
+pub const HOSTS_VARIABLE: &str = "FIRESTEEL_E2E_HOSTS";
+
 pub use gates::{Gates, PATIENCE, wait_until};

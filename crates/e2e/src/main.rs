@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod ended_tasks;
+mod hosts;
 mod scenarios;
 
 use std::{error::Error, path::Path, process::ExitCode};
@@ -13,6 +15,10 @@ use firesteel::{SparkConf, SparkContext};
 use firesteel_e2e::Gates;
 
 fn main() -> ExitCode {
+    if let Err(error) = hosts::move_executor() {
+        eprintln!("the executor could not be moved to another host: {error}");
+        return ExitCode::FAILURE;
+    }
     firesteel::main(&[("e2e", |arguments| run(&arguments))])
 }
 

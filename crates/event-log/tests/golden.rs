@@ -142,8 +142,10 @@ fn lines_look_like_this() {
         concat!(
             r#"{"Event":"SparkListenerResourceProfileAdded","Resource Profile Id":0,"Executor Resource Requests":{"#,
             r#""cores":{"Resource Name":"cores","Amount":2,"Discovery Script":"","Vendor":""},"#,
-            r#""memory":{"Resource Name":"memory","Amount":1024,"Discovery Script":"","Vendor":""}},"#,
-            r#""Task Resource Requests":{"cpus":{"Resource Name":"cpus","Amount":1.0}}}"#
+            r#""memory":{"Resource Name":"memory","Amount":1024,"Discovery Script":"","Vendor":""},"#,
+            r#""gpu":{"Resource Name":"gpu","Amount":2,"Discovery Script":"/opt/gpus.sh","Vendor":"nvidia.com"}},"#,
+            r#""Task Resource Requests":{"cpus":{"Resource Name":"cpus","Amount":1.0},"#,
+            r#""gpu":{"Resource Name":"gpu","Amount":0.5}}}"#
         ),
         concat!(
             r#"{"Event":"SparkListenerExecutorAdded","Timestamp":1795265600100,"Executor ID":"1","Executor Info":{"#,

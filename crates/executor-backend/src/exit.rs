@@ -7,6 +7,8 @@ pub enum ExecutorExitCode {
     Success,
     /// The driver refused it or is gone, or it could not start.
     General,
+    /// A killed task did not end in time (RT-38): Spark throws where nobody catches, and its JVM ends with this code.
+    UncaughtException,
     /// It holds more memory than it may.
     OutOfMemory,
     /// It cannot create a local directory.
@@ -19,6 +21,7 @@ impl ExecutorExitCode {
         match self {
             Self::Success => 0,
             Self::General => 1,
+            Self::UncaughtException => 50,
             Self::OutOfMemory => 52,
             Self::LocalDirectory => 53,
         }

@@ -9,12 +9,15 @@ use std::{
     time::Duration,
 };
 
-use firesteel_executor::{DriverLink, Executor};
+use firesteel_executor::{DriverLink, Environment, Executor, ReaperOptions};
 use firesteel_messages::{DriverMessage, ExecutorLaunch, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{ByteCount, ResourceInformation};
 use firesteel_rpc::{Address, Options, Receiver, Secret, connect};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::Notify,
+};
 use tracing::{info, warn};
 
 use crate::{ExecutorExitCode, RpcLink, link::forward, memory_watch};
@@ -65,6 +68,8 @@ pub struct ExecutorParts {
     pub heartbeat_interval: Duration,
     /// The most that may be resident.
     pub memory_limit: ByteCount,
+    /// How killed tasks are watched, if they are.
+    pub reaper: Option<ReaperOptions>,
 }
 
 /// An executor process before it has its parts.
@@ -124,6 +129,7 @@ impl ExecutorProcess {
             executor_id: launch.executor_id.clone(),
             host: launch.host.clone(),
             block_port: parts.block_port,
+            local_directories: local_directories(parts.executor.environment()),
             cores: launch.cores,
             on_heap_memory: parts.on_heap_memory.bytes(),
             off_heap_memory: parts.off_heap_memory.bytes(),
@@ -131,49 +137,76 @@ impl ExecutorProcess {
             build_id: parts.build_id,
             pid: process::id(),
         }));
-        if let Err(error) = watch_memory(&parts, &link, &closing, &runtime) {
+        let taken = Arc::<Notify>::default();
+        let farewell = Farewell { connection: closing, runtime: runtime.handle().clone(), taken: Arc::clone(&taken) };
+        if let Err(error) = watch_memory(&parts, farewell.clone()) {
             warn!(%error, "the process's memory is not watched");
         }
-        let exit = runtime.block_on(receive(receiver, &parts.executor, &link, parts.heartbeat_interval));
+        if let Some(options) = parts.reaper {
+            let unstoppable =
+                move |reason: &str| farewell.leave(ExecutorExitCode::UncaughtException, reason.to_owned());
+            if let Err(error) = parts.executor.watch_killed_tasks(options, unstoppable) {
+                warn!(%error, "killed tasks are not watched (spark.task.reaper.enabled)");
+            }
+        }
+        let exit = runtime.block_on(receive(receiver, &parts.executor, &link, parts.heartbeat_interval, &taken));
         info!(executor_id = %launch.executor_id, ?exit, "executor ends");
         exit
     }
 }
 
-/// Ends the process if it outgrows its memory, and tells the driver why.
-fn watch_memory(
-    parts: &ExecutorParts,
-    link: &Arc<RpcLink>,
-    closing: &firesteel_rpc::Sender<DriverMessage>,
-    runtime: &Runtime,
-) -> io::Result<()> {
-    let (limit, link, closing, handle) =
-        (parts.memory_limit, Arc::clone(link), closing.clone(), runtime.handle().clone());
-    let executor = parts.executor.clone();
-    memory_watch::start(limit, move |resident| {
-        let exit = ExecutorExitCode::OutOfMemory;
-        let tasks: Vec<String> =
-            executor.heartbeat().tasks.iter().map(|(task, stage, _)| format!("TID {task} (stage {stage})")).collect();
-        let reason = format!(
-            "the process held {resident}, more than the {limit} of spark.executor.memory and its overhead, while it ran {}",
-            if tasks.is_empty() { "no task".to_owned() } else { tasks.join(", ") }
-        );
-        eprintln!("executor out of memory: {reason}");
-        link.tell(DriverMessage::Exiting { exit_code: exit.code(), reason });
-        // The news should arrive, but the memory must go: a moment is all it gets.
-        handle.block_on(async {
+/// What others on this host need to read shuffle files. Without the ones that have no name in Unicode none is told: the
+/// place of a file depends on all of them.
+fn local_directories(environment: &Environment) -> Vec<String> {
+    let directories = environment.local_dirs().directories().iter();
+    directories.map(|path| path.to_str().map(str::to_owned)).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// Ends the process by itself, and tells the driver why.
+#[derive(Clone)]
+struct Farewell {
+    connection: firesteel_rpc::Sender<DriverMessage>,
+    runtime: Handle,
+    /// The driver knows.
+    taken: Arc<Notify>,
+}
+
+impl Farewell {
+    fn leave(&self, exit: ExecutorExitCode, reason: String) -> ! {
+        eprintln!("the executor ends: {reason}");
+        // The news should arrive, but what is wrong must end: a moment is all it gets. It goes past what is queued.
+        self.runtime.block_on(async {
+            let farewell = DriverMessage::Exiting { exit_code: exit.code(), reason };
             let _ = tokio::time::timeout(FAREWELL_TIME_OUT, async {
-                // Lets the forwarding task take the message first.
-                tokio::task::yield_now().await;
-                closing.close().await
+                if self.connection.send(&farewell).await.is_ok() {
+                    self.taken.notified().await;
+                }
             })
             .await;
         });
         process::exit(exit.code());
+    }
+}
+
+/// Ends the process if it outgrows its memory, and tells the driver why.
+fn watch_memory(parts: &ExecutorParts, farewell: Farewell) -> io::Result<()> {
+    let (limit, executor) = (parts.memory_limit, parts.executor.clone());
+    memory_watch::start(limit, move |resident| {
+        let tasks: Vec<String> = executor
+            .heartbeat()
+            .tasks
+            .iter()
+            .map(|task| format!("TID {} (stage {})", task.task_id, task.stage))
+            .collect();
+        let reason = format!(
+            "the process held {resident}, more than the {limit} of spark.executor.memory and its overhead, while it ran {}",
+            if tasks.is_empty() { "no task".to_owned() } else { tasks.join(", ") }
+        );
+        farewell.leave(ExecutorExitCode::OutOfMemory, reason);
     })
 }
 
-/// How long the news of the end may take to leave.
+/// How long the news of the end may take to be known to the driver.
 const FAREWELL_TIME_OUT: Duration = Duration::from_millis(500);
 
 async fn receive(
@@ -181,6 +214,7 @@ async fn receive(
     executor: &Executor,
     link: &Arc<RpcLink>,
     heartbeat_interval: Duration,
+    farewell_taken: &Notify,
 ) -> ExecutorExitCode {
     let registered = OnceLock::new();
     loop {
@@ -210,6 +244,7 @@ async fn receive(
                 executor.stop("the application has ended");
                 return ExecutorExitCode::Success;
             }
+            ExecutorMessage::FarewellTaken => farewell_taken.notify_one(),
             message => executor.handle(message),
         }
     }

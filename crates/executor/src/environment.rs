@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use firesteel_application_files::ApplicationFiles;
 use firesteel_block_store::{MemoryManager, TaskMemory};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::MemoryMode;
 use firesteel_messages::{Answer, ExecutorMessage, Question, TaskResult};
 use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ShuffleId, TaskId};
+use tracing::warn;
 
 use crate::{
     KillSwitch, TaskContext, TaskFailure,
@@ -26,6 +28,7 @@ pub struct Environment {
     memory: Arc<MemoryManager>,
     shuffle: Arc<ExecutorShuffle>,
     storage: ExecutorStorage,
+    files: Option<Arc<ApplicationFiles>>,
     options: EnvironmentOptions,
 }
 
@@ -72,8 +75,15 @@ impl Environment {
             memory: Arc::clone(storage.blocks().memory()),
             shuffle,
             storage,
+            files: None,
             options,
         }
+    }
+
+    /// With the application's files, which are placed before the tasks that may need them.
+    #[must_use]
+    pub fn with_files(self, files: Arc<ApplicationFiles>) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// Which executor this is.
@@ -111,6 +121,12 @@ impl Environment {
         &self.local_dirs
     }
 
+    /// The application's files, if it can have any. Whoever runs tasks in a process of its own, as Python workers do, tells
+    /// that process their root directory.
+    pub fn files(&self) -> Option<&Arc<ApplicationFiles>> {
+        self.files.as_ref()
+    }
+
     /// Questions that wait for the driver's answers.
     pub fn questions(&self) -> &Questions {
         &self.questions
@@ -125,6 +141,39 @@ impl Environment {
     pub fn map_statuses(&self, shuffle_id: ShuffleId, context: &TaskContext) -> Result<MapStatuses, AskError> {
         let killed = || context.is_interrupted();
         self.map_outputs.get(shuffle_id, &self.questions, self.driver(), self.options.ask_time_out, killed)
+    }
+
+    /// Makes the shuffle files of those among `holders` that are on this host readable in place. It is not tried again for
+    /// an executor for which it fails: that one is fetched from.
+    pub fn open_host_local<'a>(
+        &self,
+        holders: impl Iterator<Item = &'a BlockManagerId> + Clone,
+        context: &TaskContext,
+    ) {
+        let (host_local, ours) = (self.shuffle.host_local(), self.block_manager_id());
+        if host_local.unknown(ours, holders.clone()).is_empty() {
+            return;
+        }
+        let _asking = host_local.asking();
+        // Another task may have asked meanwhile.
+        let unknown = host_local.unknown(ours, holders);
+        if unknown.is_empty() {
+            return;
+        }
+        let directories = match self.ask(Question::LocalDirectories(unknown.clone()), context) {
+            Ok(Answer::LocalDirectories(directories)) => directories,
+            // The task notices by itself, and another one asks again.
+            Err(AskError::Killed) => return,
+            other => {
+                warn!(?other, "the driver did not tell the local directories of executors on this host");
+                Vec::new()
+            }
+        };
+        let mut directories = directories.into_iter();
+        for executor_id in &unknown {
+            let directories = directories.next().unwrap_or_default();
+            host_local.learn(self.shuffle.application_id(), executor_id, &directories, self.shuffle.resolver());
+        }
     }
 
     /// Asks the driver something for a task.

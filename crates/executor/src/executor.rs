@@ -1,22 +1,29 @@
 //! The executor: takes tasks, runs them in its slots, reports how they ended.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, OnceLock},
+    collections::BTreeMap,
+    io,
+    sync::{Arc, OnceLock, Weak},
     thread,
     time::Instant,
 };
 
 use firesteel_messages::{
-    DriverMessage, ExecutorMessage, Heartbeat, StageDescription, TaskDescription, TaskOutcome, TaskResult, TaskSuccess,
+    DriverMessage, ExecutorMessage, Heartbeat, StageDescription, TaskDescription, TaskHeartbeat, TaskOutcome,
+    TaskResult, TaskSuccess,
 };
 use firesteel_model::{ByteCount, StageAttemptId, TaskEndReason, TaskId};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Environment, KillSwitch, TaskContext, TaskFailure, TaskRunner, cpu_time::thread_cpu_time_ns, panics,
+    Environment, KillSwitch, ReaperOptions, TaskContext, TaskFailure, TaskRunner,
+    cpu_time::thread_cpu_time_ns,
+    panics,
+    reaper::{Overdue, TaskReaper},
     runner::PreparedStage,
+    slots::{Look, Slots, WATCH_INTERVAL},
+    thread_dump::{self, ThreadDump},
 };
 
 /// Runs the tasks that the driver sends (RT-02). Cheap to clone; all clones are one executor.
@@ -30,18 +37,24 @@ struct Shared {
     runner: Arc<dyn TaskRunner>,
     state: Mutex<State>,
     work_arrived: Condvar,
-    /// How many tasks run at once at most. The driver never sends more than it has counted free, so waiting tasks are few.
+    /// For the thread that watches over waiting tasks: there are some.
+    watch: Condvar,
+    /// How many tasks run at once at most. Short tasks are launched ahead of free slots, at most
+    /// `spark.scheduler.launchAhead.maxTasksPerSlot` for each slot, so waiting tasks are few.
     slots: usize,
+    /// Watches killed tasks, if somebody wants that.
+    reaper: OnceLock<Arc<TaskReaper>>,
 }
 
-#[derive(Default)]
 struct State {
     stages: BTreeMap<StageAttemptId, Arc<Stage>>,
-    waiting: VecDeque<Launched>,
+    slots: Slots<Launched, TaskOutcome>,
     /// Every task that waits or runs.
     tasks: BTreeMap<TaskId, Arc<Running>>,
     threads: usize,
     idle_threads: usize,
+    /// Does the thread run that looks at the slots?
+    watcher: bool,
     stopped: bool,
 }
 
@@ -53,6 +66,8 @@ struct Stage {
 struct Launched {
     stage: Arc<Stage>,
     task: TaskDescription,
+    /// How many of the application's files were announced when it was launched: it may use those.
+    files: usize,
     running: Arc<Running>,
 }
 
@@ -61,6 +76,8 @@ struct Running {
     stage: StageAttemptId,
     kill: Arc<KillSwitch>,
     context: OnceLock<Arc<TaskContext>>,
+    /// The kernel's number of the thread that it runs on, once it runs.
+    thread: OnceLock<i32>,
 }
 
 impl Executor {
@@ -70,11 +87,46 @@ impl Executor {
         let shared = Shared {
             environment,
             runner,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State {
+                stages: BTreeMap::new(),
+                slots: Slots::new(slots.max(1)),
+                tasks: BTreeMap::new(),
+                threads: 0,
+                idle_threads: 0,
+                watcher: false,
+                stopped: false,
+            }),
             work_arrived: Condvar::new(),
+            watch: Condvar::new(),
             slots: slots.max(1),
+            reaper: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// From now on, killed tasks are watched until they have ended (RT-38): the log says at each polling interval which ones
+    /// still run. `unstoppable` is told, in words for people, of each that goes on after the time-out. A second call does
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread.
+    pub fn watch_killed_tasks(
+        &self,
+        options: ReaperOptions,
+        mut unstoppable: impl FnMut(&str) + Send + 'static,
+    ) -> io::Result<()> {
+        // The watch must not keep the executor: it ends when the executor is stopped or its last handle is gone.
+        let shared = Arc::downgrade(&self.shared);
+        let reaper = TaskReaper::start(options, move |overdue| {
+            if let Some(message) = tell_overdue(&shared, overdue, options) {
+                unstoppable(&message);
+            }
+        })?;
+        if let Err(another) = self.shared.reaper.set(reaper) {
+            another.stop();
+        }
+        Ok(())
     }
 
     /// What all its tasks share.
@@ -87,6 +139,10 @@ impl Executor {
     pub fn handle(&self, message: ExecutorMessage) {
         match message {
             ExecutorMessage::LaunchTasks { stages, tasks } => self.launch(stages, tasks),
+            ExecutorMessage::AddFiles(files) => match self.shared.environment.files() {
+                Some(known) => known.announce(files),
+                None => warn!(files = files.len(), "files of the application cannot be placed here"),
+            },
             ExecutorMessage::KillTask { task_id, interrupt: _, reason } => self.kill(task_id, &reason),
             ExecutorMessage::RemoveStage(stage) => {
                 self.shared.state.lock().stages.remove(&stage);
@@ -99,17 +155,25 @@ impl Executor {
             | ExecutorMessage::Replicate { .. }
             | ExecutorMessage::SyncStorage(_) => self.shared.environment.handle_storage(message),
             ExecutorMessage::Stop => self.stop("the driver has stopped"),
-            ExecutorMessage::Registered | ExecutorMessage::Refused(_) | ExecutorMessage::ReRegister => {}
+            ExecutorMessage::Registered
+            | ExecutorMessage::Refused(_)
+            | ExecutorMessage::ReRegister
+            | ExecutorMessage::FarewellTaken => {}
         }
     }
 
-    /// Every waiting or running task with what it has added to accumulators so far (RT-70).
+    /// Every waiting or running task with what it has read and added to accumulators so far (RT-47, RT-70).
     pub fn heartbeat(&self) -> Heartbeat {
         let running: Vec<(TaskId, Arc<Running>)> =
             self.shared.state.lock().tasks.iter().map(|(&id, running)| (id, Arc::clone(running))).collect();
         let tasks = running.into_iter().map(|(task_id, running)| {
-            let updates = running.context.get().map(|context| context.accumulator_updates(false)).unwrap_or_default();
-            (task_id, running.stage, updates)
+            let context = running.context.get();
+            TaskHeartbeat {
+                task_id,
+                stage: running.stage,
+                records_read: context.map_or(0, |context| context.metrics().records_read()),
+                accumulators: context.map(|context| context.accumulator_updates(false)).unwrap_or_default(),
+            }
         });
         Heartbeat { tasks: tasks.collect(), peak_memory: crate::memory_usage::peak_resident_bytes() }
     }
@@ -118,14 +182,20 @@ impl Executor {
     pub fn stop(&self, reason: &str) {
         let mut state = self.shared.state.lock();
         state.stopped = true;
-        state.waiting.clear();
+        state.slots.clear();
         for running in state.tasks.values() {
             running.kill.kill(reason);
         }
         self.shared.work_arrived.notify_all();
+        self.shared.watch.notify_all();
+        if let Some(reaper) = self.shared.reaper.get() {
+            reaper.stop();
+        }
     }
 
     fn launch(&self, stages: Vec<Arc<StageDescription>>, tasks: Vec<TaskDescription>) {
+        // Messages keep their order: what the driver knew when it launched these tasks has been announced.
+        let files = self.shared.environment.files().map_or(0, |files| files.announced());
         let mut state = self.shared.state.lock();
         if state.stopped {
             return;
@@ -147,18 +217,28 @@ impl Executor {
                 stage: task.stage,
                 kill: Arc::new(KillSwitch::default()),
                 context: OnceLock::new(),
+                thread: OnceLock::new(),
             });
             state.tasks.insert(task.task_id, Arc::clone(&running));
-            state.waiting.push_back(Launched { stage, task, running });
+            state.slots.push(Launched { stage, task, files, running });
         }
-        let wanted = state.waiting.len();
+        let wanted = state.slots.waiting();
         let new_threads =
             wanted.saturating_sub(state.idle_threads).min(self.shared.slots - state.threads.min(self.shared.slots));
         state.threads += new_threads;
         for _ in 0..wanted.min(state.idle_threads) {
             self.shared.work_arrived.notify_one();
         }
+        let watch = state.slots.wants_watching();
+        let start_watcher = watch && !state.watcher;
+        state.watcher |= watch;
         drop(state);
+        if watch {
+            self.shared.watch.notify_one();
+        }
+        if start_watcher {
+            self.start_watcher();
+        }
         for _ in 0..new_threads {
             let shared = Arc::clone(&self.shared);
             let started = thread::Builder::new().name("executor-task".to_owned()).spawn(move || run_tasks(&shared));
@@ -169,12 +249,68 @@ impl Executor {
         }
     }
 
+    fn start_watcher(&self) {
+        let shared = Arc::clone(&self.shared);
+        let started = thread::Builder::new().name("executor-watch".to_owned()).spawn(move || watch(&shared));
+        if let Err(error) = started {
+            // The next tasks that wait try again; until then these wait as long as it takes.
+            warn!(%error, "could not start the thread that gives waiting tasks back");
+            let mut state = self.shared.state.lock();
+            state.watcher = false;
+            let ended = state.slots.stop_watching();
+            drop(state);
+            self.shared.report(ended);
+        }
+    }
+
     fn kill(&self, task_id: TaskId, reason: &str) {
         let state = self.shared.state.lock();
         match state.tasks.get(&task_id) {
-            Some(running) => running.kill.kill(reason),
+            Some(running) => {
+                running.kill.kill(reason);
+                // Under the lock: the task's end, which is told after it, comes later than this.
+                if let Some(reaper) = self.shared.reaper.get() {
+                    reaper.killed(task_id);
+                }
+            }
             None => debug!(%task_id, "task to kill is not here"),
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(reaper) = self.reaper.get() {
+            reaper.stop();
+        }
+    }
+}
+
+/// Says in the log that a killed task still runs, or gives what is to be said because its time is over.
+fn tell_overdue(shared: &Weak<Shared>, overdue: Overdue, options: ReaperOptions) -> Option<String> {
+    let shared = shared.upgrade()?;
+    let Overdue { task_id, elapsed, timed_out } = overdue;
+    // It may have ended just now.
+    let running = Arc::clone(shared.state.lock().tasks.get(&task_id)?);
+    let doing = if options.thread_dump { describe_thread(&running) } else { String::new() };
+    let elapsed_ms = elapsed.as_millis();
+    if !timed_out {
+        warn!(stage = %running.stage, "killed task {task_id} is still running after {elapsed_ms} ms{doing}");
+        return None;
+    }
+    let reason = running.kill.reason().unwrap_or_default();
+    Some(format!(
+        "task {task_id} of stage {} was killed ({reason}) and could not be stopped within {elapsed_ms} ms \
+         (spark.task.reaper.killTimeout){doing}",
+        running.stage
+    ))
+}
+
+fn describe_thread(running: &Running) -> String {
+    match running.thread.get().map(|&thread| ThreadDump::of(thread)) {
+        Some(Ok(dump)) => format!("; {dump}"),
+        Some(Err(error)) => format!("; what its thread does is not known: {error}"),
+        None => "; it has not begun".to_owned(),
     }
 }
 
@@ -190,38 +326,84 @@ fn drop_unknown_stage(environment: &Environment, task: &TaskDescription) {
         task_id: task.task_id,
         stage: task.stage,
         result: Err(reason),
+        run_time_us: 0,
         accumulators: vec![],
         metrics: Arc::default(),
     }]));
 }
 
-/// One slot's life: takes the next waiting task until the executor stops.
-fn run_tasks(shared: &Shared) {
-    loop {
-        let launched = {
-            let mut state = shared.state.lock();
-            loop {
-                if state.stopped {
-                    state.threads -= 1;
-                    return;
-                }
-                if let Some(launched) = state.waiting.pop_front() {
-                    break launched;
-                }
-                state.idle_threads += 1;
-                shared.work_arrived.wait(&mut state);
-                state.idle_threads -= 1;
-            }
-        };
-        let task_id = launched.task.task_id;
-        let outcome = run_task(shared, launched);
-        shared.state.lock().tasks.remove(&task_id);
-        shared.environment.driver().tell(DriverMessage::StatusUpdates(vec![outcome]));
+impl State {
+    /// The task has ended here, or went back without a start.
+    fn forget(&mut self, task_id: TaskId, shared: &Shared) {
+        self.tasks.remove(&task_id);
+        if let Some(reaper) = shared.reaper.get() {
+            reaper.ended(task_id);
+        }
     }
 }
 
+impl Shared {
+    fn report(&self, outcomes: Vec<TaskOutcome>) {
+        if !outcomes.is_empty() {
+            self.environment.driver().tell(DriverMessage::StatusUpdates(outcomes));
+        }
+    }
+}
+
+/// Sends outcomes that were held back while a longer task runs, and gives tasks back that wait behind one.
+fn watch(shared: &Shared) {
+    let mut state = shared.state.lock();
+    while !state.stopped {
+        if state.slots.rest() {
+            shared.watch.wait(&mut state);
+            continue;
+        }
+        shared.watch.wait_for(&mut state, WATCH_INTERVAL);
+        let Look { ended, returned } = state.slots.look(Instant::now());
+        let returned: Vec<TaskId> = returned.into_iter().map(|launched| launched.task.task_id).collect();
+        for task_id in &returned {
+            state.forget(*task_id, shared);
+        }
+        if ended.is_empty() && returned.is_empty() {
+            continue;
+        }
+        MutexGuard::unlocked(&mut state, || {
+            shared.report(ended);
+            if !returned.is_empty() {
+                debug!(tasks = returned.len(), "tasks that were launched ahead are given back");
+                shared.environment.driver().tell(DriverMessage::TasksReturned(returned));
+            }
+        });
+    }
+}
+
+/// One slot's life: takes the next waiting task until the executor stops.
+fn run_tasks(shared: &Shared) {
+    let thread = thread_dump::this_thread();
+    let mut state = shared.state.lock();
+    while !state.stopped {
+        let Some(launched) = state.slots.start() else {
+            state.idle_threads += 1;
+            shared.work_arrived.wait(&mut state);
+            state.idle_threads -= 1;
+            continue;
+        };
+        if let Ok(thread) = &thread {
+            // Set once: a task is run once.
+            let _ = launched.running.thread.set(*thread);
+        }
+        let outcome = MutexGuard::unlocked(&mut state, || run_task(shared, launched));
+        state.forget(outcome.task_id, shared);
+        let ended = state.slots.end(outcome, Instant::now());
+        if !ended.is_empty() {
+            MutexGuard::unlocked(&mut state, || shared.report(ended));
+        }
+    }
+    state.threads -= 1;
+}
+
 fn run_task(shared: &Shared, launched: Launched) -> TaskOutcome {
-    let Launched { stage, task, running } = launched;
+    let Launched { stage, task, files, running } = launched;
     let environment = &shared.environment;
     let (task_id, stage_id) = (task.task_id, task.stage);
     environment.map_outputs().forget_before(task.epoch);
@@ -235,6 +417,9 @@ fn run_task(shared: &Shared, launched: Launched) -> TaskOutcome {
     let outcome = panics::catch(|| {
         context.enter(|| {
             context.end_if_killed();
+            if let Some(placed) = environment.files() {
+                placed.place(files, &|| context.is_interrupted())?;
+            }
             let prepared = stage.prepared.get_or_init(|| shared.runner.prepare(&stage.description.binary));
             metrics.executor_deserialize_time_ms.add(started.elapsed().as_millis() as u64);
             metrics.executor_deserialize_cpu_time_ns.add(thread_cpu_time_ns() - cpu_started);
@@ -267,7 +452,8 @@ fn run_task(shared: &Shared, launched: Launched) -> TaskOutcome {
             result = stored.map(TaskSuccess::Result);
         }
     }
-    metrics.executor_run_time_ms.add(started.elapsed().as_millis() as u64);
+    let run_time = started.elapsed();
+    metrics.executor_run_time_ms.add(run_time.as_millis() as u64);
     metrics.executor_cpu_time_ns.add(thread_cpu_time_ns() - cpu_started);
     match &result {
         Ok(_) => debug!(%task_id, stage = %stage_id, "task finished"),
@@ -278,6 +464,7 @@ fn run_task(shared: &Shared, launched: Launched) -> TaskOutcome {
         stage: stage_id,
         accumulators: context.accumulator_updates(result.is_err()),
         result: result.map_err(|failure| failure.0),
+        run_time_us: run_time.as_micros() as u64,
         metrics: Arc::new(metrics.snapshot()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{any::Any, panic};
 
+use firesteel_application_files::PlaceFileError;
 use firesteel_block_store::BlockError;
 use firesteel_model::TaskEndReason;
 
@@ -26,6 +27,16 @@ impl From<BlockError> for TaskFailure {
     fn from(error: BlockError) -> Self {
         match error {
             BlockError::Killed { .. } => Self(TaskEndReason::TaskKilled { reason: error.to_string() }),
+            error => Self::from_error(&error),
+        }
+    }
+}
+
+impl From<PlaceFileError> for TaskFailure {
+    /// As above: another attempt may find the file, or run where it can be written.
+    fn from(error: PlaceFileError) -> Self {
+        match error {
+            PlaceFileError::Killed => Self(TaskEndReason::TaskKilled { reason: error.to_string() }),
             error => Self::from_error(&error),
         }
     }

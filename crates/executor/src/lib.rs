@@ -12,14 +12,19 @@ mod driver_link;
 mod environment;
 mod executor;
 mod failure;
+mod host_local;
 mod map_outputs;
 mod memory_usage;
 mod metrics;
 mod panics;
+mod reaper;
+mod resource_discovery;
 mod runner;
 mod shuffle;
+mod slots;
 mod storage;
 mod task_context;
+mod thread_dump;
 
 pub use driver_link::{AskError, DriverLink, Questions};
 pub use environment::{Environment, EnvironmentOptions};
@@ -28,6 +33,8 @@ pub use failure::TaskFailure;
 pub use map_outputs::{MapOutputs, MapStatuses};
 pub use memory_usage::{peak_resident_bytes, resident_bytes};
 pub use metrics::{Counter, TaskMetricsRecorder};
+pub use reaper::ReaperOptions;
+pub use resource_discovery::{DiscoverResourceError, ResourceToDiscover, discover_resource};
 pub use runner::{PreparedStage, TaskRunner};
 pub use shuffle::{ExecutorShuffle, ShuffleOptions, StartDataPlaneError};
 pub use storage::{

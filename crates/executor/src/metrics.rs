@@ -87,6 +87,11 @@ recorder! {
 }
 
 impl TaskMetricsRecorder {
+    /// Records read so far, from input and shuffle together: what the speculation efficiency filter goes by (RT-47).
+    pub fn records_read(&self) -> u64 {
+        self.input_records_read.get() + self.shuffle_records_read.get()
+    }
+
     /// The numbers as they are.
     pub fn snapshot(&self) -> TaskMetrics {
         TaskMetrics {

@@ -3,6 +3,7 @@
 use std::{
     io,
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -13,6 +14,8 @@ use firesteel_shuffle::{FetchLimits, ShuffleBlockResolver, ShuffleReadContext, W
 use firesteel_transfer::{ClientOptions, LocalDirsSpool, TransferClient, TransferRuntime};
 use parking_lot::Mutex;
 use tracing::debug;
+
+use crate::host_local::HostLocalDirectories;
 
 /// The index cache of one executor: Spark's `spark.shuffle.service.index.cache.size`.
 const INDEX_CACHE_SIZE: ByteCount = ByteCount::mib(100);
@@ -26,6 +29,9 @@ pub struct ShuffleOptions {
     pub limits: FetchLimits,
     /// Of connections to peers.
     pub client: ClientOptions,
+    /// Files of other executors on this host are opened in place if their directories are inside one of these
+    /// (`spark.shuffle.readHostLocalDisk`); without any, they are fetched over the network.
+    pub host_local_roots: Vec<PathBuf>,
 }
 
 /// What an executor has for shuffles.
@@ -34,6 +40,7 @@ pub struct ExecutorShuffle {
     executor_id: ExecutorId,
     local_dirs: Arc<LocalDirs>,
     resolver: Arc<ShuffleBlockResolver>,
+    host_local: HostLocalDirectories,
     options: ShuffleOptions,
     secret: Secret,
     /// Made at the first read of a shuffle: an application without one starts no thread for it.
@@ -63,6 +70,7 @@ impl ExecutorShuffle {
             executor_id,
             local_dirs,
             resolver,
+            host_local: HostLocalDirectories::new(options.host_local_roots.clone()),
             options,
             secret,
             client: OnceLock::new(),
@@ -84,6 +92,16 @@ impl ExecutorShuffle {
     /// Where this executor's files are.
     pub fn resolver(&self) -> &Arc<ShuffleBlockResolver> {
         &self.resolver
+    }
+
+    /// The application.
+    pub(crate) fn application_id(&self) -> &ApplicationId {
+        &self.application_id
+    }
+
+    /// Which other executors of this host are read from their files.
+    pub(crate) fn host_local(&self) -> &HostLocalDirectories {
+        &self.host_local
     }
 
     /// What a reduce task needs.

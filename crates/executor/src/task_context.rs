@@ -155,6 +155,19 @@ impl TaskContext {
         &self.task.resources
     }
 
+    /// The addresses of one custom resource that it may use; none if it did not ask for any.
+    pub fn resource(&self, name: &str) -> Option<&ResourceInformation> {
+        self.task.resources.iter().find(|resource| resource.name == name)
+    }
+
+    /// All of them as one JSON object by name, for programs that it starts:
+    /// `{"gpu":{"name":"gpu","addresses":["0"]}}`.
+    pub fn resources_json(&self) -> String {
+        let by_name: BTreeMap<&str, &ResourceInformation> =
+            self.task.resources.iter().map(|resource| (resource.name.as_str(), resource)).collect();
+        serde_json::to_string(&by_name).expect("names and texts are JSON")
+    }
+
     /// A local property of the thread that started the job.
     pub fn local_property(&self, key: &str) -> Option<&str> {
         self.stage.properties.get(key).map(String::as_str)

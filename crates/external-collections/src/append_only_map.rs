@@ -113,6 +113,7 @@ where
     /// If an earlier call failed to spill.
     pub fn finish(mut self) -> Result<Combined<K, V, C, A>, SpillError> {
         assert!(!self.is_incomplete, "{INCOMPLETE}");
+        self.table.settle();
         if self.runs.is_empty() {
             let (table, _, _, budget) = self.table.into_parts();
             return Ok(Combined { state: State::Memory(table.into_iter()), values: PhantomData, _budget: budget });
@@ -155,6 +156,7 @@ where
 
     #[cold]
     fn spill(&mut self) -> Result<(), SpillError> {
+        self.table.settle();
         if self.table.entries().is_empty() {
             return Ok(());
         }

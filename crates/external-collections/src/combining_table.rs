@@ -2,11 +2,15 @@
 //!
 //! Both users of it, the reduce side's map and the map side's writer, decide themselves where a full table goes. A plain
 //! hash table of pairs: the hash is not kept, since keys are hashed again only when the table doubles or spills.
+//!
+//! Each update of a table that is larger than the processor's own cache waits for memory, and nothing else can be done
+//! meanwhile if the next record is only asked for then. So updates of a large table gather in a small batch, whose places
+//! are looked up in one loop: the processor then waits for several of them at once.
 
 use std::{
     borrow::Borrow,
     hash::{BuildHasher, Hash},
-    marker::PhantomData,
+    mem::needs_drop,
 };
 
 use foldhash::fast::RandomState;
@@ -18,6 +22,12 @@ use crate::{
 
 /// The kill flag is looked at after this many updates at the latest.
 const CHECK_DISTANCE: u64 = 4096;
+/// So many updates make a batch: about as many as a processor has misses of its cache under way.
+const BATCH: usize = 16;
+/// A table up to this size stays in the processor's own cache: updates need not be gathered.
+const CACHED_BYTES: usize = 256 << 10;
+/// Records that are larger, with what their keys hold, are not gathered: nobody has asked for the memory of a batch.
+const BATCHED_RECORD_BYTES: usize = 512;
 
 pub(crate) struct CombiningTable<K, V, C, A> {
     context: SpillContext,
@@ -33,7 +43,9 @@ pub(crate) struct CombiningTable<K, V, C, A> {
     until_check: u64,
     /// What per entry the owner needs at the moment when it empties the table.
     emptying_bytes_per_entry: u64,
-    values: PhantomData<fn(V)>,
+    /// Updates that are not yet in the table, for all of which it has room.
+    batch: Vec<(u64, K, V)>,
+    is_batching: bool,
 }
 
 impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K, V, C, A> {
@@ -48,26 +60,36 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
             merged: SizeTracker::new::<C>(),
             until_check: 1,
             emptying_bytes_per_entry: emptying_bytes_per_entry as u64,
-            values: PhantomData,
+            batch: Vec::new(),
+            is_batching: false,
         }
     }
 
     /// Whether the next new key would make the table double.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.table.len() == self.table.capacity()
+        self.table.len() + self.batch.len() == self.table.capacity()
     }
 
     /// Asks for the memory of a table of twice the size, which lives beside the old one for a moment. If it is refused, the
     /// caller empties the table.
     #[cold]
     pub(crate) fn grow(&mut self) -> bool {
+        self.settle();
+        if !self.is_full() {
+            return true;
+        }
         let during = 3 * self.table.allocation_size() as u64;
         if !self.budget.ensure(during + self.content_bytes()) {
             return false;
         }
         let hasher = &self.hasher;
         self.table.reserve(1, |(key, _)| hasher.hash_one(key));
+        // What values hold is unknown until they are part of combiners, so those that hold something are never gathered.
+        let record_bytes = size_of::<(u64, K, V)>() as u64 + self.created.mean_bytes();
+        self.is_batching = !needs_drop::<V>()
+            && record_bytes <= BATCHED_RECORD_BYTES as u64
+            && self.table.allocation_size() > CACHED_BYTES;
         true
     }
 
@@ -88,15 +110,51 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
             return Ok(false);
         }
         let headroom = (self.budget.limit_bytes() - used) / 2;
-        let update_bytes = (self.created.mean_bytes() + self.merged.mean_bytes()).max(1);
+        // Entries without heap of their own use nothing but places in the table, for which `grow` asks.
+        let update_bytes = self.created.mean_bytes() + self.merged.mean_bytes();
+        let until_full = headroom.checked_div(update_bytes).unwrap_or(u64::MAX);
         let until_force = force_spill_records - self.table.len() as u64;
-        self.until_check = (headroom / update_bytes).clamp(1, CHECK_DISTANCE).min(until_force);
+        self.until_check = until_full.clamp(1, CHECK_DISTANCE).min(until_force);
         Ok(true)
     }
 
+    /// Adds a value of a key, now or with the batch.
     #[inline]
     pub(crate) fn insert(&mut self, key: K, value: V) {
         let hash = self.hasher.hash_one(&key);
+        if !self.is_batching {
+            return self.update(hash, key, value);
+        }
+        self.batch.push((hash, key, value));
+        if self.batch.len() == BATCH {
+            self.settle();
+        }
+    }
+
+    /// Brings the batch into the table. To be called before the owner looks at the table's entries.
+    pub(crate) fn settle(&mut self) {
+        let mut places = [None; BATCH];
+        for (place, (hash, key, _)) in places.iter_mut().zip(&self.batch) {
+            *place = self.table.find_bucket_index(*hash, |(other, _)| other == key);
+        }
+        // Places stay what they are, since the table has room for everything in the batch.
+        let mut batch = std::mem::take(&mut self.batch);
+        for ((hash, key, value), place) in batch.drain(..).zip(places) {
+            match place.and_then(|place| self.table.get_bucket_mut(place)) {
+                Some((_, combiner)) => {
+                    let aggregator = &self.aggregator;
+                    merge(&mut self.merged, combiner, |combiner| aggregator.merge_value(combiner, value));
+                    self.until_check = self.until_check.saturating_sub(1);
+                }
+                // New when it was looked up, which another one of the batch may have changed.
+                None => self.update(hash, key, value),
+            }
+        }
+        self.batch = batch;
+    }
+
+    #[inline]
+    fn update(&mut self, hash: u64, key: K, value: V) {
         let Self { aggregator, hasher, table, created, merged, .. } = self;
         match table.entry(hash, |(other, _)| *other == key, |(key, _)| hasher.hash_one(key)) {
             Entry::Occupied(mut entry) => {
@@ -108,7 +166,7 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
                 slot.insert(entry);
             }
         }
-        self.until_check -= 1;
+        self.until_check = self.until_check.saturating_sub(1);
     }
 
     #[inline]
@@ -117,6 +175,7 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
         Q: Hash + Eq + ?Sized,
         K: Borrow<Q> + for<'q> From<&'q Q>,
     {
+        self.settle_others();
         let hash = self.hasher.hash_one(key);
         let Self { aggregator, hasher, table, created, merged, .. } = self;
         match table.entry(hash, |(other, _)| other.borrow() == key, |(key, _)| hasher.hash_one(key)) {
@@ -129,11 +188,12 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
                 slot.insert(entry);
             }
         }
-        self.until_check -= 1;
+        self.until_check = self.until_check.saturating_sub(1);
     }
 
     #[inline]
     pub(crate) fn insert_combiner(&mut self, key: K, combiner: C) {
+        self.settle_others();
         let hash = self.hasher.hash_one(&key);
         let Self { aggregator, hasher, table, created, merged, .. } = self;
         match table.entry(hash, |(other, _)| *other == key, |(key, _)| hasher.hash_one(key)) {
@@ -146,7 +206,15 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
                 slot.insert(entry);
             }
         }
-        self.until_check -= 1;
+        self.until_check = self.until_check.saturating_sub(1);
+    }
+
+    /// What came before comes first, in the order of arrival.
+    #[inline]
+    fn settle_others(&mut self) {
+        if !self.batch.is_empty() {
+            self.settle();
+        }
     }
 
     /// The entries, in no order.
@@ -169,11 +237,12 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
         self.created.bytes() + self.merged.bytes() + self.table.len() as u64 * self.emptying_bytes_per_entry
     }
 
-    /// Takes the table and leaves an empty one. The memory stays on the account until [`release`](Self::release).
+    /// Takes the table, which must be settled, and leaves an empty one. The memory stays on the account until [`release`](Self::release).
     pub(crate) fn take(&mut self) -> HashTable<(K, C)> {
         self.created.clear();
         self.merged.clear();
         self.until_check = 1;
+        self.is_batching = false;
         std::mem::take(&mut self.table)
     }
 

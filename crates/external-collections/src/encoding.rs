@@ -8,7 +8,7 @@ use std::any::type_name;
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::SpillError;
+use crate::{EncodeError, SpillError};
 
 /// What a collection can hold: anything that serde can write and read back, and a thread can own.
 ///
@@ -25,7 +25,7 @@ pub fn encode<T: Serialize + ?Sized>(record: &T, buffer: &mut Vec<u8>) -> Result
         Ok(()) => Ok(()),
         Err(source) => {
             buffer.truncate(start);
-            Err(SpillError::Encode { type_name: type_name::<T>(), source })
+            Err(SpillError::Encode { type_name: type_name::<T>(), source: Box::new(EncodeError::of(record, source)) })
         }
     }
 }

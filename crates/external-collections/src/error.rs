@@ -6,6 +6,8 @@
 
 use std::{io, path::Path};
 
+use crate::EncodeError;
+
 /// A collection could not take, keep or give back its records.
 #[derive(Debug, thiserror::Error)]
 pub enum SpillError {
@@ -54,15 +56,13 @@ pub enum SpillError {
         source: Box<SpillDamage>,
     },
     /// The record cannot be encoded, for instance because its `Serialize` fails or gives a sequence without its length.
-    #[error(
-        "could not encode a record of type {type_name}: its Serialize must give the length of each sequence and map"
-    )]
+    #[error("could not encode a record of type {type_name}")]
     Encode {
         /// The Rust type of the record.
         type_name: &'static str,
-        /// What the encoder said.
+        /// Why.
         #[source]
-        source: postcard::Error,
+        source: Box<EncodeError>,
     },
     /// Bytes that passed their checksum do not decode: `Serialize` and `Deserialize` of the type do not fit each other.
     #[error(

@@ -6,6 +6,9 @@
 //! as it may, the partition's probe rows are read past it, and so on. So no step needs more memory than it was granted,
 //! and a key with too many rows on both sides costs repeated reads instead of a failure.
 //!
+//! Where probe rows are staged, their places in the table are looked up some at a time in one loop, so that the processor waits
+//! for several of them at once.
+//!
 //! An outer join must know which rows found no match: of build rows each chunk's table knows at the end of its pass; of
 //! probe rows a bit each is kept from chunk to chunk.
 
@@ -23,6 +26,9 @@ use crate::{
 
 /// A table up to this size stays in the processor's own cache: probe rows need not be staged.
 const CACHED_BYTES: u64 = 1 << 20;
+
+/// So many staged probe rows are looked up together: about as many as a processor has misses of its cache under way.
+const BATCH: usize = 16;
 
 /// Which rows a join gives.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +49,8 @@ pub(crate) struct HashJoin<K, B, P, I> {
     rules: JoinRules,
     table: JoinTable<K, B>,
     probes: Probes<K, P, I>,
+    /// Staged rows that were looked up.
+    batch: Vec<Probe<K, P>>,
     pending: Option<Pending<K, P>>,
     phase: Phase<K, B>,
 }
@@ -55,6 +63,14 @@ enum Probes<K, P, I> {
     Staged(JoinStage<K, P>, Option<I>),
     /// From disk.
     Spilled(Box<SpilledJoin>),
+}
+
+/// A probe row, and where in the table its key is.
+struct Probe<K, P> {
+    hash: u64,
+    key: K,
+    row: P,
+    place: Option<usize>,
 }
 
 /// A probe row with further build rows.
@@ -118,7 +134,7 @@ where
         } else {
             Probes::Direct(probe)
         };
-        Ok(Self { rules, table, probes, pending: None, phase: Phase::Probe })
+        Ok(Self { rules, table, probes, batch: Vec::new(), pending: None, phase: Phase::Probe })
     }
 
     #[inline]
@@ -131,8 +147,8 @@ where
             }
             match &mut self.phase {
                 Phase::Probe => match self.next_probe()? {
-                    Some((hash, key, probe)) => {
-                        if let Some(row) = self.probe(hash, key, probe) {
+                    Some(probe) => {
+                        if let Some(row) = self.probe(probe) {
                             return Ok(Some(row));
                         }
                     }
@@ -164,13 +180,21 @@ where
     }
 
     #[inline]
-    fn next_probe(&mut self) -> Result<Option<(u64, K, P)>, E> {
+    fn next_probe(&mut self) -> Result<Option<Probe<K, P>>, E> {
         let row = match &mut self.probes {
             Probes::Direct(input) => input.next().transpose()?,
             Probes::Spilled(spilled) => spilled.next_probe()?,
             Probes::Staged(stage, input) => loop {
-                if let Some(row) = stage.pop() {
-                    return Ok(Some(row));
+                if let Some(probe) = self.batch.pop() {
+                    return Ok(Some(probe));
+                }
+                let staged = std::iter::from_fn(|| stage.pop()).take(BATCH);
+                self.batch.extend(staged.map(|(hash, key, row)| Probe { hash, key, row, place: None }));
+                for probe in &mut self.batch {
+                    probe.place = self.table.place(probe.hash, &probe.key);
+                }
+                if !self.batch.is_empty() {
+                    continue;
                 }
                 let Some(rows) = input else {
                     if stage.drain_next() {
@@ -184,7 +208,11 @@ where
                 }
             },
         };
-        Ok(row.map(|(key, probe)| (self.table.hash(&key), key, probe)))
+        Ok(row.map(|(key, row)| {
+            let hash = self.table.hash(&key);
+            let place = self.table.place(hash, &key);
+            Probe { hash, key, row, place }
+        }))
     }
 
     #[inline]
@@ -200,9 +228,10 @@ where
 
     /// Meets one probe row with the table.
     #[inline]
-    fn probe(&mut self, hash: u64, key: K, probe: P) -> Option<JoinedRow<K, B, P>> {
-        let entry =
-            if self.rules.unmatched_build { self.table.find_and_mark(hash, &key) } else { self.table.find(hash, &key) };
+    fn probe(&mut self, probe: Probe<K, P>) -> Option<JoinedRow<K, B, P>> {
+        let Probe { hash, key, row: probe, place } = probe;
+        let marks = self.rules.unmatched_build;
+        let entry = place.and_then(|at| if marks { self.table.mark(hash, at) } else { self.table.at(hash, at) });
         let Some(entry) = entry else {
             let is_unmatched = self.rules.unmatched_probe
                 && match &self.probes {
@@ -286,7 +315,7 @@ where
     B: Record,
 {
     while let Some((hash, key, row)) = stage.pop() {
-        if keys_only && table.find(hash, &key).is_some() {
+        if keys_only && table.place(hash, &key).is_some() {
             continue;
         }
         if !table.make_room(hash)? {

@@ -157,8 +157,9 @@ impl<K: Record + Hash + Eq, B: Record> JoinTable<K, B> {
             return Ok(false);
         }
         let headroom = (self.budget.limit_bytes() - used) / 2;
-        self.until_check =
-            (headroom / self.heap.mean_bytes().max(1)).clamp(1, CHECK_DISTANCE).min(force_spill_records - self.rows);
+        // Rows without heap of their own use nothing but places in the table, for which `grow` asks.
+        let until_full = headroom.checked_div(self.heap.mean_bytes()).unwrap_or(u64::MAX);
+        self.until_check = until_full.clamp(1, CHECK_DISTANCE).min(force_spill_records - self.rows);
         Ok(true)
     }
 
@@ -199,16 +200,22 @@ impl<K: Record + Hash + Eq, B: Record> JoinTable<K, B> {
         self.until_check = self.until_check.saturating_sub(1);
     }
 
-    /// The key's entry.
+    /// The key's place in the table of this hash, which stays the same until a row is inserted.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&BuildKey<K, B>> {
-        self.tables[table_of(hash)].keys.find(hash, |entry| entry.key == *key)
+    pub(crate) fn place(&self, hash: u64, key: &K) -> Option<usize> {
+        self.tables[table_of(hash)].keys.find_bucket_index(hash, |entry| entry.key == *key)
     }
 
-    /// The key's entry, marked as matched.
+    /// The entry at a place in the table of this hash.
     #[inline]
-    pub(crate) fn find_and_mark(&mut self, hash: u64, key: &K) -> Option<&BuildKey<K, B>> {
-        let entry = self.tables[table_of(hash)].keys.find_mut(hash, |entry| entry.key == *key)?;
+    pub(crate) fn at(&self, hash: u64, place: usize) -> Option<&BuildKey<K, B>> {
+        self.tables[table_of(hash)].keys.get_bucket(place)
+    }
+
+    /// The entry at a place in the table of this hash, marked as matched.
+    #[inline]
+    pub(crate) fn mark(&mut self, hash: u64, place: usize) -> Option<&BuildKey<K, B>> {
+        let entry = self.tables[table_of(hash)].keys.get_bucket_mut(place)?;
         entry.first |= MATCHED;
         Some(entry)
     }

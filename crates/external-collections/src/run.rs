@@ -1,9 +1,10 @@
 //! Runs: sorted records on disk, and the merge that reads many of them as one.
 
-use std::{cmp::Ordering, marker::PhantomData, vec};
+use std::{cmp::Ordering, marker::PhantomData};
 
 use crate::{
     Record, SpillContext, SpillError,
+    sorted_records::SortedRecords,
     spill_file::{BlockReader, BlockWriter, RecordReader, SpillFile},
 };
 
@@ -82,7 +83,7 @@ pub(crate) trait MergeSource {
 /// A run, on disk or in memory.
 pub(crate) enum RunSource<T> {
     Disk(RecordReader),
-    Memory(vec::IntoIter<T>),
+    Memory(SortedRecords<T>),
 }
 
 impl<T: Record> MergeSource for RunSource<T> {

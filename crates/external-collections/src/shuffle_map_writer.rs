@@ -128,6 +128,7 @@ where
     #[cold]
     fn empty_table(&mut self) -> Result<(), SpillError> {
         self.is_incomplete = true;
+        self.table.settle();
         for entry in self.table.take() {
             self.buffers.insert((self.partitioner)(&entry.0), &entry)?;
         }

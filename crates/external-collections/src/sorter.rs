@@ -8,7 +8,7 @@
 //! The kill flag is looked at before and after the vector is sorted, not in between: sorting it in pieces to look more often
 //! made strings up to twice as slow.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, rc::Rc};
 
 use crate::{
     Record, SpillContext, SpillError,
@@ -16,6 +16,7 @@ use crate::{
     error::INCOMPLETE,
     run::{Merge, Run, RunSource, reduce_runs},
     size_tracker::SizeTracker,
+    sorted_records::{self, ORDER_BYTES, Prefix, SortedRecords},
 };
 
 /// The kill flag is looked at after this many records at the latest.
@@ -25,6 +26,7 @@ const CHECK_DISTANCE: u64 = 4096;
 pub struct ExternalSorter<T: Record, F> {
     context: SpillContext,
     compare: F,
+    prefix: Option<Prefix<T>>,
     budget: MemoryBudget,
     records: Vec<T>,
     heap: SizeTracker,
@@ -40,6 +42,7 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
         Self {
             context: context.clone(),
             compare,
+            prefix: None,
             budget: MemoryBudget::new(context),
             records: Vec::new(),
             heap: SizeTracker::new::<T>(),
@@ -47,6 +50,13 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
             runs: Vec::new(),
             is_incomplete: false,
         }
+    }
+
+    /// Compares records by a number first: see [`sort_prefix`](crate::sort_prefix). Records with different prefixes must be in
+    /// the order of their prefixes by the sorter's own order.
+    pub fn with_prefix(mut self, prefix: impl Fn(&T) -> u64 + 'static) -> Self {
+        self.prefix = Some(Rc::new(prefix));
+        self
     }
 
     /// Takes a record, spilling those before it if memory is refused.
@@ -79,10 +89,10 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
     /// If an earlier call failed to spill.
     pub fn finish(mut self) -> Result<Sorted<T, F>, SpillError> {
         assert!(!self.is_incomplete, "{INCOMPLETE}");
-        self.sort()?;
-        let Self { context, compare, budget, records, runs, .. } = self;
+        let records = self.sort()?;
+        let Self { context, compare, budget, runs, .. } = self;
         if runs.is_empty() {
-            return Ok(Sorted { state: State::Memory(records.into_iter()), _budget: budget });
+            return Ok(Sorted { state: State::Memory(records), _budget: budget });
         }
         let runs = reduce_runs(&context, runs, |runs| {
             let sources = runs.into_iter().map(|run| run.into_source(&context)).collect::<Result<_, _>>()?;
@@ -95,20 +105,24 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
             })
         })?;
         let mut sources = runs.into_iter().map(|run| run.into_source(&context)).collect::<Result<Vec<_>, _>>()?;
-        sources.push(RunSource::Memory(records.into_iter()));
+        sources.push(RunSource::Memory(records));
         Ok(Sorted { state: State::Merge(Merge::new(sources, compare)?), _budget: budget })
     }
 
-    fn sort(&mut self) -> Result<(), SpillError> {
+    /// Takes the records out, in order.
+    fn sort(&mut self) -> Result<SortedRecords<T>, SpillError> {
         self.context.check_killed()?;
-        self.records.sort_by(&self.compare);
-        self.context.check_killed()
+        let records = std::mem::take(&mut self.records);
+        let sorted = sorted_records::sort(records, &self.compare, self.prefix.as_ref());
+        self.context.check_killed()?;
+        Ok(sorted)
     }
 
-    /// Bytes for so many records in the vector: their places, half as much again for the sort, and their heap.
+    /// Bytes for so many records in the vector: their places, what the sort needs beside them, and their heap.
     fn used_bytes(&self, capacity: usize) -> u64 {
         let places = (capacity * size_of::<T>()) as u64;
-        places + places / 2 + self.heap.bytes()
+        let for_sorting = if self.prefix.is_some() { (capacity * ORDER_BYTES) as u64 } else { places / 2 };
+        places + for_sorting + self.heap.bytes()
     }
 
     /// Makes the vector larger, by as much as is granted, or empties it.
@@ -135,7 +149,9 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
         // Half of the way to the limit if records go on like this, so that a burst of larger ones is seen in time.
         let headroom = (self.budget.limit_bytes() - used) / 2;
         let until_force = self.context.options.force_spill_records - self.records.len() as u64;
-        self.until_check = (headroom / self.heap.mean_bytes().max(1)).clamp(1, CHECK_DISTANCE).min(until_force);
+        // Records without heap of their own use nothing but their places, for which `grow` asks.
+        let until_full = headroom.checked_div(self.heap.mean_bytes()).unwrap_or(u64::MAX);
+        self.until_check = until_full.clamp(1, CHECK_DISTANCE).min(until_force);
         Ok(())
     }
 
@@ -146,9 +162,8 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
         }
         self.is_incomplete = true;
         self.context.metrics.count_spill(self.used_bytes(self.records.len()));
-        self.sort()?;
-        let records = std::mem::take(&mut self.records);
-        self.runs.push(Run::write(&self.context, |writer| records.iter().try_for_each(|record| writer.write(record)))?);
+        let mut records = self.sort()?;
+        self.runs.push(Run::write(&self.context, |writer| records.try_for_each(|record| writer.write(&record)))?);
         drop(records);
         self.heap.clear();
         self.budget.release();
@@ -166,7 +181,7 @@ pub struct Sorted<T: Record, F> {
 }
 
 enum State<T: Record, F> {
-    Memory(std::vec::IntoIter<T>),
+    Memory(SortedRecords<T>),
     Merge(Merge<RunSource<T>, F>),
     Failed,
 }

@@ -4,7 +4,7 @@ mod fixture;
 
 use std::collections::BTreeMap;
 
-use firesteel_external_collections::{ByValue, ExternalAppendOnlyMap, Grouping, InPlace, cogroup};
+use firesteel_external_collections::{ByValue, ExternalAppendOnlyMap, Grouping, InPlace, SpillOptions, cogroup};
 use fixture::{Colliding, Grants, Task, any_grants, input, output};
 use proptest::prelude::*;
 
@@ -132,4 +132,28 @@ fn one_growing_key_spills() {
     assert_eq!(groups[&0].len(), 990_001 - 1 + usize::from(groups.contains_key(&0)));
     assert!(groups[&0].is_sorted(), "values keep the order of arrival");
     task.assert_clean();
+}
+
+/// Updates of a table that is larger than a processor's cache are gathered, of which nothing must show: keys that are new
+/// come twice in a row, tables double and spill in between, and combiners come among values.
+#[test]
+fn large_tables_keep_the_order_of_arrival() {
+    for grants in [Grants::Everything, Grants::Random(3)] {
+        let options = SpillOptions { initial_memory_bytes: 2 << 20, ..SpillOptions::default() };
+        let task = Task::with_options(grants, options);
+        let key = |index: u64| (index / 2 * 7919 % 30_011).to_string();
+        let records: Vec<(String, u64)> = (0..200_000).map(|index| (key(index), index)).collect();
+        let mut map = ExternalAppendOnlyMap::new(&task.context, Grouping);
+        for (key, value) in records.clone() {
+            match value % 1000 {
+                998 => map.insert_combiner(key, vec![value]),
+                999 => map.insert_borrowed(key.as_str(), value),
+                _ => map.insert(key, value),
+            }
+            .unwrap();
+        }
+        assert_eq!(unique(output(map.finish().unwrap())), expected_groups(&records));
+        assert_eq!(task.spills() > 0, grants != Grants::Everything, "{} spills", task.spills());
+        task.assert_clean();
+    }
 }

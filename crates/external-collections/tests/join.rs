@@ -168,3 +168,27 @@ fn joins_one_huge_key_in_chunks() {
     assert!(seen.into_iter().all(|seen| seen), "a row is missing");
     task.assert_clean();
 }
+
+/// A build side too large for a processor's cache: probe rows are staged, and looked up some at a time.
+#[test]
+fn probe_rows_of_a_large_table_are_staged() {
+    const ROWS: u64 = 100_000;
+    let task = Task::with_options(Grants::Everything, SpillOptions::default());
+    let key = |row: u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The last tenth of either side has no partner; each tenth key of the left side is there twice.
+    let left: Vec<(u64, u64)> = (0..ROWS).chain((0..ROWS).step_by(10)).map(|row| (key(row), row)).collect();
+    let right: Vec<(u64, u64)> = (ROWS / 10..ROWS + ROWS / 10).map(|row| (key(row), row)).collect();
+    let expected = left.iter().map(|&(key, row)| (key, (Some(row), (row >= ROWS / 10).then_some(row))));
+    let unmatched = (ROWS..ROWS + ROWS / 10).map(|row| (key(row), (None, Some(row))));
+    let expected = sorted(expected.chain(unmatched));
+    for build in [BuildSide::Left, BuildSide::Right] {
+        let found = full_outer_join(&task.context, input(left.clone()), input(right.clone()), build).unwrap();
+        assert!(sorted(output(found)) == expected, "full, {build:?}");
+        let found = join(&task.context, input(left.clone()), input(right.clone()), build).unwrap();
+        let found = output(found).into_iter().map(|(key, (left, right))| (key, (Some(left), Some(right))));
+        let inner = expected.iter().filter(|(_, row)| row.0.is_some() && row.1.is_some()).copied();
+        assert!(sorted(found).into_iter().eq(inner), "inner, {build:?}");
+    }
+    assert_eq!(task.spills(), 0);
+    task.assert_clean();
+}

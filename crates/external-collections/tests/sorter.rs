@@ -4,7 +4,7 @@ mod fixture;
 
 use std::cmp::Reverse;
 
-use firesteel_external_collections::{ExternalSorter, SpillOptions};
+use firesteel_external_collections::{ExternalSorter, SpillOptions, sort_prefix};
 use fixture::{Grants, Task, any_grants, input, output};
 use proptest::prelude::*;
 
@@ -20,6 +20,30 @@ proptest! {
         let found = output(sorter.finish().unwrap());
         let mut expected = records;
         expected.sort_by_key(|record| record.0);
+        prop_assert_eq!(found, expected);
+        task.assert_clean();
+    }
+
+    /// The same with prefixes, most of which are equal, in both directions.
+    #[test]
+    fn sorts_stably_by_prefixes(
+        records in prop::collection::vec(("prefixes?[ab]{0,3}", any::<u32>()), 0..300),
+        is_descending: bool,
+        grants in any_grants(),
+    ) {
+        type Row = (String, u32);
+        let compare = move |left: &Row, right: &Row| {
+            let order = left.0.cmp(&right.0);
+            if is_descending { order.reverse() } else { order }
+        };
+        let prefix = sort_prefix::<String>().unwrap();
+        let task = Task::new(grants);
+        let sorter = ExternalSorter::new(&task.context, compare);
+        let mut sorter = sorter.with_prefix(move |row: &Row| if is_descending { !prefix(&row.0) } else { prefix(&row.0) });
+        sorter.insert_all(input(records.clone())).unwrap();
+        let found = output(sorter.finish().unwrap());
+        let mut expected = records;
+        expected.sort_by(compare);
         prop_assert_eq!(found, expected);
         task.assert_clean();
     }

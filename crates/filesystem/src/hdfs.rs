@@ -41,7 +41,7 @@ impl HdfsFileSystem {
         let set_up = |error: HdfsError| FileError::SetUp { path: path.clone(), source: error.into() };
         let mut builder = ClientBuilder::new()
             .with_url(format!("hdfs://{}", path.authority()))
-            .with_config(conf.iter())
+            .with_config(attempts_at_one_name_node(path, conf).into_iter().chain(conf.iter()))
             .with_io_runtime(handle.clone());
         if let Some(directory) = conf.directory().and_then(Path::to_str) {
             builder = builder.with_config_dir(directory);
@@ -54,6 +54,13 @@ impl HdfsFileSystem {
         let status = self.handle.block_on(self.client.get_file_info(path.path()));
         status.map_err(|error| failed("look up", path, error))
     }
+}
+
+/// The library tries a name node that refuses connections as often as if there were others to turn to: several minutes. Without
+/// a name service there is none, and Hadoop's own client gives up after about ten seconds.
+fn attempts_at_one_name_node(path: &FilePath, conf: &HadoopConf) -> Option<(&'static str, &'static str)> {
+    let name_service = format!("dfs.ha.namenodes.{}", path.authority());
+    conf.get(&name_service).is_none().then_some(("dfs.client.failover.max.attempts", "3"))
 }
 
 impl FileSystem for HdfsFileSystem {
@@ -242,5 +249,27 @@ fn failed(operation: &'static str, path: &FilePath, error: HdfsError) -> FileErr
             other => FileError::Failed { operation, path, source: other.into() },
         },
         _ => FileError::Failed { operation, path, source: error.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_node_is_tried_as_often_as_hadoop_does_unless_it_is_set() {
+        let path: FilePath = "hdfs://service/x".parse().unwrap();
+        let attempts = |settings: &[(&str, &str)]| {
+            let conf = HadoopConf::from_spark(settings.iter().copied());
+            let merged: std::collections::BTreeMap<_, _> = attempts_at_one_name_node(&path, &conf)
+                .into_iter()
+                .chain(conf.iter())
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
+            merged.get("dfs.client.failover.max.attempts").cloned()
+        };
+        assert_eq!(attempts(&[]).as_deref(), Some("3"));
+        assert_eq!(attempts(&[("spark.hadoop.dfs.client.failover.max.attempts", "9")]).as_deref(), Some("9"));
+        assert_eq!(attempts(&[("spark.hadoop.dfs.ha.namenodes.service", "one,two")]), None, "others can be turned to");
     }
 }

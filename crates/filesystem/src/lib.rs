@@ -49,12 +49,14 @@ mod file_systems;
 mod hadoop_conf;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+#[cfg(feature = "http")]
+mod http;
 mod input;
 mod local;
 mod object_file;
 mod output;
 mod path;
-#[cfg(any(feature = "s3", feature = "hdfs"))]
+#[cfg(any(feature = "s3", feature = "hdfs", feature = "http"))]
 mod runtime;
 #[cfg(feature = "s3")]
 mod s3;
@@ -70,6 +72,8 @@ pub use file_systems::FileSystems;
 pub use hadoop_conf::{HadoopConf, HadoopPropertyError, LoadHadoopConfError};
 #[cfg(feature = "hdfs")]
 pub use hdfs::HdfsFileSystem;
+#[cfg(feature = "http")]
+pub use http::{HttpFile, OpenHttpError};
 pub use input::{
     CombineOptions, CombinedSplit, FileSplit, GlobError, GlobPattern, InputOptions, LineOptions, LineReader, Lines,
     ListInputError, SplitOptions, SubDirectories, combine_files, decode_utf8, decode_utf8_into, file_splits,

@@ -216,6 +216,10 @@ impl Drop for LocalFileWriter {
 /// Makes a directory and its parents. The name is taken by a file: [`FileError::NotADirectory`].
 fn make_directories(path: &FilePath) -> Result<(), FileError> {
     match fs::create_dir_all(path.path()) {
+        // The system's answer where nothing can be made, as in /proc: that the directory is not there was no failure.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(FileError::Failed { operation: "make directory", path: path.clone(), source: error.into() })
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(FileError::NotADirectory { path: path.clone() })
         }

@@ -13,15 +13,17 @@ static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
 
 /// The runtime, started by the first file system that needs it.
 pub(crate) fn handle(path: &FilePath) -> Result<Handle, FileError> {
+    shared().map_err(|error| FileError::SetUp { path: path.clone(), source: error.into() })
+}
+
+/// As above, for whoever has another way to say where it failed.
+pub(crate) fn shared() -> Result<Handle, String> {
     let start = || {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("firesteel-filesystem").enable_all();
         builder.build().map_err(|error| format!("the I/O threads could not be started: {error}"))
     };
-    match RUNTIME.get_or_init(start) {
-        Ok(runtime) => Ok(runtime.handle().clone()),
-        Err(error) => Err(FileError::SetUp { path: path.clone(), source: error.clone().into() }),
-    }
+    RUNTIME.get_or_init(start).as_ref().map(|runtime| runtime.handle().clone()).map_err(Clone::clone)
 }
 
 /// Runs clean-up from a destructor, which may run anywhere: waits for it unless that would block an asynchronous task.

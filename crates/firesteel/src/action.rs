@@ -5,6 +5,7 @@ use std::{any::type_name, sync::Arc};
 use bytes::Bytes;
 use firesteel_closure::{Construct, ConstructError, Constructed, Parts, slot_of};
 use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_external_collections::EncodeError;
 use firesteel_messages::{TaskResult, TaskSuccess};
 use firesteel_model::Partition;
 use serde::{Serialize, de::DeserializeOwned};
@@ -40,6 +41,14 @@ pub(crate) trait Action: Sized + Send + Sync + 'static {
     fn run(&self, records: Records<Self::Item>, context: &Arc<TaskContext>) -> Result<Self::Output, TaskFailure>;
 }
 
+/// What a task computed cannot travel to the driver.
+#[derive(Debug, thiserror::Error)]
+#[error("could not encode a task's result of type {type_name}")]
+struct EncodeResultError {
+    type_name: &'static str,
+    source: EncodeError,
+}
+
 struct ActionWork<A: Action> {
     parent: Node<A::Item>,
     action: A,
@@ -48,7 +57,9 @@ struct ActionWork<A: Action> {
 impl<A: Action> Work for ActionWork<A> {
     fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
         let output = self.action.run(self.parent.records(partition, context), context)?;
-        let encoded = encode(&output).map_err(|error| TaskFailure::from_final_error(&error))?;
+        let encoded = encode(&output).map_err(|source| {
+            TaskFailure::from_final_error(&EncodeResultError { type_name: type_name::<A::Output>(), source })
+        })?;
         Ok(TaskSuccess::Result(TaskResult::Direct(Bytes::from(encoded))))
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    context::SparkContext,
     data::{Data, Records},
     error::SparkError,
     lineage::{CallSite, Scope},
@@ -134,6 +135,8 @@ where
     F: Fn(&(), Records<T>) -> V::Output + Copy + Send + Sync + 'static,
 {
     let call_site = CallSite::at(scope, std::panic::Location::caller());
+    // The new thread would not know that it works for a task.
+    SparkContext::check_on_driver(&call_site.short)?;
     let deadline = Instant::now().checked_add(time_out);
     let total = rdd.num_partitions();
     let state = Mutex::new(State { evaluator, merged: 0, ended: None });

@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use firesteel_block_store::{BroadcastInfo, PostcardCodec, ReadBroadcastError};
+use firesteel_block_store::{BroadcastInfo, ReadBroadcastError};
 use firesteel_driver::{DriverHandle, Removal};
 use firesteel_executor::{ExecutorStorage, TaskContext, TaskFailure};
 use firesteel_messages::ExecutorMessage;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 
 use crate::{
     context::SparkContext,
-    data::encode,
+    data::{DataCodec, encode},
     error::{SparkError, chain},
 };
 
@@ -46,7 +46,7 @@ pub struct Broadcast<T> {
     info: Arc<BroadcastInfo>,
     /// On the driver.
     held: Option<Arc<Held<T>>>,
-    /// On an executor, once it was read.
+    /// Once it was read through this handle.
     read: OnceLock<Arc<T>>,
 }
 
@@ -62,7 +62,7 @@ pub enum BroadcastError {
         destroyed_at: String,
     },
     /// It could not be fetched.
-    #[error("Broadcast({id}) could not be read; is its last handle on the driver gone?")]
+    #[error("Broadcast({id}) could not be read; was it destroyed, or is its last handle on the driver gone?")]
     Read {
         /// Which value.
         id: BroadcastId,
@@ -81,7 +81,8 @@ pub enum BroadcastError {
 /// The driver's side of a value, shared by its handles.
 struct Held<T> {
     id: BroadcastId,
-    value: Arc<T>,
+    /// Until it is destroyed.
+    value: Mutex<Option<Arc<T>>>,
     destroyed_at: OnceLock<String>,
     driver: DriverHandle,
     storage: ExecutorStorage,
@@ -134,11 +135,11 @@ impl SparkContext {
         self.check_running("broadcast")?;
         let id = BroadcastId(NEXT.fetch_add(1, Ordering::Relaxed));
         let value = Arc::new(value);
-        let written = self.storage().broadcasts().write(id, &value, &PostcardCodec::new());
+        let written = self.storage().broadcasts().write(id, &value, &DataCodec::new());
         let info = written.map_err(|error| SparkError::Broadcast(chain(&error)))?;
         let held = Arc::new(Held {
             id,
-            value,
+            value: Mutex::new(Some(value)),
             destroyed_at: OnceLock::new(),
             driver: self.driver().clone(),
             storage: self.storage().clone(),
@@ -166,8 +167,8 @@ where
     #[inline]
     pub fn value(&self) -> &T {
         match self.read.get() {
-            Some(value) => value,
-            None => self.value_or_fail(),
+            Some(value) if self.held.as_ref().is_none_or(|held| held.destroyed_at.get().is_none()) => value,
+            _ => self.value_or_fail(),
         }
     }
 
@@ -179,12 +180,14 @@ where
     pub fn try_value(&self) -> Result<&T, BroadcastError> {
         if let Some(held) = &self.held {
             held.check()?;
-            return Ok(&held.value);
         }
         if let Some(value) = self.read.get() {
             return Ok(value);
         }
-        let value = self.find()?;
+        let value = match &self.held {
+            Some(held) => held.value()?,
+            None => self.find()?,
+        };
         Ok(self.read.get_or_init(|| value))
     }
 
@@ -203,11 +206,10 @@ where
         let id = self.id();
         // Local mode, or a handle that came back to its driver: the value is here.
         if let Some(held) = live::<T>(id) {
-            held.check()?;
-            return Ok(Arc::clone(&held.value));
+            return held.value();
         }
         let context = TaskContext::get().ok_or(BroadcastError::NoTask { id })?;
-        let read = context.environment().storage().broadcasts().read(&self.info, &PostcardCodec::new());
+        let read = context.environment().storage().broadcasts().read(&self.info, &DataCodec::new());
         read.map_err(|source| BroadcastError::Read { id, source })
     }
 
@@ -219,13 +221,19 @@ where
         }
     }
 
-    /// Drops the executors' copies and the driver's pieces for ever, and returns when that is done. Whoever uses the value
-    /// afterwards gets an error that names this call. Does nothing where the handle has travelled to.
+    /// Drops the executors' copies, the driver's pieces and the driver's value for ever, and returns when that is done.
+    /// Whoever uses the value afterwards gets an error that names this call. Does nothing where the handle has travelled to.
+    ///
+    /// A handle on the driver that the value was read through keeps it until the handle is dropped, as references to it may
+    /// be about.
     #[track_caller]
     pub fn destroy(&self) {
         if let Some(held) = &self.held
             && held.destroyed_at.set(format!("destroy at {}", Location::caller())).is_ok()
         {
+            // Freed outside the lock: dropping the value is the user's code.
+            let value = held.value.lock().take();
+            drop(value);
             held.remove(true, true);
         }
     }
@@ -237,6 +245,16 @@ impl<T> Held<T> {
             Some(at) => Err(BroadcastError::Destroyed { id: self.id, destroyed_at: at.clone() }),
             None => Ok(()),
         }
+    }
+
+    fn value(&self) -> Result<Arc<T>, BroadcastError> {
+        self.check()?;
+        let value = self.value.lock().clone();
+        // Destroyed between the two.
+        value.ok_or_else(|| BroadcastError::Destroyed {
+            id: self.id,
+            destroyed_at: self.destroyed_at.get().cloned().unwrap_or_default(),
+        })
     }
 
     fn remove(&self, from_driver: bool, blocking: bool) {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use firesteel_block_store::{BlockSource, FoundBlock, PostcardCodec, RecordCodec, RecordsIter};
+use firesteel_block_store::{BlockSource, FoundBlock, RecordCodec, RecordsIter};
 use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_model::{BlockId, Partition, RddId, StorageLevel};
 
 use crate::{
-    data::{Data, Records},
+    data::{Data, DataCodec, Records},
     interruptible::Interruptible,
 };
 
@@ -22,7 +22,7 @@ pub(crate) fn get_or_compute<T: Data>(
     context: &Arc<TaskContext>,
     compute: impl FnOnce() -> Records<T>,
 ) -> Records<T> {
-    let codec: Arc<dyn RecordCodec<T>> = Arc::new(PostcardCodec::new());
+    let codec: Arc<dyn RecordCodec<T>> = Arc::new(DataCodec::new());
     let compute = || Ok::<_, TaskFailure>(compute().map(Ok));
     let blocks = context.environment().storage().blocks();
     let found = blocks.get_or_compute(context.memory(), BlockId::Rdd(rdd_id, partition), level, &codec, compute);

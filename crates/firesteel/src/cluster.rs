@@ -2,6 +2,7 @@
 
 use std::{env, path::PathBuf, sync::Arc};
 
+use firesteel_application_files::AddedFiles;
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
 use firesteel_closure::build_id;
 use firesteel_conf::{MasterUrl, SparkConf, keys};
@@ -14,10 +15,11 @@ use firesteel_local_dirs::LocalDirs;
 use firesteel_model::{ApplicationId, BlockManagerId, ByteCount, ExecutorId};
 use firesteel_rpc::Secret;
 use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend};
-use firesteel_transfer::{ServerOptions, TransferServer};
+use firesteel_transfer::TransferServer;
 use parking_lot::Mutex;
 
 use crate::{
+    application_files,
     error::{SparkError, chain},
     settings,
 };
@@ -38,6 +40,10 @@ impl Cluster {
             MasterUrl::Local { .. } => Ok(None),
             MasterUrl::LocalCluster { workers, cores_per_worker, memory_per_worker_mib } => {
                 let executor_memory = conf.get(&keys::EXECUTOR_MEMORY)?;
+                // RT-52: executors would refuse the same, one after another.
+                settings::memory(conf, executor_memory)?
+                    .pool_sizes()
+                    .map_err(|error| SparkError::Configuration(error.to_string()))?;
                 let layout = LocalClusterLayout::new(
                     *workers,
                     *cores_per_worker,
@@ -69,12 +75,17 @@ impl Cluster {
         self.layout.executors * self.layout.cores_per_executor
     }
 
+    /// How many of them each executor has.
+    pub(crate) fn cores_per_executor(&self) -> u32 {
+        self.layout.cores_per_executor
+    }
+
     /// Serves the driver's blocks, listens for executors and starts them.
     pub(crate) fn start(
         &self,
         parts: ClusterParts<'_>,
     ) -> Result<(Arc<CoarseGrainedSchedulerBackend>, ExecutorStorage), SparkError> {
-        let ClusterParts { conf, driver, application_id, local_dirs, memory, blocks, storage } = parts;
+        let ClusterParts { conf, driver, application_id, local_dirs, memory, blocks, storage, files } = parts;
         let configuration = |error: &dyn std::error::Error| SparkError::Configuration(chain(error));
         let host = conf.get(&keys::DRIVER_HOST)?.unwrap_or_else(|| self.host.clone());
         let bind_address = conf.get(&keys::DRIVER_BIND_ADDRESS)?.unwrap_or_else(|| self.host.clone());
@@ -93,7 +104,7 @@ impl Cluster {
             conf.get(&keys::DRIVER_BLOCK_MANAGER_PORT)?,
             self.secret.clone(),
             Arc::clone(&source) as _,
-            ServerOptions::default(),
+            settings::server(conf)?,
         )
         .map_err(|error| configuration(&error))?;
         let place = StoragePlace {
@@ -109,16 +120,18 @@ impl Cluster {
         let storage = ExecutorStorage::driver(place, storage, Arc::clone(blocks), link, &shuffle)
             .map_err(|error| configuration(&error))?;
         source.serve_blocks(storage.blocks());
+        source.serve_files(files.served());
+        files.serve_at(&host, server.address().port());
+        // Before any executor is started: what cannot be added ends the application's start.
+        application_files::add_configured(conf, files, Some(driver))?;
         *self.server.lock() = Some(server);
 
         let client = shuffle.client().map_err(|error| configuration(&error))?.clone();
-        let executable = env::current_exe().map_err(|error| configuration(&error))?;
         let scratch = local_dirs.directories()[0].clone();
         let logs = log_directory(application_id).unwrap_or_else(|| scratch.join("logs"));
         let manager = LocalClusterManager::new(LocalClusterOptions {
             layout: self.layout,
             application_id: application_id.clone(),
-            executable,
             host: self.host.clone(),
             conf: conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             environment: executor_environment(conf),
@@ -159,6 +172,7 @@ pub(crate) struct ClusterParts<'a> {
     pub(crate) memory: &'a Arc<MemoryManager>,
     pub(crate) blocks: &'a Arc<LocalBlockManagerMaster>,
     pub(crate) storage: StorageOptions,
+    pub(crate) files: &'a AddedFiles,
 }
 
 /// `SPARK_WORKER_DIR`, else `work` in `SPARK_HOME`: where a worker keeps what its executors print (SA-44).
@@ -171,4 +185,24 @@ fn log_directory(application_id: &ApplicationId) -> Option<PathBuf> {
 /// `spark.executorEnv.NAME`.
 fn executor_environment(conf: &SparkConf) -> Vec<(String, String)> {
     conf.get_prefix(&keys::EXECUTOR_ENV).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RT-52: said by the driver, not by executors that die one after another.
+    #[test]
+    fn too_little_memory_for_executors_is_refused_before_any_is_started() {
+        let refused = |memory: &str| {
+            let conf: SparkConf = [("spark.executor.memory", memory)].into_iter().collect();
+            let master = "local-cluster[1,1,1024]";
+            Cluster::of(&conf, &master.parse().unwrap(), master).err().map(|error| error.to_string())
+        };
+        for memory in ["300m", "449m"] {
+            let message = refused(memory).unwrap();
+            assert!(message.contains("at least 450.0 MiB are needed: raise spark.executor.memory"), "{message}");
+        }
+        assert_eq!(refused("450m"), None);
+    }
 }

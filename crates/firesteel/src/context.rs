@@ -1,29 +1,35 @@
 //! The application's way to its driver.
 
 use std::{
+    collections::BTreeMap,
     panic::Location,
     sync::{Arc, Weak},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
+use firesteel_application_files::AddedFiles;
 use firesteel_block_master::{BlockMaster, BlockMasterOptions};
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
 use firesteel_conf::{MasterUrl, SparkConf, keys};
 use firesteel_console::{Console, StartFacts};
 use firesteel_driver::{Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
-use firesteel_executor::{DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace};
+use firesteel_executor::{
+    DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace, TaskContext,
+};
 use firesteel_local::{LocalBackend, LocalLink};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
-use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId, ListenerEvent, Partition};
+use firesteel_messages::ApplicationFile;
+use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId, ListenerEvent, Partition, ResourceInformation};
 use firesteel_rpc::Secret;
 use firesteel_scheduler_backend::CoarseGrainedSchedulerBackend;
 use parking_lot::Mutex;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::{
     action::{Action, work_of},
+    application_files,
     checkpoint::{self, CheckpointDirectory},
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
@@ -37,6 +43,7 @@ use crate::{
         source::{RangeEnv, slice_bounds},
     },
     rdd::Rdd,
+    resources::CustomResources,
     runner::RustTaskRunner,
     settings,
     stage_lineage::current_info,
@@ -56,6 +63,7 @@ struct Inner {
     app_name: String,
     app_id: ApplicationId,
     default_parallelism: u32,
+    resources: BTreeMap<String, ResourceInformation>,
     handle: DriverHandle,
     driver: Mutex<Option<Driver>>,
     registry: Arc<LineageRegistry>,
@@ -66,11 +74,15 @@ struct Inner {
     sink: Arc<BusSink>,
     console: ConsoleOptions,
     cluster: Option<(Cluster, Arc<CoarseGrainedSchedulerBackend>)>,
+    files: Arc<AddedFiles>,
     /// Executors' directories are in these, so they go last.
     local_dirs: Arc<LocalDirs>,
     /// Where `stop` was called.
     stopped_at: Mutex<Option<String>>,
 }
+
+/// What a source says that is to have no partition, in Spark's words.
+const NO_PARTITIONS: &str = "Positive number of partitions required";
 
 /// The running context, for whoever must stop it without a handle.
 static ACTIVE: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
@@ -83,10 +95,11 @@ impl SparkContext {
     ///
     /// # Errors
     ///
-    /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::Configuration`] if a value is wrong, or the
+    /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::InsideTask`]; [`SparkError::Configuration`] if a value is wrong, or the
     /// master is one that is not built in.
     #[track_caller]
     pub fn new(conf: &SparkConf) -> Result<Self, SparkError> {
+        Self::check_on_driver("SparkContext::new")?;
         let location = Location::caller().to_string();
         {
             let mut created_at = CREATED_AT.lock();
@@ -121,24 +134,37 @@ impl SparkContext {
         &self.inner.app_id
     }
 
-    /// How many partitions a data set gets where nothing says otherwise (RT-16).
+    /// How many partitions a data set gets where nothing says otherwise: `spark.default.parallelism`, or the cores that the
+    /// application asked for, at least 2 where executors are processes (RT-16).
     pub fn default_parallelism(&self) -> u32 {
         self.inner.default_parallelism
     }
 
+    /// The driver's own custom resources by name, as the scripts of `spark.driver.resource.R.discoveryScript` found them
+    /// (SC-07). What a task may use, it learns from its `TaskContext`.
+    pub fn resources(&self) -> &BTreeMap<String, ResourceInformation> {
+        &self.inner.resources
+    }
+
     /// Distributes a local collection over `partitions` partitions.
+    ///
+    /// # Panics
+    ///
+    /// If `partitions` is 0, as in Spark.
     #[track_caller]
     pub fn parallelize<T: Data>(&self, records: impl IntoIterator<Item = T>, partitions: u32) -> Rdd<T> {
+        assert!(partitions > 0, "{NO_PARTITIONS}");
         let records: Vec<T> = records.into_iter().collect();
-        let partitions = partitions.max(1);
         let mut rest = records.into_iter();
         let count = rest.len() as u64;
         let mut each = Vec::with_capacity(partitions as usize);
         for index in 0..partitions {
             let (from, until) = slice_bounds(count, partitions, index);
             let slice: Vec<T> = rest.by_ref().take((until - from) as usize).collect();
-            // What cannot be encoded cannot be decoded either: the tasks say so.
-            each.push(encode(&slice).map(Bytes::from).unwrap_or_default());
+            // This is lazy, so it is the task that reports what cannot be encoded.
+            let encoded = encode(&Ok::<_, String>(slice));
+            let encoded = encoded.or_else(|error| encode(&Err::<Vec<T>, _>(error.to_string())));
+            each.push(encoded.map(Bytes::from).unwrap_or_default());
         }
         let mut new = NewRdd::source("parallelize", partitions);
         new.payloads = Payloads::Each(each.into());
@@ -149,10 +175,11 @@ impl SparkContext {
     ///
     /// # Panics
     ///
-    /// If `step` is 0.
+    /// If `step` or `partitions` is 0.
     #[track_caller]
     pub fn range(&self, start: i64, end: i64, step: i64, partitions: u32) -> Rdd<i64> {
         assert!(step != 0, "the step of a range must not be 0");
+        assert!(partitions > 0, "{NO_PARTITIONS}");
         let distance = i128::from(end) - i128::from(start);
         let step_wide = i128::from(step);
         let count = if distance.signum() == step_wide.signum() {
@@ -160,7 +187,6 @@ impl SparkContext {
         } else {
             0
         };
-        let partitions = partitions.max(1);
         let env = RangeEnv { start, step, count: count as u64, partitions };
         Rdd::source::<RangeSource>(self, Location::caller(), NewRdd::source("range", partitions), |_| env)
     }
@@ -197,12 +223,37 @@ impl SparkContext {
         &self.inner.checkpoint_directory
     }
 
+    /// The application's files.
+    pub(crate) fn files(&self) -> &AddedFiles {
+        &self.inner.files
+    }
+
+    /// Lets executors know of a file. Where this process is the executor, it is in place already.
+    pub(crate) fn announce_file(&self, file: Arc<ApplicationFile>) {
+        if self.inner.cluster.is_some() {
+            self.inner.handle.add_file(file);
+        }
+    }
+
     /// Refuses what makes no sense on a context that has stopped.
     pub(crate) fn check_running(&self, operation: &str) -> Result<(), SparkError> {
         match &*self.inner.stopped_at.lock() {
             Some(stopped_at) => {
                 Err(SparkError::ContextStopped { operation: operation.to_owned(), stopped_at: stopped_at.clone() })
             }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what only the driver may do if a task runs on this thread. A job that a task waits for would need slots that
+    /// tasks hold which wait as it does; and in another process there is nobody to run it.
+    pub(crate) fn check_on_driver(operation: &str) -> Result<(), SparkError> {
+        match TaskContext::get() {
+            Some(task) => Err(SparkError::InsideTask {
+                operation: operation.to_owned(),
+                stage: task.stage(),
+                partition: task.partition(),
+            }),
             None => Ok(()),
         }
     }
@@ -235,6 +286,8 @@ impl SparkContext {
         env: &A::Env,
         on_output: impl FnMut(u32, Bytes),
     ) -> Result<(), SparkError> {
+        Self::check_on_driver(&call_site.short)?;
+        rdd.check_one_context()?;
         let work = encode(&work_of::<A>(env)?).map_err(|error| SparkError::NotSerializable {
             what: call_site.short.clone(),
             message: error.to_string(),
@@ -250,6 +303,32 @@ impl SparkContext {
     }
 }
 
+/// Removes scratch directories if the start fails: threads that end later still hold them, and the process may not wait.
+struct RemovedUnlessStarted(Option<Arc<LocalDirs>>);
+
+/// The scratch directories of a context that is being started: a signal that ends the process meanwhile removes them.
+static STARTING: Mutex<Weak<LocalDirs>> = Mutex::new(Weak::new());
+
+impl RemovedUnlessStarted {
+    fn new(local_dirs: &Arc<LocalDirs>) -> Self {
+        *STARTING.lock() = Arc::downgrade(local_dirs);
+        Self(Some(Arc::clone(local_dirs)))
+    }
+
+    fn started(&mut self) {
+        *STARTING.lock() = Weak::new();
+        self.0 = None;
+    }
+}
+
+impl Drop for RemovedUnlessStarted {
+    fn drop(&mut self) {
+        if let Some(local_dirs) = &self.0 {
+            local_dirs.remove();
+        }
+    }
+}
+
 impl Inner {
     fn start(conf: SparkConf) -> Result<Self, SparkError> {
         let configuration = |error: &dyn std::fmt::Display| SparkError::Configuration(error.to_string());
@@ -257,29 +336,43 @@ impl Inner {
         let master = conf.get_raw("spark.master").unwrap_or("local[*]").to_owned();
         let url: MasterUrl = master.parse().map_err(|error| configuration(&error))?;
         conf.check_conflicts(&url).map_err(|error| configuration(&error))?;
-        settings::refuse_custom_resources(&conf)?;
-        settings::refuse_shipped_files(&conf)?;
+        settings::refuse_local_encryption(&conf)?;
         let pools = fair_scheduler_file::pools(&conf)?;
         let cluster = Cluster::of(&conf, &url, &master)?;
         let threads = match &url {
             MasterUrl::Local { threads, .. } => threads.count(cores),
             _ => cluster.as_ref().map_or(1, Cluster::cores),
         };
+        let (conf_parallelism, cluster_mode) = (conf.get(&keys::DEFAULT_PARALLELISM)?, cluster.is_some());
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let cores_per_executor = cluster.as_ref().map_or(threads, Cluster::cores_per_executor);
+        let mut custom_resources = CustomResources::of(&conf)?;
+        let cpus = settings::task_cpus(&conf)?;
+        let task = custom_resources.task_requirements(cpus, &url, cores_per_executor)?;
+        let resources = custom_resources.discover_for_driver()?;
         let app_id = ApplicationId::new(format!("local-{millis}"));
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
         let (local_dirs, _) =
             LocalDirs::create(&settings::local_directories(&conf)?).map_err(|error| configuration(&error))?;
         let local_dirs = Arc::new(local_dirs);
-        let memory = UnifiedMemoryManager::from_options(&settings::memory(&conf, conf.get(&keys::DRIVER_MEMORY)?)?)
-            .map_err(|error| configuration(&error))?;
+        let mut unless_started = RemovedUnlessStarted::new(&local_dirs);
+        let driver_memory = settings::memory(&conf, conf.get(&keys::DRIVER_MEMORY)?)?;
+        let executor_memory = if cluster.is_some() { conf.get(&keys::EXECUTOR_MEMORY)? } else { driver_memory.heap };
+        let profile = custom_resources.default_profile(
+            Some(cores_per_executor),
+            executor_memory.bytes() >> 20,
+            driver_memory.off_heap.bytes() >> 20,
+            cpus.get(),
+        );
+        let memory = UnifiedMemoryManager::from_options(&driver_memory).map_err(|error| configuration(&error))?;
         let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
         let options = settings::driver(
             &conf,
-            settings::scheduler(&conf, pools.pools, &url, cluster.as_ref().map(Cluster::cores))?,
+            settings::scheduler(&conf, pools.pools, &url, task, cluster.as_ref().map(Cluster::cores))?,
             millis as u64,
         )?;
         let environment_options = settings::environment(&conf, true)?;
+        let reaper = settings::reaper(&conf)?;
         let shuffle_options = settings::shuffle(&conf)?;
         let storage_options = settings::storage(&conf, millis as u64)?;
         // What becomes unreachable is told to the driver, which is made after the registry.
@@ -308,13 +401,8 @@ impl Inner {
         for warning in conf.review(&url) {
             warn!("{warning}");
         }
-        for warning in pools.warnings {
+        for warning in pools.warnings.iter().chain(&custom_resources.warnings) {
             warn!("{warning}");
-        }
-        if conf.get(&keys::TASK_REAPER_ENABLED)? {
-            warn!(
-                "spark.task.reaper.enabled does nothing: the reaper is not built in yet; a killed task keeps its slot until it ends"
-            );
         }
         event_log::start(&conf, &app_id, listeners.bus())?;
         listeners.start(
@@ -323,11 +411,7 @@ impl Inner {
                 app_id: app_id.clone(),
                 master: master.clone(),
                 cores: Some(threads),
-                memory: if cluster.is_some() {
-                    conf.get(&keys::EXECUTOR_MEMORY)?
-                } else {
-                    conf.get(&keys::DRIVER_MEMORY)?
-                },
+                memory: executor_memory,
                 local_dirs: local_dirs.directories().to_vec(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 ui: None,
@@ -339,6 +423,7 @@ impl Inner {
         if conf.get(&keys::LOG_CONF)? {
             listeners.print_conf(&environment);
         }
+        sink.post(profile);
         sink.post(environment);
         sink.post(ListenerEvent::ApplicationStart {
             app_name: app_name.clone(),
@@ -354,6 +439,7 @@ impl Inner {
             }),
             millis as u64,
         );
+        let files = Arc::new(application_files::of_driver(&conf, &local_dirs)?);
         let host = "localhost".to_owned();
         let stages = Arc::new(Stages(Arc::clone(&registry)));
         let sink_for_loop = Arc::clone(&sink) as Arc<dyn EventSink>;
@@ -362,6 +448,7 @@ impl Inner {
         let blocks_for_loop = Arc::clone(&blocks);
         let driver = Driver::start(options, stages, sink_for_loop, blocks_for_loop, |handle| match &cluster {
             None => {
+                application_files::add_configured(&conf, &files, None)?;
                 let link: Arc<dyn DriverLink> = Arc::new(LocalLink::new(handle));
                 let executor_id = ExecutorId::driver();
                 // Nobody outside this process is ever asked, or asks.
@@ -387,8 +474,16 @@ impl Inner {
                     shuffle,
                     storage,
                     environment_options,
-                );
+                )
+                .with_files(Arc::clone(files.store()));
                 let executor = Executor::new(Arc::new(environment), Arc::new(RustTaskRunner), threads as usize);
+                if let Some(options) = reaper {
+                    let unstoppable =
+                        |message: &str| error!("{message}; the process goes on, as it is the driver too in local mode");
+                    let watched = executor.watch_killed_tasks(options, unstoppable);
+                    watched
+                        .map_err(|error| configuration(&format!("no thread for spark.task.reaper.enabled: {error}")))?;
+                }
                 Ok::<_, SparkError>(LocalBackend::start(handle, executor, &host, threads) as Arc<dyn SchedulerBackend>)
             }
             Some(cluster) => {
@@ -400,6 +495,7 @@ impl Inner {
                     memory: &memory,
                     blocks: &blocks,
                     storage: storage_options,
+                    files: &files,
                 };
                 let (backend, storage) = cluster.start(parts)?;
                 let [on_heap, off_heap] =
@@ -418,12 +514,15 @@ impl Inner {
         })?;
         let handle = driver.handle().clone();
         *reachability.lock() = Some(handle.clone());
+        application_files::set_root_directory(Some(files.store().root_directory()));
+        unless_started.started();
         Ok(Self {
             conf,
             master,
             app_name,
             app_id,
-            default_parallelism: threads,
+            default_parallelism: conf_parallelism.unwrap_or(if cluster_mode { threads.max(2) } else { threads }),
+            resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
             handle,
             driver: Mutex::new(Some(driver)),
             registry,
@@ -434,6 +533,7 @@ impl Inner {
             sink,
             console,
             cluster: cluster.zip(started),
+            files,
             local_dirs,
             stopped_at: Mutex::new(None),
         })
@@ -460,6 +560,7 @@ impl Inner {
         self.listeners.stop(self.console.lines);
         // Not left to the last owner: after a signal the process ends without dropping anything.
         self.local_dirs.remove();
+        application_files::set_root_directory(None);
         *ACTIVE.lock() = Weak::new();
         *CREATED_AT.lock() = None;
     }
@@ -471,7 +572,12 @@ pub(crate) fn stop_active(location: &str) {
     match active {
         Some(inner) => inner.stop(location),
         // Its last handle is gone, but it may be stopping for that very reason.
-        None => drop(STOPPING.lock()),
+        None => {
+            drop(STOPPING.lock());
+            if let Some(local_dirs) = STARTING.lock().upgrade() {
+                local_dirs.remove();
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can be a record.
 
+use firesteel_block_store::{CodecError, PostcardCodec, RecordCodec};
+use firesteel_external_collections::EncodeError;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A record: anything that serde can write and read back, that can be copied, and that holds no borrow.
@@ -20,12 +22,38 @@ impl<K: Data + std::hash::Hash + Eq> Key for K {}
 pub type Records<T> = Box<dyn Iterator<Item = T>>;
 
 /// Encodes one value.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, postcard::Error> {
-    postcard::to_stdvec(value)
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    postcard::to_stdvec(value).map_err(|error| EncodeError::of(value, error))
 }
 
 /// Decodes one value that takes up all the bytes.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, postcard::Error> {
     let (value, rest) = postcard::take_from_bytes(bytes)?;
     if rest.is_empty() { Ok(value) } else { Err(postcard::Error::DeserializeBadEncoding) }
+}
+
+/// The encoding of cached blocks and broadcast values, which says why a value has none.
+pub(crate) struct DataCodec<T>(PostcardCodec<T>);
+
+impl<T> DataCodec<T> {
+    pub(crate) fn new() -> Self {
+        Self(PostcardCodec::new())
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> RecordCodec<T> for DataCodec<T> {
+    fn memory_size(&self, records: &[T]) -> u64 {
+        self.0.memory_size(records)
+    }
+
+    fn encode(&self, record: &T, output: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.encode(record, output).map_err(|error| match error.downcast::<postcard::Error>() {
+            Ok(error) => EncodeError::of(record, *error).into(),
+            Err(other) => other,
+        })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
+        self.0.decode(bytes)
+    }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong for the caller of an action.
 
-use firesteel_model::{JobId, RddId, StorageLevel};
+use firesteel_model::{JobId, Partition, RddId, StageAttemptId, StorageLevel};
 
 /// Why an action, or the start of an application, failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -64,12 +64,35 @@ pub enum SparkError {
         /// Where `stop` was called, or why it stopped.
         stopped_at: String,
     },
+    /// A task did what only the driver can do (SPARK-5063, SPARK-28702).
+    #[error(
+        "{operation} was called inside a task (stage {stage}, partition {partition}): RDD actions can only be invoked by the driver, and a SparkContext only be created there, not inside of other transformations (SPARK-5063, SPARK-28702); compute the value before, and hand it on with `with` or as a broadcast value, or join the data sets"
+    )]
+    InsideTask {
+        /// What was called.
+        operation: String,
+        /// The task's stage.
+        stage: StageAttemptId,
+        /// The task's partition.
+        partition: Partition,
+    },
+    /// What belongs to a stopped context was combined with an RDD of a new one.
+    #[error(
+        "RDD {rdd_id} was made from RDDs of two SparkContexts; an RDD is of no use after its context was stopped: make it anew"
+    )]
+    OfTwoContexts {
+        /// The RDD that an action was called on.
+        rdd_id: RddId,
+    },
     /// There is a context in this process already (RT-13).
     #[error("only one SparkContext may run in a process; the running one was created at {created_at}")]
     ContextExists {
         /// Where.
         created_at: String,
     },
+    /// Something cannot be one of the application's files (SS-80).
+    #[error("{0}")]
+    AddFile(String),
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),

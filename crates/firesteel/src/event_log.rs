@@ -39,7 +39,7 @@ fn options(conf: &SparkConf, app_id: &ApplicationId) -> Result<Option<EventLogOp
     Ok(Some(EventLogOptions {
         directory: log_directory(&conf.get(&keys::EVENT_LOG_DIR)?).map_err(|error| refused(&error))?,
         app_id: app_id.clone(),
-        app_attempt_id: None,
+        app_attempt_id: conf.get(&keys::APP_ATTEMPT_ID)?,
         overwrite: conf.get(&keys::EVENT_LOG_OVERWRITE)?,
         buffer_size: conf.get(&keys::EVENT_LOG_BUFFER)?,
         compression,

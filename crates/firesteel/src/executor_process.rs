@@ -1,6 +1,10 @@
 //! This binary as an executor of a native application.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use firesteel_block_store::MemoryManager;
 use firesteel_closure::build_id;
@@ -13,16 +17,21 @@ use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
 use firesteel_model::{BlockManagerId, ByteCount};
 use firesteel_rpc::Secret;
-use firesteel_transfer::{ServerOptions, TransferServer};
+use firesteel_transfer::{LocalDirsSpool, TransferClient, TransferServer};
 use tracing::warn;
 
-use crate::{error::chain, logging, runner::RustTaskRunner, settings};
+use crate::{application_files, error::chain, logging, resources::CustomResources, runner::RustTaskRunner, settings};
 
 /// What a process holds beside what the pools account for: at least so much, and a tenth of the executor's memory.
 const MINIMUM_OVERHEAD: ByteCount = ByteCount::mib(384);
 
 /// Runs as the executor that standard input describes, until the driver says stop or is gone. Gives the exit code.
 pub(crate) fn run() -> i32 {
+    // The process was started through a link whose name says nothing in a list of processes.
+    if let Some(name) = env::args_os().next().as_deref().map(Path::new).and_then(Path::file_name) {
+        // Nothing but that list suffers if it cannot be had.
+        let _ = fs::write("/proc/self/comm", name.as_encoded_bytes());
+    }
     match try_run() {
         Ok(exit) => exit.code(),
         Err((exit, message)) => {
@@ -47,6 +56,9 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     let process = ExecutorProcess::new(launch).map_err(general)?;
     let launch = process.launch();
 
+    // Before anything is taken from the machine: without its resources the executor is of no use.
+    let resources =
+        CustomResources::of(&conf).and_then(|resources| resources.discover_for_executor()).map_err(general)?;
     let roots: Vec<PathBuf> = settings::local_directories(&conf).map_err(general)?;
     let (local_dirs, failed) =
         LocalDirs::create(&roots).map_err(|error| (ExecutorExitCode::LocalDirectory, general(error).1))?;
@@ -58,12 +70,14 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     let memory =
         UnifiedMemoryManager::from_options(&settings::memory(&conf, heap).map_err(general)?).map_err(general)?;
     let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
+    let shuffle_options = settings::shuffle(&conf).map_err(general)?;
+    let files_client = application_files::client_options(&conf, &shuffle_options.client).map_err(general)?;
     let shuffle = Arc::new(ExecutorShuffle::new(
         launch.application_id.clone(),
         launch.executor_id.clone(),
         Arc::clone(&local_dirs),
         secret.clone(),
-        settings::shuffle(&conf).map_err(general)?,
+        shuffle_options,
     ));
     let source = ExecutorBlockSource::new(Arc::clone(shuffle.resolver()), launch.application_id.clone());
     let port = conf.get(&keys::BLOCK_MANAGER_PORT).map_err(general)?;
@@ -74,7 +88,7 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         port,
         secret.clone(),
         Arc::clone(&source) as _,
-        ServerOptions::default(),
+        settings::server(&conf).map_err(general)?,
     )
     .map_err(general)?;
     let block_port = server.address().port();
@@ -92,15 +106,23 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         &shuffle,
     );
     source.serve_blocks(storage.blocks());
-    let environment = Environment::new(link, questions, local_dirs, shuffle, storage, options);
+    let spool = Arc::new(LocalDirsSpool::new(Arc::clone(&local_dirs)));
+    let client = TransferClient::new(&runtime, secret.clone(), spool, files_client);
+    let cache = launch.files_cache.as_deref().map(Path::new);
+    let files = application_files::of_executor(&conf, &local_dirs, client, cache).map_err(general)?;
+    // SS-15: the files of the application are in the executor's working directory.
+    env::set_current_dir(files.root_directory()).map_err(general)?;
+    application_files::set_root_directory(Some(files.root_directory()));
+    let environment = Environment::new(link, questions, local_dirs, shuffle, storage, options).with_files(files);
     let executor = Executor::new(Arc::new(environment), Arc::new(RustTaskRunner), launch.cores as usize);
     let parts = ExecutorParts {
         block_port,
         on_heap_memory: executor.environment().storage_memory(MemoryMode::OnHeap),
         off_heap_memory: executor.environment().storage_memory(MemoryMode::OffHeap),
-        resources: Vec::new(),
+        resources,
         build_id: build_id().map_err(general)?,
         heartbeat_interval: conf.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL).map_err(general)?,
+        reaper: settings::reaper(&conf).map_err(general)?,
         memory_limit: heap + MINIMUM_OVERHEAD.max(ByteCount(heap.bytes() / 10)),
         executor,
     };

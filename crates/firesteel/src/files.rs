@@ -52,7 +52,8 @@ fn configuration(error: impl std::error::Error) -> SparkError {
 }
 
 impl SparkContext {
-    /// How many partitions files are cut into at least, where nothing says otherwise: 2, or 1 with one core.
+    /// How many partitions files are cut into at least, where nothing says otherwise: 2, or 1 if
+    /// [`Self::default_parallelism`] is 1.
     pub fn default_min_partitions(&self) -> u32 {
         self.default_parallelism().min(2)
     }

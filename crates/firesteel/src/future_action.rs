@@ -1,9 +1,11 @@
 //! Actions that are not waited for: Spark's `AsyncRDDActions`.
+//!
+//! As in Spark, they bring no checkpoint about (RT-57): a marked RDD is written down after the next action that is waited for.
 
 use std::{any::type_name, panic::Location, sync::Arc};
 
 use firesteel_driver::{JobRequest, JobRequestKind};
-use firesteel_model::{JobId, LocalProperties, Partition, property};
+use firesteel_model::{JobId, LocalProperties, Partition};
 use firesteel_scheduler::Event;
 use parking_lot::{Condvar, Mutex};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +17,7 @@ use crate::{
     env::Env,
     error::SparkError,
     lineage::CallSite,
+    local_properties,
     rdd::Rdd,
     stage_lineage::current_info,
     take::TakeProgress,
@@ -49,9 +52,18 @@ impl<R: Send + 'static> FutureAction<R> {
     ) -> Self {
         let state = State { job_ids: Vec::new(), cancelled: false, completed: false, result: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), ended: Condvar::new() });
-        let jobs =
-            Jobs { context: context.clone(), properties: properties(context), call_site, shared: Arc::clone(&shared) };
+        let jobs = Jobs {
+            context: context.clone(),
+            properties: Arc::new(local_properties::of_this_thread()),
+            call_site,
+            shared: Arc::clone(&shared),
+        };
         let action = Self { context: context.clone(), shared };
+        // The new thread would not know that it works for a task.
+        if let Err(error) = SparkContext::check_on_driver(&jobs.call_site.short) {
+            action.shared.complete(Err(error));
+            return action;
+        }
         let thread = std::thread::Builder::new().name("async-action".to_owned()).spawn(move || {
             let result = work(&jobs);
             jobs.shared.complete(result);
@@ -66,7 +78,7 @@ impl<R: Send + 'static> FutureAction<R> {
     ///
     /// # Errors
     ///
-    /// Those of the action; [`SparkError::JobFailed`] if it was cancelled.
+    /// Those of the action; [`SparkError::JobFailed`] if it was cancelled; [`SparkError::ContextStopped`].
     pub fn get(self) -> Result<R, SparkError> {
         let mut state = self.shared.state.lock();
         loop {
@@ -85,7 +97,7 @@ impl<R: Send + 'static> FutureAction<R> {
             return;
         }
         if let Some(&job_id) = state.job_ids.last() {
-            self.context.driver().event(Event::JobCancelled { job_id, reason: None });
+            self.context.driver().event(cancelled(job_id));
         }
     }
 
@@ -114,16 +126,14 @@ impl<R> Shared<R> {
     }
 }
 
-/// The local properties that the engine reads, of this thread: the action's jobs belong to the same group and pool.
-fn properties(context: &SparkContext) -> LocalProperties {
-    use property::{CALL_SITE_LONG, CALL_SITE_SHORT, INTERRUPT_ON_CANCEL, JOB_DESCRIPTION, JOB_GROUP, JOB_TAGS, POOL};
-    let keys = [POOL, JOB_GROUP, JOB_DESCRIPTION, INTERRUPT_ON_CANCEL, JOB_TAGS, CALL_SITE_SHORT, CALL_SITE_LONG];
-    Arc::new(keys.into_iter().filter_map(|key| Some((key.to_owned(), context.local_property(key)?))).collect())
+fn cancelled(job_id: JobId) -> Event {
+    Event::JobCancelled { job_id, reason: Some("by FutureAction::cancel".to_owned()) }
 }
 
 /// What runs the jobs of one action.
 struct Jobs<R> {
     context: SparkContext,
+    /// Those of the thread that started the action.
     properties: LocalProperties,
     call_site: CallSite,
     shared: Arc<Shared<R>>,
@@ -143,6 +153,8 @@ impl<R> Jobs<R> {
         O: Serialize + DeserializeOwned + 'static,
         F: Fn(&E, Records<T>) -> O + Copy + Send + Sync + 'static,
     {
+        self.context.check_running(&self.call_site.short)?;
+        with.rdd.core().check_one_context()?;
         let work = records_work(with, function)?;
         let work = encode(&work).map_err(|error| SparkError::NotSerializable {
             what: self.call_site.short.clone(),
@@ -164,7 +176,7 @@ impl<R> Jobs<R> {
             let job_id = job.job_id();
             state.job_ids.push(job_id);
             if state.cancelled {
-                self.context.driver().event(Event::JobCancelled { job_id, reason: None });
+                self.context.driver().event(cancelled(job_id));
             }
             job
         };

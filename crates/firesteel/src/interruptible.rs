@@ -1,6 +1,9 @@
 //! Records that stop flowing when the task is killed.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use firesteel_executor::TaskContext;
 
@@ -8,12 +11,14 @@ use firesteel_executor::TaskContext;
 /// every source, so that everything downstream ends with it, and around what may make many records of one.
 pub(crate) struct Interruptible<I> {
     records: I,
+    /// The context's own, at hand for every record.
+    killed: Arc<AtomicBool>,
     context: Arc<TaskContext>,
 }
 
 impl<I> Interruptible<I> {
     pub(crate) fn new(records: I, context: &Arc<TaskContext>) -> Self {
-        Self { records, context: Arc::clone(context) }
+        Self { records, killed: Arc::clone(context.kill_switch().flag()), context: Arc::clone(context) }
     }
 }
 
@@ -22,7 +27,9 @@ impl<I: Iterator> Iterator for Interruptible<I> {
 
     #[inline]
     fn next(&mut self) -> Option<I::Item> {
-        self.context.end_if_killed();
+        if self.killed.load(Ordering::Relaxed) {
+            self.context.end_if_killed();
+        }
         self.records.next()
     }
 

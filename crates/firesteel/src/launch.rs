@@ -3,13 +3,15 @@
 use std::{
     env,
     error::Error,
+    fs,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
     sync::atomic::{AtomicI32, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
-use firesteel_conf::MAIN_CLASS_VARIABLE;
+use firesteel_conf::{FETCHED_VARIABLE, MAIN_CLASS_VARIABLE};
 use firesteel_executor_backend::is_executor;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -81,6 +83,7 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     };
     // Applications are not asked to stop their context: the end of main does (RT-04).
     context::stop_active("the end of the application's main");
+    remove_fetched_executable();
     // What a signal broke off is its end, not the application's failure.
     match SIGNAL.load(Ordering::Relaxed) {
         0 => ExitCode::from(code),
@@ -88,9 +91,26 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     }
 }
 
+/// Removes this program if `spark-submit` has fetched it for this one run (SS-81). Not before executors have ended: they are
+/// processes of the same file. The variable is inherited by whatever programs the application starts, so it counts only for
+/// the program that it names.
+fn remove_fetched_executable() {
+    let Some(fetched) = env::var_os(FETCHED_VARIABLE) else { return };
+    if let Ok(path) = env::current_exe()
+        && path.as_os_str() == fetched
+    {
+        // What cannot be removed is left to whoever cleans the local directories.
+        let _ = fs::remove_file(&path);
+        let _ = path.parent().map(fs::remove_dir);
+    }
+}
+
 fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
+
+/// Signals that come so soon after the first say the same.
+const ONE_WISH: Duration = Duration::from_secs(1);
 
 /// Ends the application in good order when it is told to end: executors stop, listeners write what they hold.
 fn stop_on_signals() {
@@ -99,13 +119,16 @@ fn stop_on_signals() {
     let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
         SIGNAL.store(signal, Ordering::Relaxed);
-        // A second signal is one too many: it ends the process at once.
+        let first = Instant::now();
+        // A second signal is one too many: it ends the process at once. But `timeout` and shells tell a process and then its
+        // group, which are one wish.
         thread::spawn(move || {
-            if let Some(signal) = signals.forever().next() {
+            if let Some(signal) = signals.forever().find(|_| first.elapsed() > ONE_WISH) {
                 std::process::exit(128 + signal);
             }
         });
         context::stop_active(&format!("signal {signal}"));
+        remove_fetched_executable();
         std::process::exit(128 + signal);
     });
 }

@@ -34,6 +34,8 @@ pub(crate) struct RddCore {
     pub(crate) payloads: Payloads,
     /// Does any source that this RDD reaches without a shuffle carry payloads?
     pub(crate) carries_payloads: bool,
+    /// Is something in the lineage of another context than this is? Ids then mean two things, so no job may run.
+    of_two_contexts: bool,
     state: Mutex<RddState>,
     registry: Arc<LineageRegistry>,
 }
@@ -320,6 +322,11 @@ impl RddCore {
         let mut parents = Vec::new();
         let mut shuffles = Vec::new();
         let mut dependencies = Vec::new();
+        let stranger = |rdd: &RddCore| rdd.of_two_contexts || !Arc::ptr_eq(&rdd.registry, registry);
+        let of_two_contexts = new.parents.iter().any(|parent| match parent {
+            Parent::Narrow(parent, _) => stranger(parent),
+            Parent::Shuffle(shuffle) => stranger(&shuffle.parent),
+        });
         for parent in new.parents {
             dependencies.push(parent.dependency());
             match parent {
@@ -349,6 +356,7 @@ impl RddCore {
             operation,
             payloads: new.payloads,
             carries_payloads,
+            of_two_contexts,
             state: Mutex::new(RddState {
                 storage_level: StorageLevel::NONE,
                 was_persisted: false,
@@ -365,6 +373,11 @@ impl RddCore {
 
     pub(crate) fn id(&self) -> RddId {
         self.info.id
+    }
+
+    /// Refuses an RDD of which some part belongs to a context that was stopped before its own was made.
+    pub(crate) fn check_one_context(&self) -> Result<(), SparkError> {
+        if self.of_two_contexts { Err(SparkError::OfTwoContexts { rdd_id: self.id() }) } else { Ok(()) }
     }
 
     pub(crate) fn registry(&self) -> &Arc<LineageRegistry> {

@@ -72,6 +72,22 @@ numbers! {
 #[error("the sum does not fit into 64 bits: map the numbers to f64 before they are added up")]
 struct SumOverflow;
 
+/// The bounds of so many buckets of equal width, from the least to the greatest number, which are finite and differ.
+fn equal_buckets(min: f64, max: f64, buckets: u32) -> Vec<f64> {
+    let count = f64::from(buckets);
+    let bound = |bucket: u32| {
+        let bucket = f64::from(bucket);
+        // Spark's formula, and where that overflows the mean of both ends, by weight. It is one of them for all bounds, so
+        // that rounding does not change their order.
+        if ((max - min) * count).is_finite() {
+            min + (max - min) * bucket / count
+        } else {
+            min * (1.0 - bucket / count) + max * (bucket / count)
+        }
+    };
+    (0..buckets).map(bound).chain([max]).collect()
+}
+
 impl<T: Number> Rdd<T> {
     /// The sum of all records; 0 if there are none. An action. Whole numbers are added up exactly, in 64 bits.
     ///
@@ -211,12 +227,7 @@ impl<T: Number> Rdd<T> {
                     .to_owned(),
             ));
         }
-        let mut bounds: Vec<f64> =
-            (0..buckets).map(|bucket| min + (max - min) * f64::from(bucket) / f64::from(buckets)).collect();
-        bounds.push(max);
-        if min == max {
-            bounds = vec![min, max];
-        }
+        let bounds = if min == max { vec![min, max] } else { equal_buckets(min, max, buckets) };
         let counts = self.histogram_within(&bounds)?;
         Ok((bounds, counts))
     }

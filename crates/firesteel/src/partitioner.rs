@@ -1,6 +1,11 @@
 //! Which partition a key belongs to.
 
-use std::{any::type_name, hash::BuildHasher, marker::PhantomData, sync::Arc};
+use std::{
+    any::{TypeId, type_name},
+    hash::BuildHasher,
+    marker::PhantomData,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use firesteel_closure::{Construct, ConstructError, Constructed, Parts, Slot, construct, slot_of};
@@ -142,7 +147,8 @@ impl<K, P: Partitioner<K>> Partitioning<K> for &P {
 #[derive(Clone, Debug)]
 pub(crate) struct PartitionerId {
     pub(crate) partitions: u32,
-    pub(crate) kind: &'static str,
+    /// Two types may have one name, so it is not the name.
+    kind: TypeId,
     encoded: Bytes,
     slot: Slot,
 }
@@ -167,8 +173,8 @@ impl PartitionerId {
     }
 }
 
-fn kind_of<K: 'static, P: 'static>() -> &'static str {
-    type_name::<(P, PhantomData<K>)>()
+fn kind_of<K: 'static, P: 'static>() -> TypeId {
+    TypeId::of::<(P, PhantomData<K>)>()
 }
 
 /// The way from a key to its partition.
@@ -352,5 +358,28 @@ mod tests {
         assert_eq!(hash(3), hash(3));
         assert_ne!(hash(3), hash(4));
         assert_ne!(hash(3), PartitionerId::of::<u64, _>(&HashPartitioner::new(3)));
+    }
+
+    #[test]
+    fn partitioners_whose_types_share_a_name_are_two() {
+        macro_rules! shifted_by {
+            ($shift:literal) => {{
+                #[derive(Clone, Serialize, Deserialize)]
+                struct Shifted;
+                impl Partitioner<u32> for Shifted {
+                    fn partitions(&self) -> u32 {
+                        4
+                    }
+                    fn partition(&self, key: &u32) -> u32 {
+                        (key + $shift) % 4
+                    }
+                }
+                (type_name::<Shifted>(), PartitionerId::of::<u32, _>(&Shifted))
+            }};
+        }
+        let (first_name, first) = shifted_by!(0);
+        let (second_name, second) = shifted_by!(1);
+        assert_eq!(first_name, second_name, "else the test shows nothing");
+        assert_ne!(first, second);
     }
 }

@@ -2,27 +2,28 @@
 
 use std::{
     env,
+    ffi::OsString,
     hash::{DefaultHasher, Hash, Hasher},
     num::NonZeroU32,
-    path::PathBuf,
+    path::{self, PathBuf},
     time::Duration,
 };
 
 use firesteel_block_store::{BlockManagerOptions, BroadcastOptions, CompressionCodec as BlockCodec};
-use firesteel_conf::{CompressionCodec, ConfError, MasterUrl, SchedulingMode as ConfMode, SparkConf, keys};
+use firesteel_conf::{CompressionCodec, ConfError, MasterUrl, SchedulingMode as ConfMode, SparkConf, Timeout, keys};
 use firesteel_driver::DriverOptions;
-use firesteel_executor::{EnvironmentOptions, ShuffleOptions, StorageOptions};
+use firesteel_executor::{EnvironmentOptions, ReaperOptions, ShuffleOptions, StorageOptions};
 use firesteel_memory::MemoryOptions;
 use firesteel_model::{ByteCount, ExecutorId};
 use firesteel_rpc::Options;
 use firesteel_scheduler::{
-    BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LocalityOptions,
-    MinRegisteredOptions, PoolOptions, ReducerLocalityOptions, SchedulerOptions, SchedulingMode, SpeculationOptions,
-    StageOptions, TaskRequirements,
+    BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LaunchAheadOptions,
+    LocalityOptions, MinRegisteredOptions, PoolOptions, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
+    SpeculationOptions, StageOptions, TaskRequirements,
 };
-
 use firesteel_shuffle::{Codec, Compression, FetchLimits, WriterOptions};
-use firesteel_transfer::ClientOptions;
+use firesteel_transfer::{ClientOptions, ServerOptions};
+use tracing::warn;
 
 use crate::error::SparkError;
 
@@ -51,39 +52,29 @@ fn unless_zero(size: ByteCount) -> Option<ByteCount> {
     (size != ByteCount::ZERO).then_some(size)
 }
 
-/// Refuses files that nothing would place where the application looks for them (SS-15, SS-17, SS-80).
-pub(crate) fn refuse_shipped_files(conf: &SparkConf) -> Result<(), SparkError> {
-    for key in [&keys::FILES, &keys::ARCHIVES] {
-        if !conf.get(key)?.is_empty() {
-            return Err(SparkError::Configuration(format!(
-                "{} is set, but shipping files to executors is not built in yet; put them on every machine and open them by \
-                 their paths",
-                key.name()
-            )));
-        }
+/// `spark.task.cpus` (SC-07).
+pub(crate) fn task_cpus(conf: &SparkConf) -> Result<NonZeroU32, SparkError> {
+    Ok(positive(conf.get(&keys::TASK_CPUS)?))
+}
+
+/// Refuses to write in clear what is to be encrypted (SE-06).
+pub(crate) fn refuse_local_encryption(conf: &SparkConf) -> Result<(), SparkError> {
+    if conf.get(&keys::IO_ENCRYPTION_ENABLED)? {
+        return Err(SparkError::Configuration(format!(
+            "{} is set, but encryption of local files is not built in yet; unset it if shuffle files, spilled data and \
+             blocks on disk may be in clear, in directories that only their owner can read, or use an encrypted file system",
+            keys::IO_ENCRYPTION_ENABLED.name()
+        )));
     }
     Ok(())
 }
 
-/// Refuses what is declared and not built in (SC-07): a task that asks for a GPU must not run without one.
-pub(crate) fn refuse_custom_resources(conf: &SparkConf) -> Result<(), SparkError> {
-    let families = [&keys::TASK_RESOURCE, &keys::EXECUTOR_RESOURCE, &keys::DRIVER_RESOURCE];
-    let mut set = families
-        .into_iter()
-        .flat_map(|family| conf.get_prefix(family).map(move |(rest, _)| format!("{}{rest}", family.prefix)));
-    match set.next() {
-        Some(key) => Err(SparkError::Configuration(format!(
-            "{key} is set, but custom resources are not built in yet; unset it to run without them"
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// The scheduler's options. `expected_cores` is what was asked of a cluster manager.
+/// The scheduler's options. `task` is what a task takes, `expected_cores` what was asked of a cluster manager.
 pub(crate) fn scheduler(
     conf: &SparkConf,
     pools: Vec<PoolOptions>,
     master: &MasterUrl,
+    task: TaskRequirements,
     expected_cores: Option<u32>,
 ) -> Result<SchedulerOptions, SparkError> {
     let local_failures = match master {
@@ -103,7 +94,7 @@ pub(crate) fn scheduler(
             Some(failures) => failures,
             None => conf.get(&keys::TASK_MAX_FAILURES)?,
         }),
-        task: TaskRequirements { cpus: positive(conf.get(&keys::TASK_CPUS)?), resources: Vec::new() },
+        task,
         locality: LocalityOptions {
             wait_process: conf.get(&keys::LOCALITY_WAIT_PROCESS)?,
             wait_node: conf.get(&keys::LOCALITY_WAIT_NODE)?,
@@ -111,7 +102,7 @@ pub(crate) fn scheduler(
             legacy_reset_on_task_launch: conf.get(&keys::LOCALITY_WAIT_LEGACY_RESET)?,
         },
         speculation: speculation(conf)?,
-        exclusion: exclusion(conf)?,
+        exclusion: exclusion(conf, local_failures.is_some())?,
         barrier: BarrierOptions {
             slots_check_interval: conf.get(&keys::BARRIER_MAX_CONCURRENT_TASKS_CHECK_INTERVAL)?,
             slots_check_max_failures: conf.get(&keys::BARRIER_MAX_CONCURRENT_TASKS_CHECK_MAX_FAILURES)?,
@@ -149,10 +140,25 @@ pub(crate) fn scheduler(
         external_shuffle_service: false,
         dynamic_allocation: false,
         decommission_kill_interval: None,
+        launch_ahead: launch_ahead(conf)?,
         cancelled_job_groups_tracked: CANCELLED_JOB_GROUPS_TRACKED,
     };
     options.validate().map_err(|error| SparkError::Configuration(error.to_string()))?;
     Ok(options)
+}
+
+/// Of no more than a stage's last tasks may have to wait in the worst case; a slot is never idle for as long as a message takes.
+const LAUNCH_AHEAD_QUEUE_TIME: Duration = Duration::from_millis(2);
+/// Beside a task of this length the round trip to the driver is nothing.
+const LAUNCH_AHEAD_LONGEST_TASK: Duration = Duration::from_millis(5);
+
+fn launch_ahead(conf: &SparkConf) -> Result<Option<LaunchAheadOptions>, SparkError> {
+    let most_per_slot = conf.get(&keys::LAUNCH_AHEAD_MAX_TASKS_PER_SLOT)?;
+    Ok((most_per_slot > 0).then_some(LaunchAheadOptions {
+        most_per_slot,
+        queue_time: LAUNCH_AHEAD_QUEUE_TIME,
+        longest_task: LAUNCH_AHEAD_LONGEST_TASK,
+    }))
 }
 
 fn speculation(conf: &SparkConf) -> Result<Option<SpeculationOptions>, SparkError> {
@@ -177,8 +183,13 @@ fn speculation(conf: &SparkConf) -> Result<Option<SpeculationOptions>, SparkErro
     }))
 }
 
-fn exclusion(conf: &SparkConf) -> Result<Option<ExclusionOptions>, SparkError> {
+fn exclusion(conf: &SparkConf, local: bool) -> Result<Option<ExclusionOptions>, SparkError> {
     if !conf.get(&keys::EXCLUDE_ON_FAILURE_ENABLED)? {
+        return Ok(None);
+    }
+    if local {
+        // It would keep every retry from the only executor.
+        warn!("{} does nothing in local mode, which has one executor", keys::EXCLUDE_ON_FAILURE_ENABLED.name());
         return Ok(None);
     }
     let number = |key| conf.get(key).map(positive);
@@ -212,6 +223,23 @@ pub(crate) fn environment(conf: &SparkConf, local: bool) -> Result<EnvironmentOp
     })
 }
 
+/// How killed tasks are watched, if they are (RT-38).
+pub(crate) fn reaper(conf: &SparkConf) -> Result<Option<ReaperOptions>, SparkError> {
+    if !conf.get(&keys::TASK_REAPER_ENABLED)? {
+        return Ok(None);
+    }
+    let kill_timeout = match conf.get(&keys::TASK_REAPER_KILL_TIMEOUT)? {
+        // As in Spark, 0 is no time-out either.
+        Timeout::After(time) if !time.is_zero() => Some(time),
+        Timeout::After(_) | Timeout::Never => None,
+    };
+    Ok(Some(ReaperOptions {
+        polling_interval: conf.get(&keys::TASK_REAPER_POLLING_INTERVAL)?,
+        kill_timeout,
+        thread_dump: conf.get(&keys::TASK_REAPER_THREAD_DUMP)?,
+    }))
+}
+
 /// Of the control plane's connections.
 pub(crate) fn rpc(conf: &SparkConf) -> Result<Options, SparkError> {
     let idle_time_out = conf.get(&keys::NETWORK_TIMEOUT)?;
@@ -223,6 +251,34 @@ pub(crate) fn rpc(conf: &SparkConf) -> Result<Options, SparkError> {
         keep_alive_interval: defaults.keep_alive_interval.min(idle_time_out / 4),
         ..defaults
     })
+}
+
+/// Where the local directories of other executors of the application can be on this host, by the environment that `variable`
+/// looks up; nowhere if their files are not to be read in place.
+fn host_local_roots(
+    conf: &SparkConf,
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<Vec<PathBuf>, SparkError> {
+    if !conf.get(&keys::SHUFFLE_READ_HOST_LOCAL_DISK)? {
+        return Ok(Vec::new());
+    }
+    let roots = conf.local_dirs(variable)?;
+    // A worker makes directories for each executor alone, side by side.
+    let own: Vec<PathBuf> = variable("SPARK_EXECUTOR_DIRS").iter().flat_map(env::split_paths).collect();
+    let parents = roots.iter().filter(|root| own.contains(root)).filter_map(|root| root.parent());
+    // What is beside a directory right below the root of the file system belongs to anybody.
+    let parents: Vec<PathBuf> = parents.filter(|parent| parent.parent().is_some()).map(PathBuf::from).collect();
+    Ok(roots.into_iter().chain(parents).collect())
+}
+
+/// Is every byte between block managers to be encrypted (SE-03)? Both of Spark's keys ask for it.
+fn encrypt(conf: &SparkConf) -> Result<bool, SparkError> {
+    Ok(conf.get(&keys::NETWORK_CRYPTO_ENABLED)? || conf.get(&keys::AUTHENTICATE_ENABLE_SASL_ENCRYPTION)?)
+}
+
+/// How blocks are served.
+pub(crate) fn server(conf: &SparkConf) -> Result<ServerOptions, SparkError> {
+    Ok(ServerOptions { encrypt: encrypt(conf)?, ..ServerOptions::default() })
 }
 
 /// How shuffles are written and read.
@@ -240,13 +296,14 @@ pub(crate) fn shuffle(conf: &SparkConf) -> Result<ShuffleOptions, SparkError> {
         },
         client: ClientOptions {
             key_id: String::new(),
-            encrypt: false,
+            encrypt: encrypt(conf)?,
             connections_per_peer: conf.get(&keys::SHUFFLE_IO_NUM_CONNECTIONS_PER_PEER)? as usize,
             connection_time_out: conf.get(&keys::SHUFFLE_IO_CONNECTION_TIMEOUT)?,
             max_retries: conf.get(&keys::SHUFFLE_IO_MAX_RETRIES)?,
             retry_wait: conf.get(&keys::SHUFFLE_IO_RETRY_WAIT)?,
             max_size_in_memory: conf.get(&keys::MAX_REMOTE_BLOCK_SIZE_FETCH_TO_MEM)?,
         },
+        host_local_roots: host_local_roots(conf, |name| env::var_os(name))?,
     })
 }
 
@@ -304,7 +361,69 @@ pub(crate) fn memory(conf: &SparkConf, heap: ByteCount) -> Result<MemoryOptions,
     })
 }
 
-/// The roots of scratch directories (RT-17).
+/// The roots of scratch directories (RT-17), absolute: an executor process has another working directory than its driver.
 pub(crate) fn local_directories(conf: &SparkConf) -> Result<Vec<PathBuf>, SparkError> {
-    Ok(conf.local_dirs(|name| env::var_os(name))?)
+    let roots = conf.local_dirs(|name| env::var_os(name))?.into_iter();
+    // What cannot be made absolute fails when it is made, with its name.
+    Ok(roots.map(|root| path::absolute(&root).unwrap_or(root)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(settings: &[(&str, &str)]) -> SparkConf {
+        settings.iter().copied().collect()
+    }
+
+    #[test]
+    fn either_key_has_both_sides_of_the_data_plane_encrypt() {
+        let cases = [
+            (vec![], false),
+            (vec![("spark.network.crypto.enabled", "true")], true),
+            (vec![("spark.authenticate.enableSaslEncryption", "true")], true),
+        ];
+        for (settings, encrypt) in cases {
+            let conf = conf(&settings);
+            assert_eq!(shuffle(&conf).unwrap().client.encrypt, encrypt, "{settings:?}");
+            assert_eq!(server(&conf).unwrap().encrypt, encrypt, "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn local_files_in_clear_are_refused_where_encryption_is_wanted() {
+        let error = refuse_local_encryption(&conf(&[("spark.io.encryption.enabled", "true")])).unwrap_err();
+        assert!(error.to_string().contains("spark.io.encryption.enabled"), "{error}");
+        assert!(refuse_local_encryption(&conf(&[("spark.io.encryption.enabled", "false")])).is_ok());
+    }
+
+    #[test]
+    fn killed_tasks_are_watched_if_that_is_wanted_and_for_ever_unless_a_time_is_given() {
+        assert_eq!(reaper(&conf(&[("spark.task.reaper.killTimeout", "1s")])).unwrap(), None);
+        let timeout = |time: &str| {
+            let conf = conf(&[("spark.task.reaper.enabled", "true"), ("spark.task.reaper.killTimeout", time)]);
+            reaper(&conf).unwrap().unwrap().kill_timeout
+        };
+        assert_eq!(timeout("-1"), None);
+        assert_eq!(timeout("0"), None);
+        assert_eq!(timeout("2min"), Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn files_of_others_are_looked_for_where_executors_of_the_application_can_be() {
+        let roots = |variables: &[(&str, &str)], setting: &str| {
+            let conf = conf(&[("spark.local.dir", "/scratch/one,/two"), ("spark.shuffle.readHostLocalDisk", setting)]);
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            let roots = host_local_roots(&conf, variable).unwrap();
+            roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(roots(&[], "true"), ["/scratch/one", "/two"]);
+        assert_eq!(roots(&[], "false"), [] as [&str; 0]);
+        let worker = ("SPARK_EXECUTOR_DIRS", "/workers/app-1/executor-0:/executor-0");
+        assert_eq!(roots(&[worker], "true"), ["/workers/app-1/executor-0", "/executor-0", "/workers/app-1"]);
+        // In a YARN container its own directories count, and they are the application's.
+        let container = [("CONTAINER_ID", "c"), ("LOCAL_DIRS", "/yarn/app-1"), worker];
+        assert_eq!(roots(&container, "true"), ["/yarn/app-1"]);
+    }
 }

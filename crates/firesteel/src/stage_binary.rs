@@ -5,6 +5,7 @@ use std::{any::type_name, sync::Arc};
 use bytes::Bytes;
 
 use firesteel_closure::{ConstructError, Constructed, Parts, Slot, construct};
+use firesteel_external_collections::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -48,7 +49,7 @@ pub(crate) enum DecodeStageError {
 }
 
 impl StageBinary {
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         encode(self)
     }
 

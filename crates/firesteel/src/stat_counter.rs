@@ -38,8 +38,8 @@ impl StatCounter {
         self.count += 1;
         self.mean += distance / self.count as f64;
         self.squares += distance * (number - self.mean);
-        self.max = self.max.max(number);
-        self.min = self.min.min(number);
+        self.max = greater(self.max, number);
+        self.min = lesser(self.min, number);
     }
 
     /// Adds the numbers of another.
@@ -64,8 +64,8 @@ impl StatCounter {
         }
         self.squares += other.squares + distance * distance * count * others / total;
         self.count += other.count;
-        self.max = self.max.max(other.max);
-        self.min = self.min.min(other.min);
+        self.max = greater(self.max, other.max);
+        self.min = lesser(self.min, other.min);
     }
 
     /// How many numbers.
@@ -83,12 +83,12 @@ impl StatCounter {
         self.mean * self.count as f64
     }
 
-    /// The greatest; negative infinity if there are none.
+    /// The greatest; negative infinity if there are none. Not a number if one of them is not, as in Spark.
     pub fn max(&self) -> f64 {
         self.max
     }
 
-    /// The least; infinity if there are none.
+    /// The least; infinity if there are none. Not a number if one of them is not, as in Spark.
     pub fn min(&self) -> f64 {
         self.min
     }
@@ -112,6 +112,22 @@ impl StatCounter {
     pub fn sample_stdev(&self) -> f64 {
         self.sample_variance().sqrt()
     }
+}
+
+/// Spark's `math.max`: `f64::max` would pass over what is not a number, and may give either zero.
+fn greater(left: f64, right: f64) -> f64 {
+    if left.is_nan() || right.is_nan() {
+        f64::NAN
+    } else if left == right {
+        if left.is_sign_negative() { right } else { left }
+    } else {
+        left.max(right)
+    }
+}
+
+/// Spark's `math.min`.
+fn lesser(left: f64, right: f64) -> f64 {
+    -greater(-left, -right)
 }
 
 impl FromIterator<f64> for StatCounter {
@@ -145,6 +161,33 @@ mod tests {
             prop_assert!((merged.variance() - variance).abs() < 1e-3);
             prop_assert_eq!(merged.max(), all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
             prop_assert_eq!(merged.min(), all.iter().copied().fold(f64::INFINITY, f64::min));
+        }
+    }
+
+    #[test]
+    fn extremes_are_those_of_math_max_and_min() {
+        let stats = |numbers: &[f64]| numbers.iter().copied().collect::<StatCounter>();
+        // (numbers, least, greatest), compared by their bits: the zeros differ.
+        let cases: &[(&[f64], f64, f64)] = &[
+            (&[1.0, f64::NAN, 3.0], f64::NAN, f64::NAN),
+            (&[f64::NAN, 1.0], f64::NAN, f64::NAN),
+            (&[1.0, f64::NAN], f64::NAN, f64::NAN),
+            (&[-0.0, 0.0], -0.0, 0.0),
+            (&[0.0, -0.0], -0.0, 0.0),
+            (&[f64::NEG_INFINITY, f64::INFINITY], f64::NEG_INFINITY, f64::INFINITY),
+            (&[2.0, 5.0, -1.0], -1.0, 5.0),
+        ];
+        let bits = |number: f64| if number.is_nan() { f64::NAN.to_bits() } else { number.to_bits() };
+        for (numbers, least, greatest) in cases {
+            let at_once = stats(numbers);
+            for split in 0..=numbers.len() {
+                let mut merged = stats(&numbers[..split]);
+                merged.merge(&stats(&numbers[split..]));
+                for found in [at_once, merged] {
+                    assert_eq!(bits(found.min()), bits(*least), "least of {numbers:?}, split at {split}");
+                    assert_eq!(bits(found.max()), bits(*greatest), "greatest of {numbers:?}, split at {split}");
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use firesteel::{Broadcast, BroadcastError, Rdd, SparkContext, SparkError};
 use harness::{wait_until, with_context};
@@ -121,6 +121,45 @@ fn a_destroyed_value_says_where_it_was_destroyed() {
             matches!(error, SparkError::NotSerializable { .. }) && error.to_string().contains(&expected),
             "{error}"
         );
+    });
+}
+
+/// A value that shows whether it is still about.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Watched {
+    number: i64,
+    #[serde(skip)]
+    _alive: Option<Arc<()>>,
+}
+
+#[test]
+fn destroying_frees_the_drivers_value_though_handles_are_left() {
+    with_context(&[], |sc, _| {
+        let alive = Arc::new(());
+        let broadcast = sc.broadcast(Watched { number: 5, _alive: Some(Arc::clone(&alive)) }).unwrap();
+        let other = broadcast.clone();
+        let numbers = sc.range(0, 3, 1, 2).with(broadcast.clone()).map(|five, number| number * five.value().number);
+        assert_eq!(Arc::strong_count(&alive), 2);
+        broadcast.destroy();
+        assert_eq!(Arc::strong_count(&alive), 1);
+        assert!(matches!(other.try_value(), Err(BroadcastError::Destroyed { .. })));
+        assert!(numbers.count().is_err());
+    });
+}
+
+#[test]
+fn a_handle_that_was_read_keeps_a_destroyed_value_and_does_not_give_it() {
+    with_context(&[], |sc, _| {
+        let alive = Arc::new(());
+        let broadcast = sc.broadcast(Watched { number: 5, _alive: Some(Arc::clone(&alive)) }).unwrap();
+        let reader = broadcast.clone();
+        let value = reader.value();
+        broadcast.destroy();
+        // A reference is about, and stays right.
+        assert_eq!((value.number, Arc::strong_count(&alive)), (5, 2));
+        assert!(matches!(reader.try_value(), Err(BroadcastError::Destroyed { .. })));
+        drop(reader);
+        assert_eq!(Arc::strong_count(&alive), 1);
     });
 }
 

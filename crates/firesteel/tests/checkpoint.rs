@@ -78,6 +78,23 @@ fn an_ancestor_is_checkpointed_by_its_descendants_action() {
     });
 }
 
+/// Spark's asynchronous actions submit jobs without looking at marks afterwards.
+#[test]
+fn an_action_in_the_background_brings_no_checkpoint_about() {
+    with_context(&[], |sc, directory| {
+        sc.set_checkpoint_dir(&checkpoints(directory)).unwrap();
+        let numbers = sc.range(0, 10, 1, 2).map(|number| number + 1);
+        numbers.checkpoint().unwrap();
+        assert_eq!(numbers.count_async().get().unwrap(), 10);
+        assert_eq!(numbers.collect_async().get().unwrap().len(), 10);
+        assert_eq!(numbers.take_async(3).unwrap().get().unwrap(), [1, 2, 3]);
+        numbers.foreach_async(|_| ()).get().unwrap();
+        assert!(!numbers.is_checkpointed());
+        assert_eq!(numbers.count().unwrap(), 10);
+        assert!(numbers.is_checkpointed());
+    });
+}
+
 #[test]
 fn a_lineage_of_checkpoints_stays_short() {
     with_context(&[], |sc, directory| {
@@ -104,6 +121,9 @@ fn without_a_directory_there_is_no_checkpoint() {
         fs::write(&taken, "").unwrap();
         let error = sc.set_checkpoint_dir(taken.to_str().unwrap()).unwrap_err();
         assert!(matches!(&error, SparkError::Io(message) if message.contains("taken")), "{error}");
+        let error = sc.set_checkpoint_dir("/proc/firesteel").unwrap_err().to_string();
+        assert!(error.contains("could not make directory") && error.contains("/proc/firesteel/"), "{error}");
+        assert!(!error.contains("does not exist"), "{error}");
     });
 }
 

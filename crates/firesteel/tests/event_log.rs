@@ -21,7 +21,7 @@ fn run(_arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     for id in [&local, &cluster] {
         assert!(logs.join(id).is_file(), "the log of {id} has its final name");
     }
-    let Some(spark) = Spark::find() else { return Ok(()) };
+    let spark = Spark::find();
     let server = spark.history_server(logs)?;
     check(&server, &local, &["driver"])?;
     check(&server, &cluster, &["driver", "0", "1"])?;
@@ -43,6 +43,9 @@ fn application(logs: &Path, master: &str) -> Result<String, Box<dyn Error>> {
     conf.set("spark.executor.memory", "512m").set("spark.ui.showConsoleProgress", "false");
     conf.set("spark.eventLog.enabled", "true").set("spark.eventLog.dir", logs.to_str().ok_or("the path is text")?);
     conf.set("spark.my.password", "hush");
+    // The jobs would be over before the second executor is there.
+    conf.set("spark.scheduler.minRegisteredResourcesRatio", "1.0");
+    conf.set("spark.scheduler.maxRegisteredResourcesWaitingTime", "2min");
     let sc = SparkContext::new(&conf)?;
     let id = sc.application_id().as_str().to_owned();
     sc.set_job_group("sums", "sums by key", false);

@@ -121,3 +121,81 @@ fn tasks_that_meet_at_different_barriers_fail() {
         assert!(error.contains("barrier"), "{error}");
     });
 }
+
+#[test]
+fn jobs_in_the_background_have_every_property_of_the_thread_that_started_them() {
+    with_context(&[], |sc, _| {
+        let (started, jobs) = mpsc::channel();
+        let listener = move |event: &ListenerEvent| {
+            if let ListenerEvent::JobStart { properties, .. } = event {
+                // The test may have gone on; the listener stays.
+                let _ =
+                    started.send((properties.get("my.own").cloned(), properties.get("spark.job.description").cloned()));
+            }
+        };
+        sc.add_spark_listener(listener).unwrap();
+        sc.set_local_property("my.own", Some("value"));
+        sc.set_job_description("in the background");
+        sc.range(0, 3, 1, 1).foreach_async(|_| ()).get().unwrap();
+        let [own, description] = ["value", "in the background"].map(|text| Some(text.to_owned()));
+        assert_eq!(jobs.recv().unwrap(), (own, description));
+        sc.set_local_property("my.own", None);
+        sc.set_local_property("spark.job.description", None);
+    });
+}
+
+#[test]
+fn an_rdd_of_a_stopped_context_is_refused_wherever_it_is_combined() {
+    let mut kept = None;
+    with_context(&[], |sc, _| kept = Some(sc.parallelize(vec![(1, 1), (2, 2)], 2)));
+    let old = kept.unwrap();
+    with_context(&[], |sc, _| {
+        let new = sc.parallelize(vec![(1, 10), (3, 30)], 2);
+        let refused = |outcome: Result<usize, SparkError>| match outcome {
+            Err(error @ SparkError::OfTwoContexts { .. }) => assert!(error.to_string().contains("stopped"), "{error}"),
+            other => panic!("{other:?}"),
+        };
+        refused(sc.union(&[new.clone(), old.clone()]).collect().map(|rows| rows.len()));
+        refused(new.join(&old).collect().map(|rows| rows.len()));
+        refused(new.union(&old).reduce_by_key(|left, right| left + right).collect().map(|rows| rows.len()));
+        refused(new.cartesian(&old).map(|pair| pair).count().map(|count| count as usize));
+        assert_eq!(new.count().unwrap(), 2, "what is the context's own goes on");
+    });
+}
+
+#[test]
+fn every_action_says_that_the_context_was_stopped() {
+    let mut kept = None;
+    with_context(&[], |sc, _| {
+        sc.stop();
+        kept = Some(sc.range(0, 10, 1, 2));
+    });
+    let numbers = kept.unwrap();
+    let outcomes = [
+        numbers.count().map(drop),
+        numbers.count_async().get().map(drop),
+        numbers.collect_async().get().map(drop),
+        numbers.foreach_async(|_| ()).get(),
+        numbers.take_async(1).unwrap().get().map(drop),
+        numbers.count_approx(std::time::Duration::from_secs(600), 0.9).map(drop),
+    ];
+    for outcome in outcomes {
+        match outcome {
+            Err(SparkError::ContextStopped { stopped_at, .. }) => assert!(stopped_at.contains("job_control.rs")),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_default_parallelism_is_the_key_or_the_cores() {
+    with_context(&[], |sc, _| assert_eq!((sc.default_parallelism(), sc.default_min_partitions()), (2, 2)));
+    with_context(&[("spark.default.parallelism", "7")], |sc, _| {
+        assert_eq!((sc.default_parallelism(), sc.default_min_partitions()), (7, 2));
+        assert_eq!(sc.parallelize(vec![(1, 1)], 3).reduce_by_key(|left, right| left + right).num_partitions(), 7);
+    });
+    with_context(&[("spark.default.parallelism", "1")], |sc, _| assert_eq!(sc.default_min_partitions(), 1));
+    with_context(&[("spark.master", "local[2]"), ("spark.excludeOnFailure.enabled", "true")], |sc, _| {
+        assert_eq!(sc.range(0, 10, 1, 2).count().unwrap(), 10, "exclusion does nothing in local mode");
+    });
+}

@@ -47,6 +47,8 @@ impl LocalBackend {
             block_manager_id: BlockManagerId { executor_id, host: host.to_owned(), port: 0 },
             on_heap_memory: executor.environment().storage_memory(MemoryMode::OnHeap),
             off_heap_memory: executor.environment().storage_memory(MemoryMode::OffHeap),
+            // There is no other executor that could read them.
+            local_directories: Vec::new(),
         });
         Arc::new(Self { driver: driver.clone(), executor })
     }

@@ -1,11 +1,12 @@
 //! `local-cluster[n,c,m]`: executors that are processes of their own on this machine (SS-44).
 //!
 //! A small cluster manager for trying out what only processes show: n workers of c cores and m MiB, each of which runs as
-//! many executors as fit. An executor that ends is replaced until ten in a row have ended without registering, as Spark's
-//! standalone master has it. One thread watches each place for an executor.
+//! many executors as fit. An executor that ends is replaced until ten in a row have ended without registering and none
+//! runs, as Spark's standalone master has it. One thread watches each place for an executor.
 
 use std::{
     collections::BTreeMap,
+    env,
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -65,8 +66,6 @@ pub struct LocalClusterOptions {
     pub layout: LocalClusterLayout,
     /// The application.
     pub application_id: ApplicationId,
-    /// The binary to run: this one.
-    pub executable: PathBuf,
     /// The name that executors are reached by.
     pub host: String,
     /// The application's configuration.
@@ -113,8 +112,15 @@ struct Place {
     not_replaced: bool,
 }
 
+/// What this process runs, even if the file that it was started from has been replaced or removed since: an executor of another
+/// binary would be refused.
+const THIS_BINARY: &str = "/proc/self/exe";
 /// Spark's `spark.deploy.maxExecutorRetries`.
 const MAX_FAILURES_IN_A_ROW: u32 = 10;
+/// How long an executor that did not register is waited after before the next is started; twice as long after each further one.
+const FIRST_RETRY_WAIT: Duration = Duration::from_millis(5);
+/// The longest such wait.
+const LONGEST_RETRY_WAIT: Duration = Duration::from_secs(5);
 /// How long executors get to end by themselves when the application stops.
 const STOP_TIME_OUT: Duration = Duration::from_secs(5);
 /// How much of an executor's stderr goes into the reason of its loss.
@@ -160,6 +166,7 @@ impl ClusterManager for LocalClusterManager {
         let watchers = {
             let mut state = self.shared.state.lock();
             state.stopped = true;
+            self.shared.changed.notify_all();
             while !state.executors.is_empty() {
                 if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
                     for (executor_id, place) in &state.executors {
@@ -238,15 +245,32 @@ fn after_exit(
         return false;
     }
     state.failures_in_a_row = if registered { 0 } else { state.failures_in_a_row + 1 };
-    if state.failures_in_a_row < MAX_FAILURES_IN_A_ROW {
-        return true;
-    }
-    state.gave_up = true;
+    let (failures, others): (u32, Vec<ExecutorId>) =
+        (state.failures_in_a_row, state.executors.keys().cloned().collect());
     drop(state);
+    if failures < MAX_FAILURES_IN_A_ROW {
+        return wait_to_start_again(shared, failures);
+    }
+    // As long as one works, the application can end well (RT-11).
+    if others.iter().any(|other| events.has_registered(other)) {
+        warn!("{failures} executors in a row ended before they had registered; the last one {reason}");
+        return wait_to_start_again(shared, failures);
+    }
+    shared.state.lock().gave_up = true;
     events.give_up(&format!(
-        "{MAX_FAILURES_IN_A_ROW} executors in a row ended before they had registered with the driver; the last one {reason}"
+        "{failures} executors in a row ended before they had registered with the driver, and no other runs; the last one {reason}"
     ));
     false
+}
+
+/// Waits the longer the more have failed; false if none is to be started any more.
+fn wait_to_start_again(shared: &Shared, failures: u32) -> bool {
+    let mut state = shared.state.lock();
+    if failures > 0 {
+        let deadline = Instant::now() + FIRST_RETRY_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_RETRY_WAIT);
+        while !(state.stopped || state.gave_up || shared.changed.wait_until(&mut state, deadline).timed_out()) {}
+    }
+    !(state.stopped || state.gave_up)
 }
 
 fn start_process(
@@ -266,9 +290,12 @@ fn start_process(
         cores: options.layout.cores_per_executor,
         secret: request.secret.expose().to_owned(),
         conf: options.conf.clone(),
+        // On this machine all executors share the driver's scratch space.
+        files_cache: options.scratch.join("fetch-cache").to_str().map(str::to_owned),
     };
     let launch = postcard::to_stdvec(&launch).map_err(io::Error::other)?;
-    let child = Command::new(&options.executable)
+    let child = Command::new(THIS_BINARY)
+        .arg0(env::current_exe().unwrap_or_else(|_| THIS_BINARY.into()))
         // For people who look at the process list; the process reads its standard input, not these.
         .args(["executor", "--app-id", options.application_id.as_str(), "--executor-id", executor_id.as_str()])
         .envs(options.environment.iter().map(|(name, value)| (name, value)))

@@ -17,7 +17,6 @@ impl ManagerHarness for LocalCluster {
         LocalClusterManager::new(LocalClusterOptions {
             layout: LocalClusterLayout { executors: wanted.executors, cores_per_executor: 1 },
             application_id: wanted.application_id,
-            executable: wanted.executable,
             host: "127.0.0.1".to_owned(),
             conf: wanted.conf,
             environment: Vec::new(),

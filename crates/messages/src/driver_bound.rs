@@ -15,6 +15,8 @@ pub enum DriverMessage {
     Register(RegisterExecutor),
     /// Tasks that ended, as many as there were when the message left.
     StatusUpdates(Vec<TaskOutcome>),
+    /// Tasks that were launched ahead of a free slot and have waited for one too long. They were not started and are forgotten.
+    TasksReturned(Vec<TaskId>),
     /// A sign of life.
     Heartbeat(Heartbeat),
     /// A block was stored, moved or dropped; an invalid level means that it is gone.
@@ -46,6 +48,9 @@ pub struct RegisterExecutor {
     pub host: String,
     /// The port that serves its blocks.
     pub block_port: u16,
+    /// The local directories that hold its shuffle files, in the order that decides where each is: others on its host may
+    /// read them in place.
+    pub local_directories: Vec<String>,
     /// How many cores it offers.
     pub cores: u32,
     /// Storage memory, on heap, in bytes.
@@ -63,10 +68,23 @@ pub struct RegisterExecutor {
 /// A sign of life, with what running tasks have done so far (RT-70).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Running tasks and what they have added to accumulators.
-    pub tasks: Vec<(TaskId, StageAttemptId, Vec<AccumulatorUpdate>)>,
+    /// Tasks that wait or run.
+    pub tasks: Vec<TaskHeartbeat>,
     /// The most memory that the process has held at once, in bytes.
     pub peak_memory: u64,
+}
+
+/// What a task has done so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskHeartbeat {
+    /// The task.
+    pub task_id: TaskId,
+    /// Of which stage attempt.
+    pub stage: StageAttemptId,
+    /// Records read, from input and shuffle together (RT-47).
+    pub records_read: u64,
+    /// What it has added to accumulators.
+    pub accumulators: Vec<AccumulatorUpdate>,
 }
 
 /// What an executor may ask.
@@ -78,6 +96,8 @@ pub enum Question {
     BlockLocations(Vec<BlockId>),
     /// Other block managers, for replication.
     Peers,
+    /// The local directories of executors, to read their shuffle files in place.
+    LocalDirectories(Vec<ExecutorId>),
     /// May this attempt commit the partition's output (RT-37)?
     MayCommit {
         /// Of which stage attempt.
@@ -114,6 +134,8 @@ pub enum Answer {
     BlockLocations(Vec<Vec<BlockManagerId>>),
     /// The other block managers.
     Peers(Vec<BlockManagerId>),
+    /// For each asked executor, its local directories; none if it is gone.
+    LocalDirectories(Vec<Vec<String>>),
     /// May it commit?
     MayCommit(bool),
     /// Every task has arrived; their messages by partition.

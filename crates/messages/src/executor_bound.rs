@@ -7,7 +7,7 @@ use firesteel_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, StageDescription, TaskDescription};
+use crate::{Answer, ApplicationFile, StageDescription, TaskDescription};
 
 /// What the driver sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub enum ExecutorMessage {
         /// The tasks.
         tasks: Vec<TaskDescription>,
     },
+    /// Files that were added to the application, in order. Tasks of later messages find them in place; what is known already
+    /// is not sent again, so a launch carries nothing of this.
+    AddFiles(Vec<Arc<ApplicationFile>>),
     /// A task to end.
     KillTask {
         /// Which attempt.
@@ -62,6 +65,8 @@ pub enum ExecutorMessage {
     SyncStorage(u64),
     /// The driver asks for a heartbeat because it does not know this executor's blocks.
     ReRegister,
+    /// The driver knows that this executor leaves by itself, and why.
+    FarewellTaken,
     /// Finish: no task follows, end with exit code 0.
     Stop,
 }
@@ -83,4 +88,7 @@ pub struct ExecutorLaunch {
     pub secret: String,
     /// The application's configuration.
     pub conf: Vec<(String, String)>,
+    /// A directory that the application's executors on this machine share, for files that they all fetch
+    /// (`spark.files.useFetchCache`); whoever starts executors removes it. None if there is none.
+    pub files_cache: Option<String>,
 }

@@ -5,10 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod application_file;
 mod driver_bound;
 mod executor_bound;
 mod task;
 
-pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor};
+pub use application_file::{ApplicationFile, ApplicationFileKind, ArchiveFormat, FilePart, FileSource};
+pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor, TaskHeartbeat};
 pub use executor_bound::{ExecutorLaunch, ExecutorMessage};
 pub use task::{BarrierTask, StageDescription, TaskDescription, TaskOutcome, TaskPayload, TaskResult, TaskSuccess};

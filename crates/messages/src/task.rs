@@ -79,6 +79,8 @@ pub struct TaskOutcome {
     pub stage: StageAttemptId,
     /// Success, or why not.
     pub result: Result<TaskSuccess, TaskEndReason>,
+    /// How long it took its slot, in microseconds; 0 if it never ran.
+    pub run_time_us: u64,
     /// What it added to accumulators; of a failed task only those that count failed values.
     pub accumulators: Vec<AccumulatorUpdate>,
     /// What it measured.

@@ -17,6 +17,7 @@ mod properties;
 mod reason;
 mod resource;
 mod storage_level;
+mod url;
 
 pub use accumulator::{AccumulatorUpdate, AccumulatorValue};
 pub use block::{BlockId, BlockManagerId, ParseBlockIdError};
@@ -34,5 +35,6 @@ pub use map_status::MapStatus;
 pub use metrics::{InputMetrics, OutputMetrics, ShuffleReadMetrics, ShuffleWriteMetrics, TaskMetrics};
 pub use properties::{LocalProperties, property};
 pub use reason::{ExecutorLossReason, TaskEndReason};
-pub use resource::ResourceInformation;
+pub use resource::{ExecutorResourceRequest, ResourceInformation};
 pub use storage_level::{ParseStorageLevelError, StorageLevel};
+pub use url::url_without_secrets;

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccumulatorId, AccumulatorUpdate, AccumulatorValue, ApplicationId, BlockId, BlockManagerId, ExecutorId, JobId,
-    LocalProperties, Partition, RddId, ResourceInformation, ResourceProfileId, ShuffleId, StageAttemptId, StageId,
-    StorageLevel, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality, TaskMetrics,
+    AccumulatorId, AccumulatorUpdate, AccumulatorValue, ApplicationId, BlockId, BlockManagerId, ExecutorId,
+    ExecutorResourceRequest, JobId, LocalProperties, Partition, RddId, ResourceInformation, ResourceProfileId,
+    ShuffleId, StageAttemptId, StageId, StorageLevel, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality,
+    TaskMetrics,
 };
 
 /// One thing that happened.
@@ -210,8 +211,8 @@ pub enum ListenerEvent {
     ResourceProfileAdded {
         /// Its number.
         id: ResourceProfileId,
-        /// What each executor has: name, amount.
-        executor_resources: Vec<(String, u64)>,
+        /// What each executor is asked to have.
+        executor_resources: Vec<ExecutorResourceRequest>,
         /// What each task takes: name, amount.
         task_resources: Vec<(String, f64)>,
     },
@@ -318,6 +319,8 @@ pub struct TaskSnapshot {
     pub killed: bool,
     /// What it added to accumulators.
     pub accumulables: Vec<AccumulableInfo>,
+    /// Which addresses of custom resources are its own (SC-07); Spark's event log does not have them.
+    pub resources: Vec<ResourceInformation>,
 }
 
 /// An accumulator as people see it.

@@ -20,6 +20,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::LogLimit;
+
 /// How long a connection may be in the handshake while others wait for its place.
 pub const GRACE: Duration = Duration::from_secs(1);
 
@@ -30,6 +32,7 @@ pub struct Gate {
     handshakes: JoinSet<()>,
     /// The same, oldest first, without those that were seen to have authenticated or ended.
     running: VecDeque<Handshake>,
+    drops: LogLimit,
 }
 
 /// For a handshake to say that it succeeded: it is not dropped in favour of others any more.
@@ -59,7 +62,7 @@ impl Handshake {
 impl Gate {
     /// A gate with so many places, at least one.
     pub fn new(places: usize) -> Self {
-        Self { places: places.max(1), handshakes: JoinSet::new(), running: VecDeque::new() }
+        Self { places: places.max(1), handshakes: JoinSet::new(), running: VecDeque::new(), drops: LogLimit::default() }
     }
 
     /// Waits until there is a place for one more connection.
@@ -82,7 +85,9 @@ impl Gate {
                 () = sleep_until(started + GRACE) => {
                     if let Some(oldest) = self.running.pop_front().filter(|oldest| !oldest.is_over()) {
                         let limit = self.places;
-                        tracing::warn!(limit, "too many connections in the handshake; the oldest is dropped");
+                        if let Some(untold) = self.drops.happened(Instant::now().into_std()) {
+                            tracing::warn!(limit, untold, "too many connections in the handshake; the oldest is dropped");
+                        }
                         oldest.task.abort();
                         self.handshakes.join_next().await;
                     }

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use crate::{
-    Address, Connection, Options, Secrets,
+    Address, Connection, Options, Refusals, Secrets,
     address::{BoxStream, Incoming},
     connection::Handshaken,
     gate::Gate,
@@ -54,6 +54,7 @@ impl Listener {
             options: options.clone(),
             sender,
             gate: Gate::new(options.max_unauthenticated),
+            refusals: Arc::default(),
         };
         let accepting = AbortOnDrop(tokio::spawn(accepting.run()).abort_handle());
         Ok(Self { address: bound, options, accepted, _accepting: accepting })
@@ -86,6 +87,7 @@ struct Accepting {
     options: Options,
     sender: mpsc::Sender<Handshaken>,
     gate: Gate,
+    refusals: Arc<Refusals>,
 }
 
 impl Accepting {
@@ -104,7 +106,7 @@ impl Accepting {
     }
 
     fn start_handshake(&mut self, mut stream: BoxStream, peer: String) {
-        let (secrets, sender) = (self.secrets.clone(), self.sender.clone());
+        let (secrets, sender, refusals) = (self.secrets.clone(), self.sender.clone(), self.refusals.clone());
         let (protocol, time_out) = (self.options.protocol, self.options.handshake_time_out);
         self.gate.enter(|authenticated| async move {
             let respond = handshake::respond(&mut stream, &*secrets, protocol, |_| Ok(Vec::new()));
@@ -113,8 +115,8 @@ impl Accepting {
                     authenticated.set();
                     let _ = sender.send(Handshaken::new(stream, session, peer, greeting)).await;
                 }
-                Ok(Err(error)) => tracing::warn!(%peer, %error, "connection refused"),
-                Err(_) => tracing::warn!(%peer, "connection refused: the handshake was not finished in time"),
+                Ok(Err(error)) => refusals.refused(&peer, &error),
+                Err(_) => refusals.refused(&peer, &"the handshake was not finished in time"),
             }
         });
     }

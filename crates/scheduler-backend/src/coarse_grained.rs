@@ -212,6 +212,8 @@ async fn receive(executor_id: &ExecutorId, mut receiver: Receiver<DriverMessage>
         match receiver.receive().await {
             Ok(Some(DriverMessage::Exiting { exit_code, reason })) => {
                 connections.farewell(executor_id, exit_code, reason);
+                // It waits for this, so that its process does not end before the reason is known here.
+                connections.send(executor_id, ExecutorMessage::FarewellTaken);
             }
             Ok(Some(message)) => connections.driver().executor_message(executor_id, message),
             Ok(None) => return debug!(%executor_id, "executor closed its connection"),
@@ -239,5 +241,6 @@ fn registration_of(register: RegisterExecutor) -> Registration {
         block_manager_id,
         on_heap_memory: ByteCount(register.on_heap_memory),
         off_heap_memory: ByteCount(register.off_heap_memory),
+        local_directories: register.local_directories,
     }
 }

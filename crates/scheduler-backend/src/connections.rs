@@ -120,15 +120,21 @@ impl Connections {
     }
 
     pub(crate) fn report_lost(&self, executor_id: &ExecutorId, reason: ExecutorLossReason, lost_outputs: LostOutputs) {
-        {
+        let stopped = {
             let mut state = self.state.lock();
             state.expected.remove(executor_id);
             state.connected.remove(executor_id);
             if !state.lost.insert(executor_id.clone()) {
                 return;
             }
+            state.stopped
+        };
+        // What the driver itself wanted is no news to the user.
+        if stopped || matches!(reason, ExecutorLossReason::KilledByDriver { .. }) {
+            info!(%executor_id, %reason, "executor lost");
+        } else {
+            warn!(%executor_id, %reason, "executor lost");
         }
-        info!(%executor_id, %reason, "executor lost");
         self.driver.executor_lost(executor_id, reason, lost_outputs);
     }
 

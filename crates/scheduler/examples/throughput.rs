@@ -57,7 +57,13 @@ fn run(mode: SchedulingMode, tasks: u32, batch: usize) {
         for (task_id, executor_id) in running.drain(..batch.min(running.len())) {
             let outcome =
                 TaskOutcome::Success { map_status: None, result_size: ByteCount(8), accumulators: Vec::new() };
-            batch_events.push(Event::TaskEnded(Box::new(TaskEnded { task_id, executor_id, outcome, metrics: None })));
+            batch_events.push(Event::TaskEnded(Box::new(TaskEnded {
+                task_id,
+                executor_id,
+                outcome,
+                run_time: None,
+                metrics: None,
+            })));
         }
         let now = Now { moment, wall_clock_ms: moment.0 as i64 };
         scheduler.handle_all(now, batch_events.drain(..), &NothingCached, &mut commands);
@@ -151,6 +157,7 @@ fn options(mode: SchedulingMode) -> SchedulerOptions {
         external_shuffle_service: false,
         dynamic_allocation: false,
         decommission_kill_interval: None,
+        launch_ahead: None,
         cancelled_job_groups_tracked: 1000,
     }
 }

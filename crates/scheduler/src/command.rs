@@ -24,7 +24,11 @@ pub enum Command {
         rdd: Arc<RddInfo>,
         /// What its tasks do with the partitions.
         kind: StageBinaryKind,
-        /// The local properties of the job that it runs for.
+        /// The job that it runs for: of several that need the stage, the first.
+        job_id: JobId,
+        /// `spark.task.cpus` of its resource profile.
+        cpus: u32,
+        /// The local properties of that job.
         properties: LocalProperties,
         /// How many tasks it has.
         tasks: u32,

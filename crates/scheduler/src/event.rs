@@ -3,7 +3,7 @@
 //! Messages from executors may be late, duplicated or about things long gone; each such case is dropped on purpose where
 //! it is handled. Calls of the driver (a job is submitted, a shuffle is removed) happen once and in order.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use firesteel_model::{
     AccumulatorUpdate, BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, JobId, LocalProperties,
@@ -116,6 +116,13 @@ pub enum Event {
     },
     /// A task attempt ended. What nobody waits for is answered by `DropResult` alone.
     TaskEnded(Box<TaskEnded>),
+    /// An executor gives back tasks that it has not started.
+    TasksReturned {
+        /// The executor.
+        executor_id: ExecutorId,
+        /// The tasks.
+        task_ids: Vec<TaskId>,
+    },
     /// An executor is alive.
     Heartbeat {
         /// Which.
@@ -221,6 +228,8 @@ pub struct TaskEnded {
     pub executor_id: ExecutorId,
     /// Well or not.
     pub outcome: TaskOutcome,
+    /// How long its slot was taken; none if it did not come so far.
+    pub run_time: Option<Duration>,
     /// What it measured, if it came so far.
     pub metrics: Option<Arc<TaskMetrics>>,
 }

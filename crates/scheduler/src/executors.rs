@@ -1,7 +1,7 @@
 //! The executors that are there: their slots, hosts, racks and custom resources (RT-09, SC-07).
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -31,11 +31,7 @@ struct ResourceSlots {
 impl ResourceSlots {
     /// How many tasks could use it at once, busy or not.
     fn capacity(&self, amount: TaskResourceAmount) -> u32 {
-        let addresses = self.users.len() as u32;
-        match amount {
-            TaskResourceAmount::Addresses(count) => addresses / count,
-            TaskResourceAmount::SharedBy(tasks) => addresses.saturating_mul(tasks.get()),
-        }
+        amount.tasks(self.users.len() as u32)
     }
 
     fn has_room(&self, amount: TaskResourceAmount) -> bool {
@@ -71,6 +67,10 @@ pub(crate) struct Executor {
     resources: Vec<ResourceSlots>,
     /// Every task that was launched here and whose end is not known.
     pub(crate) tasks: BTreeSet<TaskId>,
+    /// Those of them that were launched ahead and have not started, the oldest first. They hold no core.
+    pub(crate) ahead: VecDeque<TaskId>,
+    /// It gave tasks back, and none of its tasks has ended since.
+    pub(crate) returned_ahead: bool,
     pub(crate) last_heartbeat: Moment,
     pub(crate) decommissioned: Option<Moment>,
     pub(crate) host_decommissioned: bool,
@@ -170,6 +170,8 @@ impl Executors {
             free_cores: registration.info.cores,
             resources: resources.collect(),
             tasks: BTreeSet::new(),
+            ahead: VecDeque::new(),
+            returned_ahead: false,
             last_heartbeat: now,
             decommissioned: None,
             host_decommissioned: false,

@@ -29,7 +29,7 @@ impl Scheduler {
             let executor = self.executors.get(task.executor);
             let executor = executor.unwrap_or_else(|| panic!("task {task_id} runs on an executor that is gone"));
             assert!(executor.tasks.contains(task_id), "executor {} does not list task {task_id}", executor.id);
-            if task.getting_result_time_ms.is_none() {
+            if task.getting_result_time_ms.is_none() && !task.ahead {
                 let requirements = &self.task_sets[&task.stage].requirements;
                 *cores.entry(task.executor).or_default() += requirements.cpus.get();
                 for resource in &task.resources {
@@ -50,6 +50,17 @@ impl Scheduler {
         let mut listed = 0;
         for (key, executor) in self.executors.iter() {
             listed += executor.tasks.len();
+            for task_id in &executor.ahead {
+                let task = &self.running[task_id];
+                assert!(task.ahead && task.executor == key, "task {task_id} does not wait at executor {}", executor.id);
+            }
+            let ahead = executor.tasks.iter().filter(|task_id| self.running[task_id].ahead).count();
+            assert_eq!(executor.ahead.len(), ahead, "tasks launched ahead to executor {}", executor.id);
+            assert!(
+                ahead == 0 || executor.free_cores == 0,
+                "executor {} has a free core and tasks wait there",
+                executor.id
+            );
             let used = cores.get(&key).copied().unwrap_or(0);
             assert_eq!(executor.free_cores + used, executor.info.cores, "cores of executor {}", executor.id);
         }

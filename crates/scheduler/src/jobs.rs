@@ -163,8 +163,12 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn job_cancelled(&mut self, job_id: JobId, reason: &str, turn: &mut Turn) {
-        let message = format!("Job {job_id} cancelled {reason}");
+    /// Without a reason, the message ends after the word `cancelled`.
+    pub(crate) fn job_cancelled(&mut self, job_id: JobId, reason: Option<&str>, turn: &mut Turn) {
+        let message = match reason {
+            Some(reason) => format!("Job {job_id} cancelled {reason}"),
+            None => format!("Job {job_id} cancelled"),
+        };
         if self.delayed_jobs.remove(&job_id).is_some() {
             turn.commands.push(Command::JobFailed { job_id, message });
         } else {
@@ -214,7 +218,7 @@ impl Scheduler {
         let delayed = self.delayed_jobs.iter().filter(|(_, job)| wanted(&job.submission.properties)).map(|(&id, _)| id);
         let jobs: BTreeSet<JobId> = active.chain(delayed).collect();
         for job_id in jobs {
-            self.job_cancelled(job_id, reason, turn);
+            self.job_cancelled(job_id, Some(reason), turn);
         }
     }
 
@@ -225,7 +229,7 @@ impl Scheduler {
             None => format!("because Stage {stage_id} was cancelled"),
         };
         for job_id in stage.jobs.clone() {
-            self.job_cancelled(job_id, &because, turn);
+            self.job_cancelled(job_id, Some(&because), turn);
         }
     }
 

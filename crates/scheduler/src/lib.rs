@@ -34,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod barrier;
 mod bit_set;
 mod command;
@@ -61,6 +62,7 @@ mod stage;
 mod stages;
 mod starvation;
 mod task_set;
+mod task_slots;
 mod time;
 
 pub use command::{BarrierTaskInfo, Command, MapOutputStatistics, StageBinaryKind, StarvationReason, TaskLaunch};
@@ -71,9 +73,10 @@ pub use event::{
 pub use lineage::{Dependency, Determinism, NarrowMapping, RddInfo, ShuffleDependency};
 pub use locations::{BlockLocations, NothingCached};
 pub use options::{
-    BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LocalityOptions,
-    MinRegisteredOptions, OptionsError, PoolOptions, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
-    SpeculationOptions, StageOptions, TaskRequirements, TaskResourceAmount, TaskResourceRequest,
+    BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LaunchAheadOptions,
+    LocalityOptions, MinRegisteredOptions, OptionsError, PoolOptions, ReducerLocalityOptions, SchedulerOptions,
+    SchedulingMode, SpeculationOptions, StageOptions, TaskRequirements, TaskResourceAmount, TaskResourceRequest,
 };
 pub use scheduler::Scheduler;
+pub use task_slots::{ExecutorSize, SlotLimit, TaskSlots, TaskSlotsError, Waste, task_slots};
 pub use time::{Moment, Now};

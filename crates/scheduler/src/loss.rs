@@ -92,7 +92,7 @@ impl Scheduler {
         let Some(executor) = removed else { return };
         self.executors_changed();
         for task_id in executor.tasks {
-            let started = self.running[&task_id].started;
+            let started = self.running[&task_id].started && !self.running[&task_id].ahead;
             let reason = TaskEndReason::ExecutorLostFailure {
                 executor_id: executor_id.clone(),
                 exit_caused_by_app: reason.caused_by_app() && started,
@@ -139,6 +139,7 @@ impl Scheduler {
                 failed: true,
                 killed: false,
                 accumulables: Vec::new(),
+                resources: Vec::new(),
             };
             let task_type = set.task_type();
             turn.post(ListenerEvent::TaskEnd {

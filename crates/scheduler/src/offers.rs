@@ -20,15 +20,15 @@ use crate::{
 };
 
 /// Launches by executor, so that each gets one message.
-type Launches = BTreeMap<ExecutorKey, Vec<TaskLaunch>>;
+pub(crate) type Launches = BTreeMap<ExecutorKey, Vec<TaskLaunch>>;
 
 /// A chosen place for a task.
 #[derive(Clone, Copy)]
-struct Placement {
-    executor: ExecutorKey,
-    index: u32,
-    locality: TaskLocality,
-    speculative: bool,
+pub(crate) struct Placement {
+    pub(crate) executor: ExecutorKey,
+    pub(crate) index: u32,
+    pub(crate) locality: TaskLocality,
+    pub(crate) speculative: bool,
 }
 
 impl Scheduler {
@@ -36,35 +36,44 @@ impl Scheduler {
         if !self.enough_registered {
             return;
         }
-        let mut offers = self.free_executors(&scope);
+        // A barrier stage starts when the slots of several executors are free, whichever became free last.
+        let scope =
+            if self.active_sets().any(|set| set.barrier && set.wants_slots()) { OfferScope::All } else { scope };
+        self.start_ahead(&scope, turn);
+        let mut launches = Launches::new();
+        self.offer_free_slots(&scope, &mut launches, turn);
+        self.launch_ahead(&scope, &mut launches, turn);
+        for (executor, tasks) in launches {
+            let executor_id = self.executors.id_of(executor).clone();
+            turn.commands.push(Command::LaunchTasks { executor_id, tasks });
+        }
+    }
+
+    fn offer_free_slots(&mut self, scope: &OfferScope, launches: &mut Launches, turn: &mut Turn) {
+        let mut offers = self.free_executors(scope);
         if offers.is_empty() {
             return;
         }
         self.random.shuffle(&mut offers);
         let mut waiting: Vec<StageAttemptId> =
             self.task_sets.values().filter(|set| set.wants_slots()).map(|set| set.id).collect();
-        let all = scope == OfferScope::All;
-        let mut launches = Launches::new();
+        let all = *scope == OfferScope::All;
         let mut rounds: BTreeMap<StageAttemptId, RoundOutcome> = BTreeMap::new();
         match self.pools.mode() {
             SchedulingMode::Fifo => {
                 self.pools.sort(&mut waiting);
                 for id in waiting {
                     let round = rounds.entry(id).or_default();
-                    self.offer_to(id, &offers, u32::MAX, round, &mut launches, turn);
+                    self.offer_to(id, &offers, u32::MAX, round, launches, turn);
                 }
             }
-            SchedulingMode::Fair => self.offer_fairly(waiting, &offers, &mut rounds, &mut launches, turn),
+            SchedulingMode::Fair => self.offer_fairly(waiting, &offers, &mut rounds, launches, turn),
         }
         let legacy = self.options.locality.legacy_reset_on_task_launch;
         for (&id, &round) in &rounds {
             if let Some(set) = self.task_sets.get_mut(&id) {
                 set.end_round(round, all, turn.moment(), legacy);
             }
-        }
-        for (executor, tasks) in launches {
-            let executor_id = self.executors.id_of(executor).clone();
-            turn.commands.push(Command::LaunchTasks { executor_id, tasks });
         }
         self.look_for_unschedulable(&rounds, turn);
     }
@@ -137,7 +146,7 @@ impl Scheduler {
                         round.refused_for_delay |= farthest == TaskLocality::Any && self.task_sets[&id].wants_slots();
                         continue;
                     };
-                    let launch = self.launch(id, placement, None, turn);
+                    let launch = self.launch(id, placement, false, None, turn);
                     launches.entry(key).or_default().push(launch);
                     round.launched += 1;
                     round.nearest = round.nearest.into_iter().chain([placement.locality]).min();
@@ -177,11 +186,12 @@ impl Scheduler {
         Some(Placement { executor: offerer.executor, index, locality, speculative })
     }
 
-    /// Takes the slot and enters the task in every table.
-    fn launch(
+    /// Takes the slot, unless it is launched ahead of one, and enters the task in every table.
+    pub(crate) fn launch(
         &mut self,
         id: StageAttemptId,
         placement: Placement,
+        ahead: bool,
         barrier: Option<Arc<[BarrierTaskInfo]>>,
         turn: &mut Turn,
     ) -> TaskLaunch {
@@ -190,7 +200,12 @@ impl Scheduler {
         self.next_task_id += 1;
         let set = self.task_sets.get_mut(&id).expect("the caller has seen the set");
         let executor = self.executors.get_mut(key).expect("the caller has seen the executor");
-        let resources = executor.acquire(&set.requirements);
+        let resources = if ahead {
+            executor.ahead.push_back(task_id);
+            Vec::new()
+        } else {
+            executor.acquire(&set.requirements)
+        };
         executor.tasks.insert(task_id);
         let attempt = set.launched(index, task_id, speculative);
         self.pools.task_launched(id);
@@ -208,6 +223,7 @@ impl Scheduler {
             getting_result_time_ms: None,
             kill: None,
             resources: resources.clone(),
+            ahead,
             missed_heartbeats: 0,
             records_read: 0,
         };
@@ -223,9 +239,11 @@ impl Scheduler {
             resources,
             barrier,
         };
-        let snapshot = self.task_snapshot(task_id, &task);
+        if !ahead {
+            let snapshot = self.task_snapshot(task_id, &task);
+            turn.post(ListenerEvent::TaskStart { stage: id, task: snapshot });
+        }
         self.running.insert(task_id, task);
-        turn.post(ListenerEvent::TaskStart { stage: id, task: snapshot });
         launch
     }
 
@@ -286,7 +304,7 @@ impl Scheduler {
         });
         let addresses: Arc<[BarrierTaskInfo]> = addresses.collect();
         for placement in placements {
-            let launch = self.launch(id, placement, Some(addresses.clone()), turn);
+            let launch = self.launch(id, placement, false, Some(addresses.clone()), turn);
             launches.entry(placement.executor).or_default().push(launch);
             round.launched += 1;
         }

@@ -47,8 +47,21 @@ pub struct SchedulerOptions {
     /// `spark.executor.decommission.killInterval` (RT-77): tasks that cannot end before their decommissioned executor is
     /// killed get a speculative copy; none: unknown.
     pub decommission_kill_interval: Option<Duration>,
+    /// Short tasks are launched before a slot is free for them; none: never.
+    pub launch_ahead: Option<LaunchAheadOptions>,
     /// `spark.scheduler.numCancelledJobGroupsToTrack`: how many groups cancelled with their future jobs are remembered.
     pub cancelled_job_groups_tracked: usize,
+}
+
+/// How many short tasks an executor is sent beyond those that its slots can run at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LaunchAheadOptions {
+    /// `spark.scheduler.launchAhead.maxTasksPerSlot`: the most for each slot.
+    pub most_per_slot: u32,
+    /// So many that each slot has this much to do; longer, and the last tasks of a stage would wait where others are idle.
+    pub queue_time: Duration,
+    /// Tasks that run longer on average are never launched ahead: the round trip that it saves is nothing beside them.
+    pub longest_task: Duration,
 }
 
 /// How task sets, or pools, take turns.
@@ -101,6 +114,22 @@ pub enum TaskResourceAmount {
 }
 
 impl TaskResourceAmount {
+    /// How many addresses one task uses, its own or shared.
+    pub fn addresses(self) -> u32 {
+        match self {
+            Self::Addresses(count) => count.get(),
+            Self::SharedBy(_) => 1,
+        }
+    }
+
+    /// How many tasks so many addresses are enough for, at once.
+    pub fn tasks(self, addresses: u32) -> u32 {
+        match self {
+            Self::Addresses(count) => addresses / count,
+            Self::SharedBy(tasks) => addresses.saturating_mul(tasks.get()),
+        }
+    }
+
     /// Reads Spark's number: a whole number, or a fraction of at most one half (SC-07).
     pub fn from_number(amount: f64) -> Result<Self, OptionsError> {
         let refused = || OptionsError::TaskResourceAmount { amount: amount.to_string() };

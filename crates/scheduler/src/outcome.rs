@@ -8,7 +8,7 @@ use firesteel_model::{
 };
 
 use crate::{
-    Command, Scheduler, TaskEnded, TaskOutcome,
+    Command, Moment, Scheduler, TaskEnded, TaskOutcome,
     health::Exclusion,
     scheduler::{RunningTask, Turn},
     stage::{HeldResult, JobProgress, StageKind, StageStatus},
@@ -49,7 +49,7 @@ impl Scheduler {
     }
 
     /// Is the task known to run, and on this executor? All else is late, duplicated or wrong.
-    fn runs_there(&self, task_id: TaskId, executor_id: &ExecutorId) -> bool {
+    pub(crate) fn runs_there(&self, task_id: TaskId, executor_id: &ExecutorId) -> bool {
         let task = self.running.get(&task_id);
         task.is_some_and(|task| self.executors.id_of(task.executor) == executor_id)
     }
@@ -70,8 +70,12 @@ impl Scheduler {
         if self.running[&task_id].getting_result_time_ms.is_some() {
             return; // The message came twice; the result is being fetched.
         }
+        if self.running[&task_id].ahead {
+            self.announce_start(task_id, turn);
+        }
         self.free_slot(task_id);
         let task = self.running.get_mut(&task_id).expect("it was seen to run");
+        task.ahead = false;
         task.started = true;
         task.getting_result_time_ms = Some(turn.now.wall_clock_ms.max(1));
         let (stage, index) = (task.stage, task.index);
@@ -98,26 +102,36 @@ impl Scheduler {
         self.options.max_result_size.is_none_or(|most| set.result_size <= most)
     }
 
-    fn free_slot(&mut self, task_id: TaskId) {
+    pub(crate) fn free_slot(&mut self, task_id: TaskId) {
         let task = &self.running[&task_id];
         if task.getting_result_time_ms.is_some() {
             return;
         }
         let (key, cpus) = (task.executor, self.task_sets[&task.stage].requirements.cpus.get());
         if let Some(executor) = self.executors.get_mut(key) {
-            executor.release(cpus, &task.resources);
+            if task.ahead {
+                executor.ahead.retain(|&waiting| waiting != task_id);
+            } else {
+                executor.release(cpus, &task.resources);
+            }
+            executor.returned_ahead = false;
             self.offer(key);
         }
     }
 
     pub(crate) fn task_ended(&mut self, ended: TaskEnded, turn: &mut Turn) {
-        let TaskEnded { task_id, executor_id, outcome, metrics } = ended;
+        let TaskEnded { task_id, executor_id, outcome, run_time, metrics } = ended;
         if !self.runs_there(task_id, &executor_id) {
             // Its executor was given up, or the message came twice: its end was decided then.
             if !self.is_held(task_id) {
                 turn.commands.push(Command::DropResult { task_id });
             }
             return;
+        }
+        if let Some(run_time) = run_time {
+            let stage = self.running[&task_id].stage;
+            let set = self.task_sets.get_mut(&stage).expect("the set of a running task exists");
+            set.ran(run_time.as_micros() as u64);
         }
         match outcome {
             TaskOutcome::Success { map_status, result_size, accumulators } => {
@@ -143,16 +157,24 @@ impl Scheduler {
     }
 
     /// Strikes a running task from every table but its set's list of successes.
-    fn take_running(&mut self, task_id: TaskId, metrics: Option<Arc<TaskMetrics>>, turn: &Turn) -> EndedTask {
+    fn take_running(&mut self, task_id: TaskId, metrics: Option<Arc<TaskMetrics>>, turn: &mut Turn) -> EndedTask {
+        if self.running[&task_id].ahead {
+            self.announce_start(task_id, turn);
+        }
         self.free_slot(task_id);
+        EndedTask { id: task_id, task: self.strike_running(task_id, turn.moment()), metrics }
+    }
+
+    /// Strikes a task that holds no slot from every table but its set's list of successes.
+    pub(crate) fn strike_running(&mut self, task_id: TaskId, now: Moment) -> RunningTask {
         let task = self.running.remove(&task_id).expect("the caller has seen it run");
         if let Some(executor) = self.executors.get_mut(task.executor) {
             executor.tasks.remove(&task_id);
         }
         self.pools.task_ended(task.stage);
         let set = self.task_sets.get_mut(&task.stage).expect("the set of a running task exists");
-        set.copy_ended(task.index, task_id, turn.moment());
-        EndedTask { id: task_id, task, metrics }
+        set.copy_ended(task.index, task_id, now);
+        task
     }
 
     fn post_task_end(
@@ -192,6 +214,10 @@ impl Scheduler {
             // Another attempt was first, or nobody waits for the stage any more.
             if !set.is_map() {
                 turn.commands.push(Command::DropResult { task_id });
+            }
+            if stale {
+                // It may have committed what is void; who computes it anew must be let.
+                self.commits.attempt_failed(id, set.partition(index), ended.task.attempt);
             }
             let reason = if stale { "the stage does not need it any more" } else { OTHER_ATTEMPT };
             let reason = TaskEndReason::TaskKilled { reason: reason.to_owned() };
@@ -467,6 +493,14 @@ impl Scheduler {
     pub(crate) fn void_barrier_outputs(&mut self, stage_id: StageId, turn: &mut Turn) {
         let stage = self.stage_mut(stage_id);
         stage.first_valid_attempt = stage.attempts;
+        let running = &self.running;
+        let task_sets = &self.task_sets;
+        self.commits.outputs_void(stage_id, |id, partition, number| {
+            let own =
+                task_sets.get(&id).into_iter().flat_map(|set| set.running.iter().map(move |task_id| (set, task_id)));
+            own.map(|(set, task_id)| (set, &running[task_id]))
+                .any(|(set, task)| set.partition(task.index) == partition && task.attempt == number)
+        });
         match &self.stages[&stage_id].kind {
             StageKind::Map(shuffle) => {
                 let shuffle_id = shuffle.shuffle_id;

@@ -38,6 +38,7 @@ impl OutputCommitCoordinator {
         *commits.authorized.entry(partition).or_insert(attempt) == attempt
     }
 
+    /// The attempt has ended without a result that counts; another one may commit.
     pub(crate) fn attempt_failed(&mut self, stage: StageAttemptId, partition: Partition, attempt: TaskAttemptNumber) {
         let Some(commits) = self.stages.get_mut(&stage.stage_id) else { return };
         let attempt = (stage.attempt, attempt);
@@ -45,6 +46,24 @@ impl OutputCommitCoordinator {
         if commits.authorized.get(&partition) == Some(&attempt) {
             commits.authorized.remove(&partition);
         }
+    }
+
+    /// What attempts of the stage have committed is void, and will be committed anew. Who still runs keeps its leave until it
+    /// has ended: two must never commit at once.
+    pub(crate) fn outputs_void(
+        &mut self,
+        stage_id: StageId,
+        runs: impl Fn(StageAttemptId, Partition, TaskAttemptNumber) -> bool,
+    ) {
+        let Some(commits) = self.stages.get_mut(&stage_id) else { return };
+        let StageCommits { authorized, failed } = commits;
+        authorized.retain(|&partition, &mut (attempt, number)| {
+            let keeps = runs(StageAttemptId { stage_id, attempt }, partition, number);
+            if !keeps {
+                failed.insert((partition, (attempt, number)));
+            }
+            keeps
+        });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,5 +93,20 @@ mod tests {
         assert!(commits.ask(stage(1), part, first));
         commits.stage_ended(StageId(1));
         assert!(!commits.ask(stage(1), part, first) && commits.is_empty());
+    }
+
+    #[test]
+    fn what_was_committed_and_is_void_is_committed_anew_once_nobody_commits() {
+        let stage = |attempt| StageAttemptId { stage_id: StageId(1), attempt: StageAttempt(attempt) };
+        let (ended, runs, first) = (Partition(0), Partition(1), TaskAttemptNumber(0));
+        let mut commits = OutputCommitCoordinator::default();
+        commits.stage_started(StageId(1));
+        assert!(commits.ask(stage(0), ended, first) && commits.ask(stage(0), runs, first));
+        commits.outputs_void(StageId(1), |at, partition, _| at == stage(0) && partition == runs);
+        assert!(!commits.ask(stage(0), ended, first), "a late question of an attempt whose output is void");
+        assert!(commits.ask(stage(1), ended, first));
+        assert!(!commits.ask(stage(1), runs, first), "the holder may be committing");
+        commits.attempt_failed(stage(0), runs, first);
+        assert!(commits.ask(stage(1), runs, first));
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct RunningTask {
     /// It was asked to end: why, and whether its thread is interrupted.
     pub(crate) kill: Option<(String, bool)>,
     pub(crate) resources: Vec<ResourceInformation>,
+    /// It was launched ahead and has not started: it holds no slot, and listeners have not heard of it.
+    pub(crate) ahead: bool,
     /// How many heartbeats in a row did not name it.
     pub(crate) missed_heartbeats: u8,
     pub(crate) records_read: u64,
@@ -168,7 +170,7 @@ impl Scheduler {
     fn dispatch(&mut self, event: Event, turn: &mut Turn) {
         match event {
             Event::JobSubmitted(submission) => self.job_submitted(submission, 0, turn),
-            Event::JobCancelled { job_id, reason } => self.job_cancelled(job_id, reason.as_deref().unwrap_or(""), turn),
+            Event::JobCancelled { job_id, reason } => self.job_cancelled(job_id, reason.as_deref(), turn),
             Event::JobGroupCancelled { group, cancel_future_jobs, reason } => {
                 self.job_group_cancelled(group, cancel_future_jobs, reason, turn);
             }
@@ -193,6 +195,7 @@ impl Scheduler {
                 self.task_getting_result(task_id, &executor_id, result_size, turn);
             }
             Event::TaskEnded(ended) => self.task_ended(*ended, turn),
+            Event::TasksReturned { executor_id, task_ids } => self.tasks_returned(&executor_id, task_ids, turn),
             Event::Heartbeat { executor_id, tasks } => self.heartbeat(&executor_id, tasks, turn),
             Event::CommitAsked { stage, partition, attempt, ask } => {
                 let allowed = !self.options.output_commit_coordination || self.commits.ask(stage, partition, attempt);
@@ -327,6 +330,7 @@ impl Scheduler {
             failed: false,
             killed: false,
             accumulables: Vec::new(),
+            resources: task.resources.clone(),
         }
     }
 }

@@ -283,7 +283,9 @@ impl Scheduler {
         }
         let tasks = outputs.len() as u32;
         self.create_task_set(id, outputs, &properties, turn);
-        turn.commands.push(Command::PrepareStageBinary { stage: id, rdd, kind: binary, properties, tasks });
+        let cpus = self.task_sets[&id].requirements.cpus.get();
+        let kind = binary;
+        turn.commands.push(Command::PrepareStageBinary { stage: id, rdd, kind, job_id, cpus, properties, tasks });
     }
 
     fn create_task_set(

@@ -3,7 +3,7 @@
 use firesteel_model::StageAttemptId;
 
 use crate::{
-    Command, Moment, Scheduler, StarvationReason, TaskResourceAmount,
+    Command, Moment, Scheduler, StarvationReason,
     scheduler::Turn,
     task_set::{TaskSet, TaskSetState},
 };
@@ -68,10 +68,7 @@ impl Scheduler {
         }
         for request in &set.requirements.resources {
             let most = suitable.iter().map(|(_, executor)| executor.addresses(&request.name)).max().unwrap_or(0);
-            let needed = match request.amount {
-                TaskResourceAmount::Addresses(count) => count.get(),
-                TaskResourceAmount::SharedBy(_) => 1,
-            };
+            let needed = request.amount.addresses();
             if most < needed {
                 return StarvationReason::ResourcePerTask { name: request.name.clone(), needed, most };
             }

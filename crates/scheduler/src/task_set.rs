@@ -103,6 +103,8 @@ pub(crate) struct TaskSet {
     pub(crate) durations: Option<Median>,
     pub(crate) records_processed: u64,
     pub(crate) processing_ms: u64,
+    /// How long its tasks ran lately, in microseconds; none before the first has ended.
+    pub(crate) mean_run_us: Option<u64>,
     levels: Vec<TaskLocality>,
     level: usize,
     last_reset: Moment,
@@ -166,6 +168,7 @@ impl TaskSet {
             durations: new.watch_durations.then(Median::default),
             records_processed: 0,
             processing_ms: 0,
+            mean_run_us: None,
             levels,
             level: 0,
             last_reset: now,
@@ -255,36 +258,62 @@ impl TaskSet {
         exclusion: Option<&ExclusionOptions>,
         runs_on_host: impl Fn(u32, HostKey) -> bool,
     ) -> Option<(u32, TaskLocality, bool)> {
-        if self.state != TaskSetState::Active || self.exclusion.excludes(offerer.executor, offerer.host) {
+        if let Some((index, level)) = self.next_waiting(offerer, farthest, now, locality, exclusion) {
+            return Some((index, level, false));
+        }
+        if self.waiting_copies.is_empty() || !self.takes_offers(offerer) {
             return None;
         }
-        let farthest = match farthest {
-            TaskLocality::NoPref => farthest,
-            _ => self.allowed_level(now, locality).min(farthest),
-        };
+        let farthest = self.farthest(farthest, now, locality);
         let excluded = |set: &TaskSetExclusion, index| {
             exclusion.is_some_and(|options| set.excludes_task(options, offerer.executor, offerer.host, index))
         };
-        if self.waiting > 0 {
-            let Self { pending, copies_running, successful, exclusion: set, .. } = self;
-            let next = pending.take(offerer, farthest, |index| {
-                if copies_running[index as usize] > 0 || successful.contains(index) {
-                    Verdict::Strike
-                } else if excluded(set, index) {
-                    Verdict::Keep
-                } else {
-                    Verdict::Take
-                }
-            });
-            if let Some((index, level)) = next {
-                return Some((index, level, false));
-            }
-        }
         self.waiting_copies.iter().copied().find_map(|index| {
             let level = self.level_of(index, offerer);
             let fits = level <= farthest && !runs_on_host(index, offerer.host) && !excluded(&self.exclusion, index);
             fits.then_some((index, level, true))
         })
+    }
+
+    /// The same without speculative copies.
+    pub(crate) fn next_waiting(
+        &mut self,
+        offerer: Offerer,
+        farthest: TaskLocality,
+        now: Moment,
+        locality: &LocalityOptions,
+        exclusion: Option<&ExclusionOptions>,
+    ) -> Option<(u32, TaskLocality)> {
+        if !self.takes_offers(offerer) {
+            return None;
+        }
+        let farthest = self.farthest(farthest, now, locality);
+        if self.waiting == 0 {
+            return None;
+        }
+        let Self { pending, copies_running, successful, exclusion: set, .. } = self;
+        let excludes =
+            |index| exclusion.is_some_and(|options| set.excludes_task(options, offerer.executor, offerer.host, index));
+        pending.take(offerer, farthest, |index| {
+            if copies_running[index as usize] > 0 || successful.contains(index) {
+                Verdict::Strike
+            } else if excludes(index) {
+                Verdict::Keep
+            } else {
+                Verdict::Take
+            }
+        })
+    }
+
+    fn takes_offers(&self, offerer: Offerer) -> bool {
+        self.state == TaskSetState::Active && !self.exclusion.excludes(offerer.executor, offerer.host)
+    }
+
+    fn farthest(&mut self, farthest: TaskLocality, now: Moment, locality: &LocalityOptions) -> TaskLocality {
+        match farthest {
+            TaskLocality::NoPref => farthest,
+            _ => self.allowed_level(now, locality).min(farthest),
+        }
     }
 
     /// How near a task would be; no preference counts as near, as in [`PendingTasks::take`].

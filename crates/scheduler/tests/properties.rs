@@ -83,6 +83,7 @@ fn options(fair: bool) -> SchedulerOptions {
         external_shuffle_service: false,
         dynamic_allocation: false,
         decommission_kill_interval: Some(Duration::from_secs(1)),
+        launch_ahead: None,
         cancelled_job_groups_tracked: 2,
     }
 }
@@ -212,7 +213,7 @@ impl Messages {
                 retryable: !b.is_multiple_of(50),
             }),
         };
-        Event::TaskEnded(Box::new(TaskEnded { task_id, executor_id, outcome, metrics: None }))
+        Event::TaskEnded(Box::new(TaskEnded { task_id, executor_id, outcome, run_time: None, metrics: None }))
     }
 }
 

@@ -53,6 +53,7 @@ impl BlockDecoder {
         Self { input, current: Current::Decoded { buffer: Vec::new(), end: 0 }, left: 0, zstd: None }
     }
 
+    #[inline]
     fn block(&self) -> &[u8] {
         let block = match &self.current {
             Current::InPlace(bytes) => &bytes[..],
@@ -61,6 +62,7 @@ impl BlockDecoder {
         &block[block.len() - self.left..]
     }
 
+    #[inline]
     pub(crate) fn is_at_end_of_block(&self) -> bool {
         self.left == 0
     }
@@ -196,6 +198,7 @@ impl Input {
 }
 
 impl BufRead for BlockDecoder {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
             self.next_block()?;
@@ -203,6 +206,7 @@ impl BufRead for BlockDecoder {
         Ok(self.block())
     }
 
+    #[inline]
     fn consume(&mut self, amount: usize) {
         self.left -= amount;
     }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -74,10 +75,43 @@ impl ShuffleBlockResolver {
         directories: &[String],
         allowed: &[PathBuf],
     ) -> Result<(), RegisterExecutorError> {
+        self.register_checked(application_id, executor_id, directories, |directory| real_directory(directory, allowed))
+    }
+
+    /// The directories that another executor of the same application on this host has told the driver. As with
+    /// [`Self::register_foreign`] they must be inside one of `allowed`, and no symbolic links in them are followed; beside
+    /// that they must belong to the user whom this process runs as.
+    pub fn register_host_local(
+        &self,
+        application_id: ApplicationId,
+        executor_id: ExecutorId,
+        directories: &[String],
+        allowed: &[PathBuf],
+    ) -> Result<(), RegisterExecutorError> {
+        self.register_checked(application_id, executor_id, directories, |directory| {
+            let real = real_directory(directory, allowed)?;
+            let bad = |reason| RegisterExecutorError::BadDirectory { directory: directory.to_owned(), reason };
+            let owner = fs::metadata(&real).map_err(|error| bad(error.to_string()))?.uid();
+            let user = rustix::process::geteuid().as_raw();
+            if owner == user {
+                Ok(real)
+            } else {
+                Err(bad(format!("it belongs to the user {owner}, and this process runs as {user}")))
+            }
+        })
+    }
+
+    fn register_checked(
+        &self,
+        application_id: ApplicationId,
+        executor_id: ExecutorId,
+        directories: &[String],
+        check: impl Fn(&Path) -> Result<PathBuf, RegisterExecutorError>,
+    ) -> Result<(), RegisterExecutorError> {
         if directories.is_empty() {
             return Err(RegisterExecutorError::NoDirectory);
         }
-        let real = directories.iter().map(|directory| real_directory(Path::new(directory), allowed));
+        let real = directories.iter().map(|directory| check(Path::new(directory)));
         let local_dirs = Arc::new(LocalDirs::open(real.collect::<Result<_, _>>()?));
         let key = (application_id, executor_id);
         self.cache.lock().remove_where(|(application, executor, _)| (application, executor) == (&key.0, &key.1));
@@ -296,7 +330,7 @@ fn real_directory(directory: &Path, allowed: &[PathBuf]) -> Result<PathBuf, Regi
     }
     let is_inside = |root: &PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
     if !allowed.is_empty() && !allowed.iter().any(is_inside) {
-        return Err(bad("it is outside the local directories of this shuffle service".to_owned()));
+        return Err(bad("it is outside the local directories that are allowed here".to_owned()));
     }
     Ok(real)
 }

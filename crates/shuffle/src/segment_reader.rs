@@ -55,6 +55,8 @@ fn find_mismatch(error: &io::Error) -> Option<ChecksumMismatch> {
 }
 
 impl BufRead for SegmentReader {
+    // Asked for each record.
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.decoder.is_at_end_of_block() {
             self.decoder.next_block().map_err(|error| self.fail(error))?;
@@ -62,6 +64,7 @@ impl BufRead for SegmentReader {
         self.decoder.fill_buf()
     }
 
+    #[inline]
     fn consume(&mut self, amount: usize) {
         self.decoder.consume(amount);
     }

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -390,6 +390,84 @@ fn a_data_plane_that_stops_is_no_map_tasks_fault() {
     drop(cluster.runtime);
     let (result, _) = fetch(context, &blocks[1..], FetchLimits::default());
     assert!(matches!(result, Err(FetchError::Stopped)));
+}
+
+/// The directories as another executor on the host tells them.
+fn told(local_dirs: &LocalDirs) -> Vec<String> {
+    local_dirs.directories().iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn files_of_another_executor_on_the_host_are_read_in_place() {
+    let mut cluster = Cluster::start(2);
+    let blocks = cluster.write(4, 2, 5000, &WriterOptions::default());
+    let [reader, writer] = &cluster.executors[..] else { panic!("two executors") };
+    let allowed = [writer._root.path().to_owned()];
+    let told = told(&writer.local_dirs);
+    reader.resolver.register_host_local(application(), writer.id.clone(), &told, &allowed).unwrap();
+    // Nobody could be asked.
+    cluster.executors[1].server = None;
+    let (result, metrics) = cluster.fetch(&blocks);
+    assert!(result.unwrap() == expected(4, 5000));
+    assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (4, 0));
+    assert_eq!(metrics.remote_bytes_read, 0);
+
+    // The checks are the same as for one's own.
+    let file = cluster.data_file(1);
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let (result, _) = cluster.fetch(&blocks);
+    let failed = failure(result);
+    assert_eq!(failed.corruption, Some(CorruptionCause::Disk));
+    assert_eq!(failed.block_manager_id.executor_id, cluster.executors[1].id);
+}
+
+#[test]
+fn what_cannot_be_opened_in_place_is_fetched() {
+    let cluster = Cluster::start(2);
+    let blocks = cluster.write(4, 2, 5000, &WriterOptions::default());
+    let [reader, writer] = &cluster.executors[..] else { panic!("two executors") };
+    // As in a container of its own: the path is there and means something else.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let told = [elsewhere.path().to_str().unwrap().to_owned()];
+    let allowed = [elsewhere.path().to_owned()];
+    reader.resolver.register_host_local(application(), writer.id.clone(), &told, &allowed).unwrap();
+    let (result, metrics) = cluster.fetch(&blocks);
+    assert!(result.unwrap() == expected(4, 5000));
+    assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (2, 2));
+}
+
+#[test]
+fn directories_of_others_are_not_taken() {
+    let cluster = Cluster::start(2);
+    let [reader, writer] = &cluster.executors[..] else { panic!("two executors") };
+    let refused = |directory: &Path, allowed: &Path| {
+        let directories = [directory.to_str().unwrap().to_owned()];
+        let allowed = [allowed.to_owned()];
+        let refused = reader.resolver.register_host_local(application(), writer.id.clone(), &directories, &allowed);
+        assert!(!reader.resolver.is_registered(&application(), &writer.id));
+        refused.unwrap_err().to_string()
+    };
+    let theirs = &writer.local_dirs.directories()[0];
+    let message = refused(theirs, reader._root.path());
+    assert!(message.contains("outside the local directories"), "{message}");
+    // A link out of the allowed place is followed before it is judged.
+    let link = reader._root.path().join("link");
+    std::os::unix::fs::symlink(theirs, &link).unwrap();
+    let message = refused(&link, reader._root.path());
+    assert!(message.contains("outside the local directories"), "{message}");
+    let message = refused(Path::new("blockmgr"), reader._root.path());
+    assert!(message.contains("not absolute"), "{message}");
+    // The system's directories are root's; root itself gives one of its own away.
+    let message = if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(theirs, Some(65534), None).unwrap();
+        refused(theirs, writer._root.path())
+    } else {
+        refused(Path::new("/usr"), Path::new("/"))
+    };
+    assert!(message.contains("belongs to the user"), "{message}");
 }
 
 struct Applications([(ApplicationId, Secret); 2]);

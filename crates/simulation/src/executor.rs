@@ -1,7 +1,7 @@
 //! A fake executor: runs nothing, but takes its time, fails, asks and answers as a real one would.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -21,8 +21,10 @@ pub(crate) struct StageBinary {
 /// How far a task is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Computes.
-    Computing,
+    /// Fetches and reads its input.
+    Reading,
+    /// Computes from what it has read.
+    Working(Provenance),
     /// Waits for the other tasks of its barrier stage.
     AtBarrier,
     /// Waits for leave to commit, holding what it has computed.
@@ -33,6 +35,10 @@ pub(crate) enum Phase {
 pub(crate) struct FakeTask {
     pub(crate) launch: TaskLaunch,
     pub(crate) phase: Phase,
+    /// When it got its slot.
+    pub(crate) since: u64,
+    /// Does not look whether it was killed, and goes on to its end.
+    pub(crate) deaf: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +49,8 @@ pub(crate) struct FakeExecutor {
     /// Takes part in nothing until then.
     pub(crate) hangs_until: u64,
     pub(crate) tasks: BTreeMap<TaskId, FakeTask>,
+    /// Launched ahead: each starts when a slot is free, in this order.
+    pub(crate) waiting: VecDeque<TaskLaunch>,
     /// Every task ever launched here: a launch that comes twice is known.
     pub(crate) seen: BTreeSet<TaskId>,
     pub(crate) binaries: BTreeMap<StageAttemptId, StageBinary>,
@@ -56,6 +64,7 @@ impl FakeExecutor {
             cores,
             hangs_until: 0,
             tasks: BTreeMap::new(),
+            waiting: VecDeque::new(),
             seen: BTreeSet::new(),
             binaries: BTreeMap::new(),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firesteel_model::{JobId, ShuffleId, TaskId};
+use firesteel_model::{JobId, ShuffleId, StageAttemptId, TaskId};
 
 /// Which rows something was computed from: for each shuffle and map index, the version of the map output that was read.
 pub(crate) type Provenance = BTreeMap<(ShuffleId, u32), u64>;
@@ -31,6 +31,10 @@ pub struct Oracle {
     jobs: BTreeMap<JobId, Promise>,
     merged: BTreeSet<TaskId>,
     results: BTreeMap<TaskId, Provenance>,
+    /// Of which stage attempt each task is.
+    stages: BTreeMap<TaskId, StageAttemptId>,
+    /// Stage attempts of which nothing may count: a task of a barrier stage failed, or what they read is computed anew.
+    void: BTreeSet<StageAttemptId>,
 }
 
 impl Oracle {
@@ -54,6 +58,25 @@ impl Oracle {
         self.jobs[&job_id].ending.is_some()
     }
 
+    pub(crate) fn launched(&mut self, task_id: TaskId, stage: StageAttemptId) {
+        assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
+        assert!(self.stages.insert(task_id, stage).is_none(), "task {task_id} is launched twice");
+    }
+
+    /// Nothing that tasks of the attempt bring from here on may count.
+    pub(crate) fn voided(&mut self, stage: StageAttemptId) {
+        self.void.insert(stage);
+    }
+
+    /// What the task made is used.
+    pub(crate) fn output_counts(&self, task_id: TaskId) {
+        let stage = self.stages.get(&task_id).unwrap_or_else(|| panic!("task {task_id} was never launched"));
+        assert!(
+            !self.void.contains(stage),
+            "what task {task_id} made counts, though its stage attempt {stage} is void"
+        );
+    }
+
     /// The driver holds the result of a task.
     pub(crate) fn result_arrived(&mut self, task_id: TaskId, rows: Provenance) {
         self.results.insert(task_id, rows);
@@ -68,6 +91,7 @@ impl Oracle {
     }
 
     pub(crate) fn delivered(&mut self, job_id: JobId, output: u32, task_id: TaskId) {
+        self.output_counts(task_id);
         let rows = self.results.remove(&task_id);
         let rows = rows.unwrap_or_else(|| panic!("job {job_id}: the result of task {task_id} is not on the driver"));
         assert!(self.merged.contains(&task_id), "the accumulators of task {task_id} were not merged");

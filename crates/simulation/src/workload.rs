@@ -5,11 +5,15 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 use firesteel_model::{JobId, Partition, RddId, ResourceProfileId, ShuffleId, StorageLevel, TaskLocation, property};
 use firesteel_scheduler::{
     BarrierOptions, BlockLocations, Dependency, Determinism, ExclusionOptions, HeartbeatOptions, JobKind,
-    JobSubmission, LocalityOptions, NarrowMapping, RddInfo, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
-    ShuffleDependency, SpeculationOptions, StageOptions, TaskRequirements,
+    JobSubmission, LaunchAheadOptions, LocalityOptions, NarrowMapping, RddInfo, ReducerLocalityOptions,
+    SchedulerOptions, SchedulingMode, ShuffleDependency, SpeculationOptions, StageOptions, TaskRequirements,
+    TaskResourceAmount, TaskResourceRequest,
 };
 
 use crate::chance::Chance;
+
+/// The custom resource that executors have.
+pub(crate) const GPU: &str = "gpu";
 
 /// Data sets to run jobs on, oldest first.
 pub(crate) struct Workload {
@@ -29,7 +33,8 @@ impl Workload {
 
     fn add_rdd(&mut self, chance: &mut Chance) {
         let id = self.rdds.len() as u32;
-        let mut partitions = chance.between(1, 6) as u32;
+        // Now and then far more tasks than slots: executors are then sent some ahead.
+        let mut partitions = if chance.per_mille(100) { chance.between(20, 60) } else { chance.between(1, 6) } as u32;
         let mut dependencies = Vec::new();
         for _ in 0..chance.between(0, 2) {
             let Some(parent) = self.rdds.get(chance.between(0, 20) as usize % self.rdds.len().max(1)) else { continue };
@@ -70,7 +75,7 @@ impl Workload {
             partitions,
             dependencies,
             determinism,
-            barrier: narrow_barrier || (alone && chance.per_mille(300) && partitions <= 3),
+            barrier: narrow_barrier || (alone && chance.per_mille(500) && partitions <= 4),
             preferred_locations: preferred,
             resource_profile: ResourceProfileId(0),
         }));
@@ -106,6 +111,9 @@ impl Workload {
     }
 }
 
+/// The most tasks that an executor is sent ahead of each of its slots.
+pub(crate) const MOST_AHEAD: u32 = 4;
+
 /// Spark's defaults with shorter times, and some features by chance.
 pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOptions {
     let count = |count| NonZeroU32::new(count).expect("not zero");
@@ -113,7 +121,7 @@ pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOp
         mode: if chance.per_mille(500) { SchedulingMode::Fair } else { SchedulingMode::Fifo },
         pools: Vec::new(),
         task_max_failures: count(4),
-        task: TaskRequirements { cpus: count(1), resources: Vec::new() },
+        task: TaskRequirements { cpus: count(1), resources: gpus(chance) },
         locality: LocalityOptions {
             wait_process: Duration::from_millis(300),
             wait_node: Duration::from_millis(300),
@@ -170,8 +178,25 @@ pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOp
         external_shuffle_service: shuffle_service,
         dynamic_allocation: false,
         decommission_kill_interval: None,
+        launch_ahead: chance.per_mille(700).then(|| LaunchAheadOptions {
+            most_per_slot: MOST_AHEAD,
+            queue_time: Duration::from_millis(800),
+            longest_task: Duration::from_millis(1500),
+        }),
         cancelled_job_groups_tracked: 1000,
     }
+}
+
+/// What of a custom resource tasks take: most often nothing, else a whole GPU or half of one (SC-07).
+fn gpus(chance: &mut Chance) -> Vec<TaskResourceRequest> {
+    let whole = TaskResourceAmount::Addresses(NonZeroU32::MIN);
+    let half = TaskResourceAmount::SharedBy(NonZeroU32::MIN.saturating_add(1));
+    let amount = match chance.between(0, 5) {
+        0 => whole,
+        1 => half,
+        _ => return Vec::new(),
+    };
+    vec![TaskResourceRequest { name: GPU.to_owned(), amount }]
 }
 
 /// Every third data set is said to be cached, in part, on executors that may be gone: hints can be wrong.

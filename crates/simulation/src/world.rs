@@ -1,21 +1,23 @@
 //! The world of one run: virtual time, a network, a cluster manager, a driver that performs commands.
 
+mod task;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use firesteel_model::{
-    BlockManagerId, ByteCount, ExecutorId, ExecutorLossReason, JobId, MapId, MapIndex, MapStatus, ReduceId, ShuffleId,
+    ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, MapId, MapStatus, ResourceInformation, ShuffleId,
     StageAttemptId, StageId, TaskEndReason, TaskId,
 };
 use firesteel_scheduler::{
-    BarrierMethod, BarrierSync, Command, Dependency, Determinism, Event, ExecutorRegistration, LostOutputs, Moment,
-    Now, RddInfo, Scheduler, StageBinaryKind, TaskEnded, TaskLaunch, TaskOutcome, TaskProgress,
+    Command, Event, ExecutorRegistration, LostOutputs, Moment, Now, Scheduler, TaskEnded, TaskLaunch, TaskOutcome,
+    TaskProgress,
 };
 
 use crate::{
     chance::Chance,
-    executor::{FakeExecutor, FakeTask, Phase, StageBinary},
+    executor::{FakeExecutor, Phase, StageBinary},
     oracle::{Oracle, Provenance},
-    workload::{self, StaleHints, Workload},
+    workload::{self, GPU, StaleHints, Workload},
 };
 
 /// Virtual milliseconds until nothing goes wrong any more.
@@ -50,10 +52,12 @@ enum Item {
     ToExecutor(ExecutorId, Order),
     Deadline,
     Heartbeat(ExecutorId),
-    /// The task has computed for as long as it takes.
+    /// The task has done for as long as it takes what it does.
     Computed(ExecutorId, TaskId),
     /// It asks again, as the answer may have been lost.
     AskAgain(ExecutorId, TaskId),
+    /// A task that was launched ahead and was the oldest some time ago goes back if it still is.
+    GiveBack(ExecutorId, TaskId),
     StartExecutor,
     Crash(ExecutorId),
     Fault,
@@ -84,11 +88,15 @@ struct World {
     faults: u64,
     shuffle_service: bool,
     scheduler: Scheduler,
+    /// How many tasks may use one GPU at once.
+    tasks_per_gpu: u32,
     oracle: Oracle,
     workload: Workload,
     executors: BTreeMap<ExecutorId, FakeExecutor>,
     next_executor: u32,
     files: BTreeMap<(ShuffleId, MapId), File>,
+    /// Files that are there and cannot be read until the faults end.
+    unreadable: BTreeMap<(ShuffleId, MapId), File>,
     binaries: BTreeMap<StageAttemptId, StageBinary>,
     waiting_results: BTreeMap<TaskId, (ExecutorId, Provenance)>,
     jobs: Vec<JobId>,
@@ -103,6 +111,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
     let mut chance = Chance::new(seed);
     let shuffle_service = chance.per_mille(300);
     let options = workload::options(&mut chance, shuffle_service);
+    let tasks_per_gpu = options.task.resources.first().map_or(0, |request| request.amount.tasks(1));
     let mut world = World {
         now: 0,
         sequence: 0,
@@ -110,12 +119,14 @@ pub fn run(seed: u64, print_log: bool) -> Report {
         faults: seed % 4,
         shuffle_service,
         scheduler: Scheduler::new(options, seed).expect("the options are valid"),
+        tasks_per_gpu,
         oracle: Oracle::default(),
         workload: Workload::new(&mut chance),
         chance,
         executors: BTreeMap::new(),
         next_executor: 0,
         files: BTreeMap::new(),
+        unreadable: BTreeMap::new(),
         binaries: BTreeMap::new(),
         waiting_results: BTreeMap::new(),
         jobs: Vec::new(),
@@ -175,7 +186,8 @@ impl World {
         if self.chance.per_mille(trouble) {
             return;
         }
-        if self.chance.per_mille(trouble) {
+        // What comes twice is the harder test: what is lost is only asked for again.
+        if self.chance.per_mille(trouble * 3) {
             let late = self.chance.between(1, 3000);
             self.after(late, item.clone());
         }
@@ -228,6 +240,7 @@ impl World {
             }
             Item::Heartbeat(executor_id) => self.heartbeat(&executor_id),
             Item::Computed(executor_id, task_id) => self.computed(&executor_id, task_id),
+            Item::GiveBack(executor_id, task_id) => self.give_back(&executor_id, task_id),
             Item::AskAgain(executor_id, task_id) => self.ask(&executor_id, task_id),
             Item::StartExecutor => self.start_executor(0),
             Item::Crash(executor_id) => self.crash(&executor_id, true),
@@ -237,6 +250,7 @@ impl World {
                 for executor in self.executors.values_mut() {
                     executor.hangs_until = 0;
                 }
+                self.files.append(&mut self.unreadable);
                 self.start_executor(8);
             }
         }
@@ -272,6 +286,9 @@ impl World {
             }
             Command::LaunchTasks { executor_id, tasks } => {
                 self.launched += tasks.len() as u64;
+                for task in &tasks {
+                    self.oracle.launched(task.task_id, task.stage);
+                }
                 assert!(tasks.iter().all(|task| self.binaries.contains_key(&task.stage)));
                 self.send(Item::ToExecutor(executor_id, Order::Launch(tasks)));
             }
@@ -309,10 +326,21 @@ impl World {
                     self.send(Item::ToExecutor(executor_id, Order::Barrier(task_id, outcome.is_ok())));
                 }
             }
-            Command::PostEvent(_)
-            | Command::MapOutputsChanged { .. }
-            | Command::WarnStarvation { .. }
-            | Command::WarnUnknownPool { .. } => {}
+            Command::PostEvent(event) => {
+                if let ListenerEvent::StageCompleted { stage } = *event
+                    && let Some(reason) = &stage.failure_reason
+                    && (stage.barrier || reason.starts_with("rolled back"))
+                {
+                    self.oracle.voided(stage.id);
+                }
+            }
+            Command::MapOutputsChanged { shuffle_id, .. } => {
+                let statuses = self.scheduler.map_statuses(shuffle_id).map_or(&[][..], |(_, statuses)| statuses);
+                for status in statuses.iter().flatten() {
+                    self.oracle.output_counts(TaskId(status.map_id.0));
+                }
+            }
+            Command::WarnStarvation { .. } | Command::WarnUnknownPool { .. } => {}
         }
     }
 
@@ -324,7 +352,7 @@ impl World {
         let (executor_id, rows) = self.waiting_results.remove(&task_id).expect("a result that waits is fetched once");
         let there = self.executors.contains_key(&executor_id);
         let outcome = if there { success(None) } else { TaskOutcome::Failure(TaskEndReason::TaskResultLost) };
-        let ended = TaskEnded { task_id, executor_id, outcome, metrics: None };
+        let ended = TaskEnded { task_id, executor_id, outcome, run_time: None, metrics: None };
         self.after(5, Item::ToDriver(Event::TaskEnded(Box::new(ended)), there.then_some(rows)));
     }
 }
@@ -338,10 +366,18 @@ impl World {
         let id = ExecutorId::from(self.next_executor.to_string().as_str());
         self.next_executor += 1;
         let host = format!("host{}", self.chance.between(0, 3));
-        let cores = if cores == 0 { self.chance.between(1, 4) as u32 } else { cores };
+        let (cores, gpus) = if cores == 0 {
+            let cores = self.chance.between(1, 4);
+            (cores as u32, self.chance.between(1, cores))
+        } else {
+            (cores, u64::from(cores))
+        };
         self.executors.insert(id.clone(), FakeExecutor::new(id.clone(), host.clone(), cores));
         self.after(1000, Item::Heartbeat(id.clone()));
-        self.after(1, Item::ToDriver(Event::ExecutorAdded(ExecutorRegistration::plain(id, &host, cores)), None));
+        let mut registration = ExecutorRegistration::plain(id, &host, cores);
+        let addresses = (0..gpus).map(|address| address.to_string()).collect();
+        Arc::make_mut(&mut registration.info).resources = vec![ResourceInformation { name: GPU.to_owned(), addresses }];
+        self.after(1, Item::ToDriver(Event::ExecutorAdded(registration), None));
     }
 
     fn crash(&mut self, executor_id: &ExecutorId, noticed: bool) {
@@ -349,6 +385,7 @@ impl World {
         self.note(|| format!("** executor {executor_id} on {} ends", executor.host));
         if !self.shuffle_service {
             self.files.retain(|_, file| file.executor_id != *executor_id);
+            self.unreadable.retain(|_, file| file.executor_id != *executor_id);
         }
         if noticed {
             let caused_by_app = self.chance.per_mille(300);
@@ -372,7 +409,7 @@ impl World {
         let alive: Vec<ExecutorId> = self.executors.keys().cloned().collect();
         let victim = (!alive.is_empty()).then(|| alive[self.chance.next() as usize % alive.len()].clone());
         let job_id = (!self.jobs.is_empty()).then(|| self.jobs[self.chance.next() as usize % self.jobs.len()]);
-        match (self.chance.between(0, 9), victim, job_id) {
+        match (self.chance.between(0, 12), victim, job_id) {
             (0..=2, Some(victim), _) => self.crash(&victim, true),
             (3, Some(victim), _) => self.crash(&victim, false),
             (4, Some(victim), _) => {
@@ -410,6 +447,13 @@ impl World {
                 let reason = "someone clicked".to_owned();
                 self.tell(Event::TaskAttemptKilled { task_id, interrupt: true, reason });
             }
+            (10..=12, _, _) if !self.files.is_empty() => {
+                // A disk cannot read one file: nobody knows before a task wants it.
+                let at = self.chance.next() as usize % self.files.len();
+                let lost = *self.files.keys().nth(at).expect("there are so many");
+                self.note(|| format!("** file of {lost:?} cannot be read"));
+                self.unreadable.extend(self.files.remove_entry(&lost));
+            }
             _ => {}
         }
     }
@@ -417,8 +461,9 @@ impl World {
     fn heartbeat(&mut self, executor_id: &ExecutorId) {
         let Some(executor) = self.executors.get(executor_id) else { return };
         if executor.hangs_until <= self.now {
-            let tasks = executor.tasks.keys();
-            let progress = tasks.map(|&task_id| TaskProgress { task_id, records_read: 0, accumulators: Vec::new() });
+            let waiting = executor.waiting.iter().map(|launch| launch.task_id);
+            let tasks = executor.tasks.keys().copied().chain(waiting);
+            let progress = tasks.map(|task_id| TaskProgress { task_id, records_read: 0, accumulators: Vec::new() });
             let event = Event::Heartbeat { executor_id: executor_id.clone(), tasks: progress.collect() };
             self.send(Item::ToDriver(event, None));
         }
@@ -438,7 +483,10 @@ impl World {
                 }
             }
             Order::Kill(task_id) => {
-                if executor.tasks.contains_key(&task_id) {
+                let waiting = executor.waiting.len();
+                executor.waiting.retain(|launch| launch.task_id != task_id);
+                let hears = executor.tasks.get(&task_id).is_some_and(|task| !task.deaf);
+                if hears || executor.waiting.len() < waiting {
                     let reason = "killed".to_owned();
                     self.end_task(
                         executor_id,
@@ -452,187 +500,16 @@ impl World {
             Order::Barrier(task_id, met) => {
                 let waits = executor.tasks.get_mut(&task_id).filter(|task| task.phase == Phase::AtBarrier);
                 if let Some(task) = waits {
-                    task.phase = Phase::Computing;
+                    task.phase = Phase::Reading;
                     if met {
-                        self.after(10, Item::Computed(executor_id.clone(), task_id));
+                        let time = self.time_of_work();
+                        self.after(time, Item::Computed(executor_id.clone(), task_id));
                     } else {
                         self.end_task(executor_id, task_id, exception("the barrier broke"), None);
                     }
                 }
             }
         }
-    }
-
-    fn start_task(&mut self, executor_id: &ExecutorId, launch: TaskLaunch) {
-        let (task_id, stage) = (launch.task_id, launch.stage);
-        let binary = self.binaries.get(&stage).cloned();
-        let executor = self.executors.get_mut(executor_id).expect("the caller has seen it");
-        if !executor.seen.insert(task_id) {
-            return;
-        }
-        // The binary travels with the first task; a launch that comes after its stage is gone finds none.
-        let Some(binary) = executor.binaries.get(&stage).cloned().or(binary) else { return };
-        let barrier = binary.rdd.barrier;
-        assert_eq!(barrier, launch.barrier.is_some());
-        assert!(launch.barrier.as_ref().is_none_or(|all| all.len() as u32 == binary.tasks), "not all of {stage}");
-        executor.binaries.insert(stage, binary);
-        let phase = if barrier { Phase::AtBarrier } else { Phase::Computing };
-        executor.tasks.insert(task_id, FakeTask { launch, phase });
-        let (running, cores) = (executor.tasks.len() as u32, executor.cores);
-        assert!(self.faults > 0 || running <= cores, "executor {executor_id} of {cores} cores runs {running} tasks");
-        let started = Event::TaskStarted { task_id, executor_id: executor_id.clone() };
-        self.send(Item::ToDriver(started, None));
-        let slow = self.chance.per_mille(30);
-        let time = if slow { self.chance.between(2000, 20_000) } else { self.chance.between(5, 600) };
-        let next = if barrier {
-            Item::AskAgain(executor_id.clone(), task_id)
-        } else {
-            Item::Computed(executor_id.clone(), task_id)
-        };
-        self.after(time, next);
-    }
-
-    /// Asks for leave to commit, or waits at the barrier; again each half second until an answer comes.
-    fn ask(&mut self, executor_id: &ExecutorId, task_id: TaskId) {
-        let Some(task) = self.executors.get(executor_id).and_then(|executor| executor.tasks.get(&task_id)) else {
-            return;
-        };
-        let TaskLaunch { stage, partition, attempt, .. } = task.launch;
-        let question = match &task.phase {
-            Phase::Computing => return,
-            Phase::AtBarrier => Event::BarrierSync(BarrierSync {
-                stage,
-                task_id,
-                epoch: 0,
-                method: BarrierMethod::Barrier,
-                message: String::new(),
-            }),
-            Phase::Committing(_) => Event::CommitAsked { stage, partition, attempt, ask: task_id.0 },
-        };
-        self.send(Item::ToDriver(question, None));
-        self.after(500, Item::AskAgain(executor_id.clone(), task_id));
-    }
-
-    fn commit_answered(&mut self, executor_id: &ExecutorId, task_id: TaskId, allowed: bool) {
-        let Some(task) = self.executors.get(executor_id).and_then(|executor| executor.tasks.get(&task_id)) else {
-            return;
-        };
-        let TaskLaunch { stage, partition, attempt, .. } = task.launch;
-        let Phase::Committing(rows) = task.phase.clone() else { return };
-        if allowed {
-            return self.result_ready(executor_id, task_id, rows);
-        }
-        let reason = TaskEndReason::TaskCommitDenied { stage_id: stage.stage_id, partition, attempt_number: attempt };
-        self.end_task(executor_id, task_id, TaskOutcome::Failure(reason), None);
-    }
-
-    fn computed(&mut self, executor_id: &ExecutorId, task_id: TaskId) {
-        let Some(executor) = self.executors.get(executor_id) else { return };
-        if executor.hangs_until > self.now {
-            let delay = executor.hangs_until - self.now;
-            return self.after(delay, Item::Computed(executor_id.clone(), task_id));
-        }
-        let Some(task) = executor.tasks.get(&task_id).filter(|task| task.phase == Phase::Computing) else { return };
-        let (stage, partition) = (task.launch.stage, task.launch.partition);
-        let binary = executor.binaries[&stage].clone();
-        let host = executor.host.clone();
-        if self.in_trouble() && self.chance.per_mille(15 * self.faults) {
-            let outcome = exception("bad luck");
-            return self.end_task(executor_id, task_id, outcome, None);
-        }
-        let rows = match self.read(&binary.rdd, ReduceId(partition.0)) {
-            Ok(rows) => rows,
-            Err(reason) => return self.end_task(executor_id, task_id, TaskOutcome::Failure(reason), None),
-        };
-        match binary.kind {
-            StageBinaryKind::Map(shuffle) => {
-                let map_id = MapId(task_id.0);
-                let random = binary.rdd.determinism == Determinism::Indeterminate;
-                let version = if random { task_id.0 + 1 } else { 0 };
-                // What is computed alike from other rows is not alike.
-                let version = if rows.values().any(|&version| version == MIXED) { MIXED } else { version };
-                let file = File { executor_id: executor_id.clone(), rows, version };
-                self.files.insert((shuffle.shuffle_id, map_id), file);
-                let location = BlockManagerId { executor_id: executor_id.clone(), host, port: 7337 };
-                let status = MapStatus::new(location, map_id, vec![100; shuffle.reducers as usize]);
-                self.end_task(executor_id, task_id, success(Some(Arc::new(status))), None);
-            }
-            StageBinaryKind::Result { .. } if self.chance.per_mille(300) => {
-                let executor = self.executors.get_mut(executor_id).expect("it is alive");
-                executor.tasks.get_mut(&task_id).expect("it runs").phase = Phase::Committing(rows);
-                self.ask(executor_id, task_id);
-            }
-            StageBinaryKind::Result { .. } => self.result_ready(executor_id, task_id, rows),
-        }
-    }
-
-    /// Sends a result inline, or keeps it to be fetched.
-    fn result_ready(&mut self, executor_id: &ExecutorId, task_id: TaskId, rows: Provenance) {
-        if self.chance.per_mille(150) {
-            self.executors.get_mut(executor_id).expect("it is alive").tasks.remove(&task_id);
-            self.waiting_results.insert(task_id, (executor_id.clone(), rows));
-            let executor_id = executor_id.clone();
-            let event = Event::TaskGettingResult { task_id, executor_id, result_size: ByteCount::mib(2) };
-            return self.send(Item::ToDriver(event, None));
-        }
-        self.end_task(executor_id, task_id, success(None), Some(rows));
-    }
-
-    fn end_task(&mut self, executor_id: &ExecutorId, task_id: TaskId, outcome: TaskOutcome, rows: Option<Provenance>) {
-        self.executors.get_mut(executor_id).expect("it is alive").tasks.remove(&task_id);
-        let ended = TaskEnded { task_id, executor_id: executor_id.clone(), outcome, metrics: None };
-        self.send(Item::ToDriver(Event::TaskEnded(Box::new(ended)), rows));
-    }
-
-    /// Reads every map output of every shuffle that the stage reads.
-    fn read(&mut self, end: &Arc<RddInfo>, reduce_id: ReduceId) -> Result<Provenance, TaskEndReason> {
-        let mut rows = Provenance::new();
-        let mut to_visit = vec![end.clone()];
-        while let Some(rdd) = to_visit.pop() {
-            for dependency in &rdd.dependencies {
-                match dependency {
-                    Dependency::Narrow { parent, .. } => to_visit.push(parent.clone()),
-                    Dependency::Shuffle(shuffle) => self.read_shuffle(shuffle.shuffle_id, reduce_id, &mut rows)?,
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    fn read_shuffle(
-        &self,
-        shuffle_id: ShuffleId,
-        reduce_id: ReduceId,
-        rows: &mut Provenance,
-    ) -> Result<(), TaskEndReason> {
-        let failed = |at: Option<&MapStatus>, map_index: u32| TaskEndReason::FetchFailed {
-            block_manager_id: at.map(|status| status.location.clone()),
-            shuffle_id,
-            map_id: at.map_or(MapId(0), |status| status.map_id),
-            map_index: MapIndex(map_index),
-            reduce_id,
-            message: "the fake network found nothing there".to_owned(),
-        };
-        let statuses = self.scheduler.map_statuses(shuffle_id).map_or(&[][..], |(_, statuses)| statuses);
-        if statuses.is_empty() {
-            return Err(failed(None, 0));
-        }
-        for (map_index, status) in statuses.iter().enumerate() {
-            let map_index = map_index as u32;
-            let status = status.as_ref().ok_or_else(|| failed(None, map_index))?;
-            let file = self.files.get(&(shuffle_id, status.map_id));
-            let hangs = self.executors.get(&status.location.executor_id).is_some_and(|it| it.hangs_until > self.now);
-            let file = file.filter(|_| !hangs || self.shuffle_service);
-            let file = file.ok_or_else(|| failed(Some(status), map_index))?;
-            let own = [(&(shuffle_id, map_index), &file.version)];
-            for (&input, &version) in file.rows.iter().chain(own) {
-                let known = rows.entry(input).or_insert(version);
-                if *known != version {
-                    *known = MIXED;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 use firesteel_model::{
-    BlockId, BlockUpdatedInfo, ExecutorId, JobId, JobOutcome, ListenerEvent, LocalProperties, RddId, ResourceProfileId,
-    StageAttemptId, StageId, StageSnapshot, TaskEndReason, TaskMetrics, TaskSnapshot, property,
+    BlockId, BlockUpdatedInfo, ExecutorId, ExecutorResourceRequest, JobId, JobOutcome, ListenerEvent, LocalProperties,
+    RddId, ResourceProfileId, StageAttemptId, StageId, StageSnapshot, TaskEndReason, TaskMetrics, TaskSnapshot,
+    property,
 };
 
 use crate::{
@@ -50,8 +51,8 @@ pub struct ApplicationStatus {
 /// What a resource profile asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceProfileStatus {
-    /// What each executor has: name, amount.
-    pub executor_resources: Vec<(String, u64)>,
+    /// What each executor is asked to have.
+    pub executor_resources: Vec<ExecutorResourceRequest>,
     /// What each task takes: name, amount.
     pub task_resources: Vec<(String, f64)>,
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use firesteel_model::{
-    ExecutorId, Partition, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality, TaskMetrics, TaskSnapshot,
+    ExecutorId, Partition, ResourceInformation, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality, TaskMetrics,
+    TaskSnapshot,
 };
 
 /// Longer error messages are cut: rows are many, and the event log has the whole.
@@ -73,6 +74,8 @@ pub struct TaskRow {
     pub error: Option<Box<str>>,
     /// What it measured, once it has ended.
     pub metrics: Option<Arc<TaskMetrics>>,
+    /// Which addresses of custom resources are its own (SC-07).
+    pub resources: Vec<ResourceInformation>,
 }
 
 impl TaskRow {
@@ -92,6 +95,7 @@ impl TaskRow {
             state: TaskState::Running,
             error: None,
             metrics: None,
+            resources: task.resources.clone(),
         }
     }
 

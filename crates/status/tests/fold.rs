@@ -101,6 +101,7 @@ impl Story {
             failed: false,
             killed: false,
             accumulables: Vec::new(),
+            resources: Vec::new(),
         };
         self.next_task += 1;
         self.tell(ListenerEvent::TaskStart { stage, task: task.clone() });

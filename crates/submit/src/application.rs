@@ -1,16 +1,17 @@
 //! What can be started on this machine.
 
 use std::{
+    error::Error,
     ffi::{OsStr, OsString},
-    fs, io,
-    io::Read,
-    os::unix::fs::PermissionsExt,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, SparkConf, spark_env::Environment};
 
-use crate::{PrimaryResource, Refusal, Submission, artifacts, packages};
+use crate::{PrimaryResource, Refusal, Submission, artifacts, elf::ElfHeader, packages};
 
 /// A native application that passed every check.
 #[derive(Debug)]
@@ -25,25 +26,64 @@ pub struct Application {
     pub main_class: Option<String>,
     /// Its environment.
     pub environment: Environment,
+    /// Set if the executable was fetched: it goes, with its directory, when the application ends.
+    pub fetched: Option<Fetched>,
+}
+
+/// Writes what is behind a URL into a new file: how an application is fetched that is not on this machine.
+pub type Download<'a> = &'a dyn Fn(&str, &SparkConf, &Path) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+/// An executable that was fetched, in a directory of its own. Both are removed when the value goes.
+#[derive(Debug)]
+pub struct Fetched {
+    path: PathBuf,
+}
+
+impl Fetched {
+    /// Where the executable is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        // The file may never have come.
+        let _ = fs::remove_file(&self.path);
+        let _ = self.path.parent().map(fs::remove_dir);
+    }
 }
 
 impl Application {
-    /// Looks at the disk and refuses what cannot run here. Relative paths are relative to `directory`. The second part of
-    /// the result is more lines for the user.
+    /// Looks at the disk and refuses what cannot run here; an executable that is elsewhere is fetched, after everything else was
+    /// looked at (SS-81). Relative paths are relative to `directory`. The second part of the result is more lines for the user.
     pub fn prepare(
-        submission: Submission,
+        mut submission: Submission,
         environment: Environment,
         directory: &Path,
+        download: Download<'_>,
     ) -> Result<(Self, Vec<String>), Refusal> {
         refuse_what_is_not_built_in(&submission, directory)?;
-        let path = executable(&submission, &environment, directory)?;
-        packages::check(&submission.conf, submission.origins.get("spark.jars.packages").copied())?;
-        let mut warnings = Vec::new();
-        let mut conf = submission.conf;
-        artifacts::resolve(&mut conf, directory, &mut warnings)?;
+        submission.require_hadoop_conf(&environment)?;
+        let place = place_of_executable(&submission, &environment, directory)?;
+        if let Place::Here(path) = &place {
+            check_executable(path)?;
+        }
+        let origin = submission.origins.get(packages::KEY).copied();
+        let mut warnings: Vec<String> = packages::check(&submission.conf, origin)?.into_iter().collect();
+        artifacts::resolve(&mut submission.conf, directory, &mut warnings)?;
+        let conf = submission.conf;
+        let (path, fetched) = match place {
+            Place::Here(path) => (path, None),
+            Place::Elsewhere { url, name } => {
+                let fetched = fetch(&url, &name, &conf, &environment, download)?;
+                check_executable(fetched.path())?;
+                (fetched.path().to_owned(), Some(fetched))
+            }
+        };
         if conf.contains("spark.jars") {
             warnings.push(
-                "spark.jars (--jars): the libraries are listed for the application, but no JVM loads classes from them"
+                "spark.jars (--jars): the libraries are shipped as files, but no JVM loads classes from them"
                     .to_owned(),
             );
         }
@@ -59,6 +99,7 @@ impl Application {
             conf,
             main_class: submission.main_class,
             environment,
+            fetched,
         };
         Ok((application, warnings))
     }
@@ -102,32 +143,75 @@ fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Res
     Ok(())
 }
 
-/// The file to execute.
-fn executable(submission: &Submission, environment: &Environment, directory: &Path) -> Result<PathBuf, Refusal> {
+/// Where the file to execute is.
+enum Place {
+    Here(PathBuf),
+    Elsewhere { url: String, name: String },
+}
+
+fn place_of_executable(submission: &Submission, environment: &Environment, directory: &Path) -> Result<Place, Refusal> {
     let resource = match &submission.resource {
         PrimaryResource::Native(resource) => resource,
-        _ => return examples(environment),
+        _ => return examples(environment).map(Place::Here),
     };
     // A path may hold characters that mean something in a URI, so one that exists is taken as it is.
     let as_it_is = directory.join(resource);
-    let path = if as_it_is.exists() {
-        as_it_is
-    } else {
-        match resource.parse::<Artifact>().map(|artifact| artifact.location) {
-            Ok(ArtifactLocation::File(path) | ArtifactLocation::Local(path)) => directory.join(path),
-            Ok(ArtifactLocation::Remote(_)) => {
-                return Err(Refusal::RemoteApplication { resource: resource.clone() });
-            }
-            Err(_) => as_it_is,
+    if as_it_is.exists() {
+        return Ok(Place::Here(as_it_is));
+    }
+    Ok(match resource.parse::<Artifact>() {
+        Ok(Artifact { location: ArtifactLocation::File(path) | ArtifactLocation::Local(path), .. }) => {
+            Place::Here(directory.join(path))
         }
-    };
-    match why_it_cannot_run(&path) {
-        Ok(None) => Ok(path),
-        Ok(Some(why)) => Err(Refusal::Application { path, why: why.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Refusal::Application { path, why: "there is no such file".to_owned() })
+        Ok(Artifact { location: ArtifactLocation::Remote(url), .. }) => {
+            let name = Artifact { location: ArtifactLocation::Remote(url.clone()), alias: None }.name();
+            Place::Elsewhere { url, name }
         }
-        Err(error) => Err(Refusal::Application { path, why: error.to_string() }),
+        Err(_) => Place::Here(as_it_is),
+    })
+}
+
+/// Fetches the executable into a new directory in the first local directory, where only its owner can look.
+fn fetch(
+    url: &str,
+    name: &str,
+    conf: &SparkConf,
+    environment: &Environment,
+    download: Download<'_>,
+) -> Result<Fetched, Refusal> {
+    let refused = |source: Box<dyn Error + Send + Sync>| Refusal::FetchApplication { url: url.to_owned(), source };
+    let roots = conf.local_dirs(|name| environment.get(OsStr::new(name)).cloned());
+    let roots = roots.map_err(|error| Refusal::Conf(error.into()))?;
+    let root = roots.first().cloned().unwrap_or_else(std::env::temp_dir);
+    let directory = new_directory(&root).map_err(|error| refused(format!("{}: {error}", root.display()).into()))?;
+    let plain = !name.is_empty() && name != "." && name != "..";
+    let fetched = Fetched { path: directory.join(if plain { name } else { "application" }) };
+    download(url, conf, &fetched.path).map_err(refused)?;
+    Ok(fetched)
+}
+
+/// A directory that this process has made: a name that somebody else has taken is not used.
+fn new_directory(root: &Path) -> io::Result<PathBuf> {
+    DirBuilder::new().recursive(true).create(root)?;
+    let root = std::path::absolute(root)?;
+    let mut number = 0;
+    loop {
+        let directory = root.join(format!("spark-application-{}-{number}", std::process::id()));
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn check_executable(path: &Path) -> Result<(), Refusal> {
+    let refused = |why: String| Refusal::Application { path: path.to_owned(), why };
+    match why_it_cannot_run(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(why)) => Err(refused(why.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(refused("there is no such file".to_owned())),
+        Err(error) => Err(refused(error.to_string())),
     }
 }
 
@@ -136,37 +220,24 @@ fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {
     if !metadata.is_file() {
         return Ok(Some("it is not a file"));
     }
-    let header = elf_header(path)?;
-    if !header.starts_with(b"\x7fELF") {
+    let header = ElfHeader::read(path)?;
+    if !header.is_elf() {
         return Ok(Some("it is not an executable; an application is a program built on the firesteel crate"));
     }
     if metadata.permissions().mode() & 0o111 == 0 {
         return Ok(Some("its owner has not made it executable (chmod +x)"));
     }
     // The system's search for an interpreter would hand a file that it cannot execute to a shell, so this is found out here.
-    let own = elf_header(Path::new("/proc/self/exe"))?;
-    let machine = |header: &[u8]| (header.get(4..6).map(<[u8]>::to_vec), header.get(18..20).map(<[u8]>::to_vec));
-    if header.len() < own.len() || metadata.len() < end_of_program_headers(&header) {
+    if !header.is_complete() {
         return Ok(Some("the file is cut off"));
     }
-    if machine(&header) != machine(&own) {
+    if !header.is_for_the_machine_of(&ElfHeader::read(Path::new("/proc/self/exe"))?) {
         return Ok(Some("it was built for another kind of machine"));
     }
+    if metadata.len() < header.least_length(path)? {
+        return Ok(Some("the file is cut off"));
+    }
     Ok(None)
-}
-
-/// The header of a 64-bit ELF file; less if the file is shorter.
-fn elf_header(path: &Path) -> io::Result<Vec<u8>> {
-    let mut header = Vec::new();
-    fs::File::open(path)?.take(64).read_to_end(&mut header)?;
-    Ok(header)
-}
-
-/// Where the table ends that says what to load: offset, entry size and number, in the byte order of this machine.
-fn end_of_program_headers(header: &[u8]) -> u64 {
-    let offset = header.get(32..40).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes);
-    let half = |at: usize| header.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_ne_bytes);
-    offset.saturating_add(u64::from(half(54)) * u64::from(half(56)))
 }
 
 /// The bundled examples: of an installation, else of a development tree.

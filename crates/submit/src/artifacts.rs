@@ -112,6 +112,13 @@ impl List {
             return Err(self.refuse(element, "matches several files, which cannot all have the name behind #"));
         }
         for path in paths {
+            // To open a pipe would wait for whoever writes to it.
+            match fs::metadata(&path) {
+                Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                    return Err(self.refuse(element, "is neither a file nor a directory"));
+                }
+                _ => {}
+            }
             let file = fs::File::open(&path);
             match file.and_then(|file| file.metadata()) {
                 Ok(metadata) if metadata.is_dir() => {

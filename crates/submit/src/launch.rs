@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use firesteel_conf::{CONF_FD_VARIABLE, MAIN_CLASS_VARIABLE, SparkConf};
+use firesteel_conf::{CONF_FD_VARIABLE, FETCHED_VARIABLE, MAIN_CLASS_VARIABLE, SparkConf};
 use rustix::{
     fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create},
     io::{FdFlags, fcntl_setfd},
@@ -57,6 +57,10 @@ impl Application {
         match &self.main_class {
             Some(class) => command.env(MAIN_CLASS_VARIABLE, class),
             None => command.env_remove(MAIN_CLASS_VARIABLE),
+        };
+        match &self.fetched {
+            Some(fetched) => command.env(FETCHED_VARIABLE, fetched.path()),
+            None => command.env_remove(FETCHED_VARIABLE),
         };
         let source = command.exec();
         LaunchError::Execute { path: self.path, source }

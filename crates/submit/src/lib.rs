@@ -17,6 +17,7 @@
 mod application;
 mod arguments;
 mod artifacts;
+mod elf;
 mod launch;
 mod manual;
 pub mod options;
@@ -27,7 +28,7 @@ mod resource;
 mod submission;
 mod usage;
 
-pub use application::Application;
+pub use application::{Application, Download, Fetched};
 pub use arguments::{Arguments, Launcher, Parsed};
 pub use launch::LaunchError;
 pub use manual::spark_submit_page;

@@ -43,8 +43,9 @@ pub fn spark_submit_page() -> String {
     page.push_str(
         "\n## Packages\n\n\
          JVM packages cannot run here. `--packages` accepts the coordinates of connectors whose work is built in \
-         (`org.apache.hadoop:hadoop-aws`, `hadoop-client` and their like) and of Spark's own modules, and refuses everything \
-         else. Packages that only the properties file asks for get a warning.\n\n\
+         (`org.apache.hadoop:hadoop-aws`, `hadoop-client` and their like) and of Spark's own modules, says that nothing is \
+         fetched for them, and refuses everything else. Packages that only the properties file asks for and only a JVM could \
+         load do nothing and get a warning.\n\n\
          ## Exit codes\n\n\
          | Case | Code |\n|---|---|\n\
          | `--help`, `--version` | 0 |\n\

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use firesteel_conf::{ClusterManager, ConfConflict, DeployMode, ParseArtifactError, ReadDefaultsError, nearest};
+use firesteel_model::url_without_secrets;
 
 use crate::options;
 
@@ -162,13 +163,13 @@ pub enum Refusal {
         /// As it was named.
         resource: String,
     },
-    /// The application is somewhere else.
-    #[error(
-        "{resource} is not a file of this machine; fetching an application is not built in yet, so copy it here first"
-    )]
-    RemoteApplication {
+    /// The application is somewhere else, and cannot be had from there (SS-81).
+    #[error("could not fetch the application {}: {}", url_without_secrets(url), chain(&**source))]
+    FetchApplication {
         /// As it was named.
-        resource: String,
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The application cannot be executed.
     #[error("cannot run {}: {why}", path.display())]

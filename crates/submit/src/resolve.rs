@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use firesteel_conf::{
-    ClusterManager, ConfError, ConfValue, ConfWarning, DeployMode, Key, MasterUrl, SparkConf, Unit, keys, nearest,
+    ClusterManager, ConfError, ConfValue, ConfWarning, DeployMode, Key, MasterUrl, SparkConf, Unit, keys,
     spark_env::Environment,
 };
 use firesteel_model::ByteCount;
@@ -11,6 +11,7 @@ use firesteel_model::ByteCount;
 use crate::{
     Arguments, Launcher, Origin, Parsed, PrimaryResource, Refusal, Submission,
     options::{self, Quantity, SubmitOption},
+    packages,
 };
 
 /// The options that decide what other options mean.
@@ -114,9 +115,6 @@ impl<'a> Resolution<'a> {
         self.refuse_bad_quantities()?;
         self.apply_options(&master, deploy_mode);
         self.refuse_max_heap()?;
-        if master.manager() == ClusterManager::Yarn {
-            self.require_hadoop_conf()?;
-        }
         self.name_the_application(&master, &resource, main_class.as_deref());
         self.default_to("spark.app.submitTime", &now_ms.to_string());
         self.conf.check_conflicts(&master)?;
@@ -332,17 +330,6 @@ impl<'a> Resolution<'a> {
         Ok(())
     }
 
-    /// SS-49, with a hint at near misses (DX-22).
-    fn require_hadoop_conf(&self) -> Result<(), Refusal> {
-        const VARIABLES: [&str; 2] = ["HADOOP_CONF_DIR", "YARN_CONF_DIR"];
-        if VARIABLES.iter().any(|name| self.variable(name).is_some()) {
-            return Ok(());
-        }
-        let near = self.environment.keys().find_map(|name| Some((name.to_str()?, nearest(name.to_str()?, VARIABLES)?)));
-        let hint = near.map(|(name, meant)| format!("; {name} is set, was {meant} meant?")).unwrap_or_default();
-        Err(Refusal::NoHadoopConf { hint })
-    }
-
     /// SS-13.
     fn name_the_application(&mut self, master: &MasterUrl, resource: &PrimaryResource, main_class: Option<&str>) {
         const KEY: &str = "spark.app.name";
@@ -367,6 +354,8 @@ impl<'a> Resolution<'a> {
         let mut from_file = Vec::new();
         for warning in self.conf.review(master) {
             match &warning {
+                // What becomes of packages depends on which they are, and is said when they are looked at.
+                ConfWarning::NoJvm { key } if key == packages::KEY => {}
                 ConfWarning::OtherManager { key, .. }
                     if self.origins.get(key.as_str()) == Some(&Origin::PropertiesFile) =>
                 {

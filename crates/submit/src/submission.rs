@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::{self, Write},
 };
 
-use firesteel_conf::{DeployMode, MasterUrl, SparkConf};
+use firesteel_conf::{ClusterManager, DeployMode, MasterUrl, SparkConf, nearest, spark_env::Environment};
 
-use crate::PrimaryResource;
+use crate::{PrimaryResource, Refusal};
 
 /// What is to be run, where, and with what configuration.
 #[derive(Clone, Debug)]
@@ -63,6 +63,22 @@ impl fmt::Display for Origin {
 }
 
 impl Submission {
+    /// Refuses an application for YARN whose cluster cannot be found (SS-49), with a hint at near misses (DX-22).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoHadoopConf`]
+    pub fn require_hadoop_conf(&self, environment: &Environment) -> Result<(), Refusal> {
+        const VARIABLES: [&str; 2] = ["HADOOP_CONF_DIR", "YARN_CONF_DIR"];
+        let is_set = |name| environment.get(OsStr::new(name)).is_some_and(|value| !value.is_empty());
+        if self.master.manager() != ClusterManager::Yarn || VARIABLES.into_iter().any(is_set) {
+            return Ok(());
+        }
+        let near = environment.keys().find_map(|name| Some((name.to_str()?, nearest(name.to_str()?, VARIABLES)?)));
+        let hint = near.map(|(name, meant)| format!("; {name} is set, was {meant} meant?")).unwrap_or_default();
+        Err(Refusal::NoHadoopConf { hint })
+    }
+
     /// What `--verbose` prints, without secrets (SS-06).
     pub fn describe(&self) -> String {
         let redactor = self.conf.redactor().unwrap_or_else(|_| firesteel_conf::Redactor::standard());

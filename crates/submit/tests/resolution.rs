@@ -383,11 +383,20 @@ fn python_in_cluster_mode_on_standalone_is_not_refused() {
 
 #[test]
 fn yarn_needs_its_configuration() {
-    let case = Case::line(&["--master", "yarn", "app"]);
-    assert!(case.refused().contains("HADOOP_CONF_DIR or YARN_CONF_DIR must name"), "{}", case.refused());
-    let near = case.clone().with_variable("HADOP_CONF_DIR", "/c").refused();
+    let on_yarn = Case::line(&["--master", "yarn", "app"]).run();
+    assert_eq!(on_yarn.warnings, [""; 0]);
+    let refused = |variables: &[(&str, &str)]| {
+        let environment: Environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        on_yarn.require_hadoop_conf(&environment).err().map(|refusal| refusal.to_string())
+    };
+    for variables in [[("OTHER", "x")], [("HADOOP_CONF_DIR", "")]] {
+        let refused = refused(&variables).unwrap();
+        assert!(refused.contains("HADOOP_CONF_DIR or YARN_CONF_DIR must name"), "{refused}");
+    }
+    let near = refused(&[("HADOP_CONF_DIR", "/c")]).unwrap();
     assert!(near.ends_with("; HADOP_CONF_DIR is set, was HADOOP_CONF_DIR meant?"), "{near}");
-    assert!(case.with_variable("YARN_CONF_DIR", "/c").run().warnings.is_empty());
+    assert_eq!(refused(&[("YARN_CONF_DIR", "/c")]), None);
+    assert!(Case::line(&["app"]).run().require_hadoop_conf(&Environment::new()).is_ok());
 }
 
 #[test]
@@ -404,6 +413,9 @@ fn warnings() {
         lines(Case::line(&["--driver-class-path", "/x", "app"])),
         ["--driver-class-path does nothing: it is for a JVM, and Firesteel has none"]
     );
+    // What becomes of packages is said when they are looked at, once.
+    let case = Case::line(&["--packages", "org.apache.hadoop:hadoop-aws:3.4.0", "app"]);
+    assert_eq!(lines(case), [""; 0]);
     // A properties file serves several managers, so it gets one line.
     let case = Case::line(&["app"]).with_file("spark.executor.memory", "2g").with_file("spark.yarn.queue", "q");
     assert_eq!(lines(case), ["in the properties file, spark.executor.memory, spark.yarn.queue do nothing on local[*]"]);

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write, sync::Arc};
 use bytes::Bytes;
 use firesteel_model::{BlockId, ExecutorId, StorageLevel};
 
-use crate::{CorruptSegment, CorruptionCause, SegmentId};
+use crate::{CorruptSegment, CorruptionCause, FileRange, SegmentId};
 
 /// Who asks. The secret of `key_id` is proved.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,6 +101,12 @@ pub trait BlockSource: Send + Sync + 'static {
 
     /// Where a segment was damaged that arrived damaged (RT-61).
     fn diagnose_corruption(&self, requester: &Requester, corrupt: &CorruptSegment) -> CorruptionCause;
+
+    /// A piece of one of the application's files. Only a driver has them (SS-80).
+    fn file(&self, requester: &Requester, range: &FileRange) -> Result<Payload, Unavailable> {
+        let _ = (requester, range);
+        Err(Unavailable::Refused("no files of the application are served here".to_owned()))
+    }
 
     /// An executor says where its files are, so that they are served after its end (SC-50). Only a shuffle service takes this.
     fn register_executor(

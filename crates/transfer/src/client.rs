@@ -20,7 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    ClientOptions, CorruptSegment, CorruptionCause, Fetched, SegmentId, Spool, TransferError, TransferRuntime,
+    ClientOptions, CorruptSegment, CorruptionCause, Fetched, FileRange, SegmentId, Spool, TransferError,
+    TransferRuntime,
     message::{Answer, Request},
     peer_connection::{OpenError, PeerConnection, Reply},
 };
@@ -99,6 +100,14 @@ impl TransferClient {
     /// Fetches a block.
     pub fn fetch_block(&self, peer: &PeerAddress, block_id: BlockId) -> Result<Fetched, TransferError> {
         self.call(peer, Request::FetchBlock { block_id }, Bytes::new(), |peer, reply| match reply {
+            Reply::Data(fetched) => Ok(fetched),
+            reply => Err(unexpected(peer, reply)),
+        })
+    }
+
+    /// Fetches a piece of one of the application's files from its driver (SS-80).
+    pub fn fetch_file(&self, driver: &PeerAddress, range: FileRange) -> Result<Fetched, TransferError> {
+        self.call(driver, Request::FetchFile(range), Bytes::new(), |peer, reply| match reply {
             Reply::Data(fetched) => Ok(fetched),
             reply => Err(unexpected(peer, reply)),
         })

@@ -38,7 +38,7 @@ pub use block_source::{BlockSource, BlockUpload, Payload, Requester, Segment, Un
 pub use body::{Body, Fetched, LocalDirsSpool, Spool, SpoolWriter};
 pub use client::{FetchHandle, PeerAddress, TransferClient};
 pub use error::TransferError;
-pub use message::{CorruptSegment, CorruptionCause, SegmentId};
+pub use message::{CorruptSegment, CorruptionCause, FileRange, SegmentId};
 pub use options::{ClientOptions, ServerOptions};
 pub use runtime::TransferRuntime;
 pub use server::{StartServerError, TransferServer};

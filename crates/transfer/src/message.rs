@@ -45,6 +45,19 @@ pub struct CorruptSegment {
     pub checksum_by_reader: u32,
 }
 
+/// A piece of one of the application's files (SS-80). Files are numbered by whoever serves them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FileRange {
+    /// Which file or directory.
+    pub number: u32,
+    /// Which file of a directory; 0 for what is none.
+    pub part: u32,
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
 #[derive(PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     FetchSegments {
@@ -65,6 +78,7 @@ pub(crate) enum Request {
         executor_id: ExecutorId,
         directories: Vec<String>,
     },
+    FetchFile(FileRange),
 }
 
 impl Request {

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use firesteel_rpc::{
-    Secrets,
+    Refusals, Secrets,
     gate::Gate,
     handshake::{self, Protocol},
 };
@@ -69,7 +69,13 @@ impl TransferServer {
         let (stop, stopped) = watch::channel(());
         let accepting = Accepting {
             listener,
-            server: Arc::new(Server { secrets: Box::new(secrets), source, options, stopped: stopped.clone() }),
+            server: Arc::new(Server {
+                secrets: Box::new(secrets),
+                source,
+                options,
+                stopped: stopped.clone(),
+                refusals: Refusals::default(),
+            }),
         };
         runtime.spawn(until_stopped(stopped, accepting.run()));
         Ok(Self { address, _stop: stop })
@@ -147,6 +153,7 @@ struct Server {
     source: Arc<dyn BlockSource>,
     options: ServerOptions,
     stopped: watch::Receiver<()>,
+    refusals: Refusals,
 }
 
 /// How long a peer may be gone before the system finds out: half-open connections must not pile up.
@@ -165,11 +172,11 @@ impl Server {
         let (session, greeting) = match timeout(self.options.handshake_time_out, respond).await {
             Ok(Ok(agreed)) => agreed,
             Ok(Err(error)) => {
-                tracing::warn!(%peer, %error, "connection refused");
+                self.refusals.refused(&peer, &error);
                 return None;
             }
             Err(_) => {
-                tracing::warn!(%peer, "connection refused: the handshake was not finished in time");
+                self.refusals.refused(&peer, &"the handshake was not finished in time");
                 return None;
             }
         };
@@ -251,6 +258,10 @@ impl Connection {
                 }
             }
             Request::FetchBlock { block_id } => match self.source.block(&self.requester, &block_id) {
+                Ok(payload) => self.send_payload(request_id, payload, None).await?,
+                Err(unavailable) => self.put_answer(request_id, &unavailable.into()),
+            },
+            Request::FetchFile(range) => match self.source.file(&self.requester, &range) {
                 Ok(payload) => self.send_payload(request_id, payload, None).await?,
                 Err(unavailable) => self.put_answer(request_id, &unavailable.into()),
             },

@@ -15,7 +15,7 @@ mod word_count;
 use crate::measure::Measure;
 
 /// All, in the order of the table.
-pub const ALL: [&Measure; 14] = [
+pub const ALL: [&Measure; 15] = [
     &spark_pi::MEASURE,
     &no_op_tasks::LOCAL,
     &no_op_tasks::LOCAL_CLUSTER,
@@ -30,4 +30,5 @@ pub const ALL: [&Measure; 14] = [
     &join::MEASURE,
     &page_rank::MEASURE,
     &shuffle_fetch::MEASURE,
+    &shuffle_fetch::BESIDE_PAIR,
 ];

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use firesteel_model::{BlockId, ExecutorId, MapId, ReduceId, ShuffleId};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{
@@ -24,6 +24,7 @@ use crate::{
     data,
     measure::{Better, Measure, Role, Side, Target},
     parameters::{Parameters, Scale},
+    process::Running,
     rounds::{Rounds, Sample},
 };
 
@@ -33,13 +34,26 @@ pub const MEASURE: Measure = Measure {
     better: Better::Higher,
     target: Some(Target::OfLimit(0.6)),
     timed: "another process fetches segments of 512 KiB out of a file in the page cache over one loopback connection, 2 GB in \
-            all; limit: what iperf3 does, a process that writes one buffer again and again and one that reads",
+            all; limit: iperf3 with one connection and as many bytes",
     rounds: 5,
     parameters,
     firesteel: Some(Side::Session(firesteel)),
     spark: None,
-    limit: Some(Side::Session(limit)),
+    limit: Some(Side::SessionOf { program: IPERF, install: "apt-get install iperf3", session: iperf }),
 };
+
+/// The same beside a limit that is there on every machine.
+pub const BESIDE_PAIR: Measure = Measure {
+    name: "shuffle-fetch-pair",
+    target: None,
+    timed: "as shuffle-fetch; limit: hand-written, a process that writes one buffer again and again and one that reads",
+    limit: Some(Side::Session(pair)),
+    ..MEASURE
+};
+
+const IPERF: &str = "iperf3";
+/// A server that was left behind notices after so long that nobody listens to it, and ends.
+const IDLE_SECONDS: &str = "300";
 
 const SEGMENT_BYTES: u64 = 512 << 10;
 /// Of the file, over and over again, so that it stays in the page cache.
@@ -71,7 +85,7 @@ impl Server {
     /// Starts this program as a server, which reads the secret and prints its port.
     fn start(role: Role, parameters: &Parameters, secret: &Secret) -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        command.args(["side", role.name(), MEASURE.name]).args(parameters.clone().with("serve", true).words());
+        command.args(["side", role.name(), BESIDE_PAIR.name]).args(parameters.clone().with("serve", true).words());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         writeln!(process.stdin.as_mut().context("standard input is a pipe")?, "{}", secret.expose())?;
         let mut port = String::new();
@@ -183,7 +197,7 @@ impl Spool for NoSpool {
     }
 }
 
-fn limit(parameters: &Parameters, rounds: &Rounds) -> anyhow::Result<()> {
+fn pair(parameters: &Parameters, rounds: &Rounds) -> anyhow::Result<()> {
     let segments = parameters.number("segments")?;
     if parameters.text("serve").is_ok() {
         return serve(|_| {
@@ -211,6 +225,46 @@ fn limit(parameters: &Parameters, rounds: &Rounds) -> anyhow::Result<()> {
     server.end()
 }
 
+/// One server for all rounds, and a client for each.
+fn iperf(parameters: &Parameters, rounds: &Rounds) -> anyhow::Result<()> {
+    let bytes = parameters.number("segments")? * SEGMENT_BYTES;
+    // It cannot be told to choose a port itself. If another program takes this one, it says so and ends.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let mut server = Command::new(IPERF);
+    server.args(["--server", "--forceflush", "--bind", "127.0.0.1", "--port", &port, "--idle-timeout", IDLE_SECONDS]);
+    let mut server = Running::start(server.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let mut said = BufReader::new(server.0.stdout.take().context("standard output is a pipe")?);
+    let mut line = String::new();
+    while !line.contains("listening") {
+        line.clear();
+        ensure!(said.read_line(&mut line)? > 0, "the server of {IPERF} ended before it listened on port {port}");
+    }
+    // What it goes on to say would block it.
+    std::thread::spawn(move || io::copy(&mut said, &mut io::sink()));
+    rounds.serve(|| {
+        let mut client = Command::new(IPERF);
+        client.args(["--client", "127.0.0.1", "--port", &port, "--json", "--bytes"]).arg(bytes.to_string());
+        let output = client.stdin(Stdio::null()).output()?;
+        received(&output.stdout, bytes)
+    })
+}
+
+/// What the receiving side of iperf3 has measured. It stops counting, bytes and time, when the sender is done, and so may miss
+/// the last ones; the sender counts in buffers, and so may send some more than it was asked for.
+fn received(json: &[u8], bytes: u64) -> anyhow::Result<Sample> {
+    let report: serde_json::Value = serde_json::from_slice(json).context("iperf3 printed no JSON")?;
+    if let Some(error) = report.get("error") {
+        bail!("iperf3 failed: {error}");
+    }
+    let number = |path: &str| {
+        let number = report.pointer(path).and_then(serde_json::Value::as_f64);
+        number.with_context(|| format!("iperf3 reported no {path}"))
+    };
+    let sent = number("/end/sum_sent/bytes")?;
+    ensure!(sent >= bytes as f64, "iperf3 sent {sent} bytes of {bytes}");
+    Ok(Sample { value: number("/end/sum_received/bits_per_second")? / 8e6, answer: format!("{bytes} bytes") })
+}
+
 fn write_to_each(listener: &TcpListener, segments: u64) -> io::Result<()> {
     let buffer = vec![1; SEGMENT_BYTES as usize];
     loop {
@@ -218,5 +272,24 @@ fn write_to_each(listener: &TcpListener, segments: u64) -> io::Result<()> {
         for _ in 0..segments {
             stream.write_all(&buffer)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::received;
+
+    #[test]
+    fn the_receiver_s_figure_counts() {
+        let report = |sent: u64| {
+            let sum = |bytes: u64, rate: f64| serde_json::json!({"bytes": bytes, "bits_per_second": rate});
+            let sums = serde_json::json!({"sum_sent": sum(sent, 9e9), "sum_received": sum(sent - 10, 8e9)});
+            serde_json::json!({ "end": sums }).to_string()
+        };
+        let sample = received(report(1000).as_bytes(), 1000).unwrap();
+        assert_eq!((sample.value, &*sample.answer), (1000.0, "1000 bytes"));
+        assert!(received(report(900).as_bytes(), 1000).is_err());
+        let failed = received(br#"{"start": {}, "end": {}, "error": "unable to connect"}"#, 1).unwrap_err();
+        assert_eq!(failed.to_string(), "iperf3 failed: \"unable to connect\"");
     }
 }

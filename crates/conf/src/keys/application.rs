@@ -12,6 +12,9 @@ keys! { Application:
     /// The application's id. Set by the cluster manager when the application starts; in local mode `local-` and the time.
     APP_ID: Option<String> = "spark.app.id", since "1.4.0", computed("given at start");
 
+    /// Which attempt of the application this is, where the cluster manager counts them; part of the event log's name.
+    APP_ATTEMPT_ID: Option<String> = "spark.app.attempt.id", since "3.2.0", computed("none");
+
     /// When `spark-submit` handed the application over, in milliseconds since 1970.
     APP_SUBMIT_TIME: Option<u64> = "spark.app.submitTime", since "3.1.0", computed("set by `spark-submit`");
 
@@ -21,10 +24,10 @@ keys! { Application:
     /// Where the driver runs: `client`, here; `cluster`, inside the cluster. `--deploy-mode`.
     DEPLOY_MODE: DeployMode = "spark.submit.deployMode", since "1.5.0", default("client");
 
-    /// Libraries that came with `--jars`, as `file:` or `local:` URIs. They are shipped; no JVM loads classes from them.
+    /// Libraries that came with `--jars`, as `file:` or `local:` URIs. They are shipped to executors as files are; no JVM loads classes from them (SS-14).
     JARS: Vec<String> = "spark.jars", since "0.9.0";
 
-    /// Files that came with `--files`; each is placed in every executor's working directory under its name (SS-15).
+    /// Files that came with `--files`; each is placed in every executor's working directory under its name, or the one behind `#`, where `SparkFiles` finds it (SS-15).
     FILES: Vec<String> = "spark.files", since "1.0.0";
 
     /// Archives that came with `--archives`; unpacked in every executor's working directory, under the name behind `#` if there is one (SS-17).
@@ -44,9 +47,9 @@ keys! { Application:
     LOCAL_DIR: Vec<String> = "spark.local.dir", since "0.5.0", default("/tmp"),
         check(|dirs| !dirs.is_empty(), "at least one directory");
 
-    /// Number of partitions of `parallelize` and of shuffles that do not say how many.
+    /// Number of partitions of shuffles that do not say how many, and what `SparkContext::default_parallelism` gives. `parallelize` and `range` of the Rust API always take a number, which may be that one.
     DEFAULT_PARALLELISM: Option<u32> = "spark.default.parallelism", since "0.5.0",
-        computed("shuffles: the largest number of partitions of a parent; `parallelize`: all cores"),
+        computed("shuffles: the largest number of partitions of a parent; `default_parallelism`: all cores, at least 2 where executors are processes"),
         check(|number| *number != Some(0), "at least 1");
 
     /// Write the configuration to the log when the application starts, without secrets.

@@ -38,9 +38,9 @@ prefixes! { Executor:
     /// `spark.executorEnv.NAME`: environment variable NAME of each executor.
     EXECUTOR_ENV = "spark.executorEnv.", since "0.9.0", on Managers::WITH_EXECUTORS;
 
-    /// `spark.executor.resource.R.amount`, `.discoveryScript`, `.vendor`: custom resource R of each executor (SC-07).
+    /// Custom resource R of each executor. `spark.executor.resource.R.amount`: how many addresses it must have at least. `.discoveryScript`: a program of the executor's machine that prints them as `{"name": "R", "addresses": ["0", "1"]}`; the executor runs it when it starts. `.vendor`: only told to listeners here (SC-07).
     EXECUTOR_RESOURCE = "spark.executor.resource.", since "3.0.0", on Managers::WITH_EXECUTORS;
 
-    /// `spark.driver.resource.R.amount`, `.discoveryScript`, `.vendor`: custom resource R of the driver (SC-07).
+    /// Custom resource R of the driver, for `SparkContext::resources`; `.amount`, `.discoveryScript` and `.vendor` as for executors (SC-07).
     DRIVER_RESOURCE = "spark.driver.resource.", since "3.0.0", on Managers::ALL;
 }

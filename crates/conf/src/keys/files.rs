@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{AnyKey, Key, KeyPrefix, Managers, Section, Unit};
 
 keys! { Files:
-    /// How long fetching one of the application's files may take (SS-80).
+    /// How long the source of one of the application's files may be silent, and how long one executor waits for another that fetches the same file. For files that the driver serves, and for HTTP; S3 and HDFS have time-outs of their own (SS-80).
     FILES_FETCH_TIMEOUT: Duration = "spark.files.fetchTimeout", since "1.0.0",
         default("60s"), unit(Unit::Seconds), check(|time| !time.is_zero(), "more than 0");
 
-    /// Executors of one application on one machine share fetched files (SS-80).
+    /// Executors of one application on one machine fetch a file once; each has a copy of its own (SS-80).
     FILES_USE_FETCH_CACHE: bool = "spark.files.useFetchCache", since "1.2.2", default("true");
 
-    /// Replace a fetched file that is there with other content; otherwise that is an error (SS-80).
+    /// A file, archive or directory that is added under the name of one with other content replaces it; otherwise that is an error (SS-80).
     FILES_OVERWRITE: bool = "spark.files.overwrite", since "1.0.0", default("false");
 
     /// Output to a directory that exists is an error; `false` writes into it.

@@ -19,18 +19,18 @@ keys! { Scheduler:
     TASK_MAX_DIRECT_RESULT_SIZE: ByteCount = "spark.task.maxDirectResultSize", since "2.0.0",
         default("1m"), unit(Unit::Bytes);
 
-    /// Watch killed tasks until they have ended (RT-38).
+    /// Watch killed tasks until they have ended, and log those that go on (RT-38).
     TASK_REAPER_ENABLED: bool = "spark.task.reaper.enabled", since "2.0.3", default("false");
 
     /// How often the reaper looks at a killed task and logs what it does.
     TASK_REAPER_POLLING_INTERVAL: Duration = "spark.task.reaper.pollingInterval", since "2.0.3",
         default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
 
-    /// How long a killed task may go on before its executor is killed; -1 for ever.
+    /// How long a killed task may go on before its executor ends, with exit code 50; -1 for ever. In local mode the executor is the driver too, so the log says that the task goes on, and nothing more is done.
     TASK_REAPER_KILL_TIMEOUT: Timeout = "spark.task.reaper.killTimeout", since "2.0.3",
         default("-1"), unit(Unit::Milliseconds);
 
-    /// Log the stacks of a killed task that goes on.
+    /// Log what the thread of a killed task that goes on does: whether it runs or waits, in which system call and function of the kernel, and the processor time that it has used. There are no stacks in it.
     TASK_REAPER_THREAD_DUMP: bool = "spark.task.reaper.threadDump", since "2.0.3", default("true");
 
     /// `FIFO`: the jobs of the application in order. `FAIR`: by pools (SC-01).
@@ -90,6 +90,11 @@ keys! { Scheduler:
     FETCH_FAILURE_UNREGISTER_OUTPUT_ON_HOST: bool = "spark.files.fetchFailure.unRegisterOutputOnHost", since "2.3.0",
         default("false");
 
+    /// How many short tasks an executor is sent beyond those that its slots run, for each slot: it starts the next without
+    /// asking. Only stages whose tasks take a few milliseconds; 0 never does.
+    LAUNCH_AHEAD_MAX_TASKS_PER_SLOT: u32 = "spark.scheduler.launchAhead.maxTasksPerSlot", since "Firesteel 0.1.0",
+        default("32"), check(|number| *number <= 1000, "at most 1000");
+
     /// The driver lets one attempt of a partition commit its output and refuses the others (RT-37).
     OUTPUT_COMMIT_COORDINATION_ENABLED: bool = "spark.hadoop.outputCommitCoordination.enabled", since "1.2.0",
         default("true");
@@ -118,6 +123,6 @@ keys! { Scheduler:
 }
 
 prefixes! { Scheduler:
-    /// `spark.task.resource.R.amount`: how much of the custom resource R one task takes; up to 0.5 lets tasks share one (SC-07).
+    /// `spark.task.resource.R.amount`: how many addresses of the custom resource R one task takes, or a fraction of at most 0.5: then 1 / amount tasks, rounded down, share an address. Needs `spark.executor.resource.R.amount`; not for local mode (SC-07).
     TASK_RESOURCE = "spark.task.resource.", since "3.0.0", on Managers::ALL;
 }

@@ -23,6 +23,15 @@ keys! { Security:
     AUTHENTICATE_SECRET_EXECUTOR_FILE: Option<String> = "spark.authenticate.secret.executor.file", since "3.0.0",
         falls_back_to(&AUTHENTICATE_SECRET_FILE);
 
+    /// Encrypt what block managers send to one another and to the driver: shuffle segments, cached blocks, broadcast values. Control messages are encrypted in any case, and so is the proof of the secret, which needs no `spark.authenticate` here.
+    NETWORK_CRYPTO_ENABLED: bool = "spark.network.crypto.enabled", since "2.2.0", default("false");
+
+    /// Spark's older key for the same; either one switches encryption on.
+    AUTHENTICATE_ENABLE_SASL_ENCRYPTION: bool = "spark.authenticate.enableSaslEncryption", since "1.4.0", default("false");
+
+    /// Encrypt shuffle files, spilled data and blocks on local disks. Not built in yet: an application that asks for it does not start.
+    IO_ENCRYPTION_ENABLED: bool = "spark.io.encryption.enabled", since "2.1.0", default("false");
+
     /// A value is hidden in logs, user interfaces and event logs if its key or the value itself matches.
     REDACTION_REGEX: Regex = "spark.redaction.regex", since "2.1.2",
         default("(?i)secret|password|token|access[.]?key");

@@ -79,6 +79,9 @@ keys! { Shuffle:
     SHUFFLE_ACCURATE_BLOCK_THRESHOLD: ByteCount = "spark.shuffle.accurateBlockThreshold", since "2.2.1",
         default("100m"), unit(Unit::Bytes);
 
+    /// Open the shuffle files of other executors on the same host in place, instead of fetching them over the network.
+    SHUFFLE_READ_HOST_LOCAL_DISK: bool = "spark.shuffle.readHostLocalDisk", since "3.0.0", default("true");
+
     /// The shuffle manager. Sort shuffle is the only one; the old names of it are accepted.
     SHUFFLE_MANAGER: String = "spark.shuffle.manager", since "1.1.0", default("sort"),
         check(

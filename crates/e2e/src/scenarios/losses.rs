@@ -7,6 +7,7 @@ use firesteel_e2e::Gates;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::Scenario;
+use crate::hosts;
 
 pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("hold-map", hold_map),
@@ -17,6 +18,7 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("segfault-always", segfault_always),
     ("hold-every-task", hold_every_task),
     ("idle", idle),
+    ("twin", twin),
 ];
 
 /// Sums by key, where the first map task waits at `map`.
@@ -102,6 +104,19 @@ fn hold_every_task(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
         records
     });
     println!("count {}", held.count()?);
+    Ok(())
+}
+
+/// A task starts a second process that says to be its own executor; then comes a job.
+fn twin(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    let ends = spark.range(0, 1, 1, 1).map(|_| {
+        let twin = hosts::run_twin().expect("the executor's binary can be run");
+        (twin.status.code(), String::from_utf8_lossy(&twin.stderr).into_owned())
+    });
+    for (code, said) in ends.collect()? {
+        println!("code {code:?} refused {}", said.contains("is registered already"));
+    }
+    println!("then {}", spark.range(0, 100, 1, 4).count()?);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, iter, thread};
 
-use firesteel::{Rdd, SparkContext, SparkError};
+use firesteel::{Rdd, SparkConf, SparkContext, SparkError};
 use firesteel_e2e::Gates;
 use firesteel_executor::TaskContext;
 
@@ -16,8 +16,10 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("loop-over-records", loop_over_records),
     ("loop-without-end", loop_without_end),
     ("loop-in-one-slot", loop_in_one_slot),
+    ("loop-and-wait", loop_and_wait),
     ("allocate-without-end", allocate_without_end),
     ("application-panics", application_panics),
+    ("context-in-a-task", context_in_a_task),
 ];
 
 /// A task panics at every attempt, with a text that is not ASCII; each attempt is announced.
@@ -33,6 +35,17 @@ fn panic(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
 
 fn attempt() -> u32 {
     TaskContext::get().expect("a task runs").attempt_number().0
+}
+
+/// A task in a process of its own makes a context, and gives the error that it gets.
+fn context_in_a_task(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    let errors =
+        spark.range(0, 1, 1, 1).flat_map(|_| SparkContext::new(&SparkConf::new()).err().map(|it| it.to_string()));
+    for error in errors.collect()? {
+        println!("{}", error.split("): ").next().unwrap_or_default());
+    }
+    println!("then {}", spark.range(0, 100, 1, 4).count()?);
+    Ok(())
 }
 
 /// One task fails three times and gives the number of its attempt the fourth time.
@@ -124,6 +137,14 @@ fn loop_without_end(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
 /// One of two slots is taken by a task that looks at nothing. What follows runs in the other one.
 fn loop_in_one_slot(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
     cancelled(spark, gates, 1, loop_for_ever);
+    println!("then {}", spark.range(0, 100, 1, 4).count()?);
+    Ok(())
+}
+
+/// As [`loop_in_one_slot`], but before the next job the driver waits at `driver`.
+fn loop_and_wait(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
+    cancelled(spark, gates, 1, loop_for_ever);
+    gates.hold_first("driver");
     println!("then {}", spark.range(0, 100, 1, 4).count()?);
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use firesteel_e2e::{Gates, wait_until};
+use firesteel_e2e::{Gates, HOSTS_VARIABLE, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -33,6 +33,7 @@ pub struct Start {
     settings: Vec<String>,
     binary: PathBuf,
     wrapper: Vec<String>,
+    hosts: Option<u32>,
     directory: TempDir,
 }
 
@@ -47,6 +48,7 @@ impl Start {
             settings: Vec::new(),
             binary: env!("CARGO_BIN_EXE_e2e-application").into(),
             wrapper: Vec::new(),
+            hosts: None,
             directory,
         };
         let scratch = start.scratch().display().to_string();
@@ -62,10 +64,38 @@ impl Start {
         self
     }
 
+    /// No task starts before every executor is there: executors ask whom to give copies to once a minute at most.
+    pub fn complete(self) -> Self {
+        self.with("spark.scheduler.minRegisteredResourcesRatio", "1.0")
+            .with("spark.scheduler.maxRegisteredResourcesWaitingTime", "2min")
+    }
+
     /// Another file to run in place of the application's own.
     pub fn binary(mut self, binary: PathBuf) -> Self {
         self.binary = binary;
         self
+    }
+
+    /// Executors are on so many hosts, in turn.
+    pub fn hosts(mut self, hosts: u32) -> Self {
+        self.hosts = Some(hosts);
+        self
+    }
+
+    /// Writes a shell script and gives its path. Another process writes it: while this one has it open, a process that
+    /// another test starts may have it open too, and then it cannot be run.
+    pub fn script(&self, name: &str, body: &str) -> String {
+        let path = self.directory.path().join(name);
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat > \"$0\" && chmod +x \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        let script = format!("#!/bin/sh\n{body}\n");
+        writer.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("the shell reads");
+        assert!(writer.wait().expect("the shell ends").success());
+        path.display().to_string()
     }
 
     /// A command that gets the application's command line as its last arguments.
@@ -87,6 +117,7 @@ impl Start {
         let path = |name: &str| directory.path().join(name);
         let mut words = self.wrapper;
         words.push(self.binary.display().to_string());
+        let hosts = self.hosts.map(|hosts| (HOSTS_VARIABLE, hosts.to_string()));
         let driver = Command::new(&words[0])
             .args(&words[1..])
             .arg(&self.scenario)
@@ -94,6 +125,7 @@ impl Start {
             .args(&self.settings)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs(hosts)
             // Executors inherit it: their logs are here, and it tells every process of this application from all others.
             .env("SPARK_WORKER_DIR", path("work"))
             .stdin(Stdio::null())
@@ -134,10 +166,31 @@ impl Application {
         })
     }
 
+    /// Waits until the driver has printed this text on standard error.
+    pub fn wait_for_stderr(&mut self, text: &str) {
+        wait_until(&format!("{text:?} on standard error"), || {
+            let status = self.driver.try_wait().expect("the driver is our child");
+            let bytes = fs::read(self.directory.path().join("stderr")).expect("the output is in a file");
+            let printed = String::from_utf8_lossy(&bytes).contains(text);
+            assert!(printed || status.is_none(), "the driver ended without saying {text:?}");
+            printed.then_some(())
+        });
+    }
+
     /// The executors' process ids, sorted.
     pub fn executors(&self) -> Vec<u32> {
         let driver = self.driver();
         processes_of(self.directory.path()).into_iter().filter(|&pid| pid != driver).collect()
+    }
+
+    /// What the driver has printed on standard error so far.
+    pub fn driver_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.directory.path().join("stderr")).unwrap_or_default()).into_owned()
+    }
+
+    /// Everything that the executors have printed so far.
+    pub fn executor_logs(&self) -> String {
+        executor_logs(self.directory.path())
     }
 
     /// Waits for the application's end. Nothing may be left of it.
@@ -213,9 +266,13 @@ impl Finished {
 
     /// Everything that the executors printed.
     pub fn executor_logs(&self) -> String {
-        let logs = files_below(&self.directory.path().join("work"));
-        logs.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
+        executor_logs(self.directory.path())
     }
+}
+
+fn executor_logs(directory: &Path) -> String {
+    let logs = files_below(&directory.join("work"));
+    logs.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
 }
 
 impl std::fmt::Debug for Finished {

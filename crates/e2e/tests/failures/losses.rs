@@ -56,6 +56,11 @@ fn executors_killed_between_jobs_are_replaced() {
 }
 
 #[test]
+fn a_second_executor_of_the_same_id_is_refused_and_the_first_goes_on() {
+    Start::new("twin", CLUSTER).hosts(1).finish().succeeded_with(&["code Some(1) refused true", "then 100"]);
+}
+
+#[test]
 fn a_task_that_ends_its_process_with_code_0_is_tried_again() {
     Start::new("exit-once", CLUSTER).finish().succeeded_with(&["count 100"]);
 }

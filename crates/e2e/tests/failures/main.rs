@@ -3,13 +3,26 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod barrier;
+mod broadcasts;
+mod caches;
+mod cancel;
+mod checkpoints;
 mod driver_end;
+mod events;
+mod exclusion;
+mod files;
 mod full_disk;
 mod losses;
+mod relay;
+mod resources;
 mod results;
+mod retries;
 mod security;
+mod shares;
 mod shuffles;
 mod silence;
+mod speculation;
 mod tasks;
 
 /// The masters that have executor processes.

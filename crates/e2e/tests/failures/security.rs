@@ -14,7 +14,7 @@ use firesteel_rpc::{Address, Options, Secret, connect, handshake::Protocol};
 
 use crate::{
     CLUSTER,
-    application::{Start, files_below, signal},
+    application::{Start, signal},
 };
 
 /// The loopback ports that a process listens on.
@@ -158,23 +158,26 @@ fn the_secret_is_in_no_command_line_environment_or_log() {
 }
 
 #[test]
-fn executors_of_another_build_are_refused_and_the_application_says_so() {
-    let start = Start::new("idle", CLUSTER);
-    let binary = start.directory().join("application");
-    fs::copy(env!("CARGO_BIN_EXE_e2e-application"), &binary).unwrap();
-    let mut application = start.binary(binary.clone()).start();
-    application.wait_for("driver");
-    // Somebody deploys another build while the application runs.
-    let other = binary.with_extension("new");
-    fs::copy(&binary, &other).unwrap();
-    fs::OpenOptions::new().append(true).open(&other).unwrap().write_all(b"another build").unwrap();
-    fs::rename(&other, &binary).unwrap();
-    for executor in application.executors() {
-        signal(executor, rustix::process::Signal::KILL);
+fn executors_run_the_driver_s_build_though_its_file_was_replaced_or_removed() {
+    for replaced in [true, false] {
+        let start = Start::new("idle", CLUSTER);
+        let binary = start.directory().join("application");
+        fs::copy(env!("CARGO_BIN_EXE_e2e-application"), &binary).unwrap();
+        let mut application = start.binary(binary.clone()).start();
+        application.wait_for("driver");
+        if replaced {
+            // Somebody deploys another build while the application runs.
+            let other = binary.with_extension("new");
+            fs::copy(&binary, &other).unwrap();
+            fs::OpenOptions::new().append(true).open(&other).unwrap().write_all(b"another build").unwrap();
+            fs::rename(&other, &binary).unwrap();
+        } else {
+            fs::remove_file(&binary).unwrap();
+        }
+        for executor in application.executors() {
+            signal(executor, rustix::process::Signal::KILL);
+        }
+        application.gates().open("driver");
+        application.finish().succeeded_with(&["before 100", "after 200"]);
     }
-    application.gates().open("driver");
-    let finished = application.finish();
-    finished.failed_with(&["another binary than the driver", "before they had registered"]);
-    assert_eq!(finished.lines(), ["before 100"]);
-    assert!(!files_below(&finished.directory().join("work")).is_empty());
 }

@@ -11,6 +11,7 @@ use firesteel_e2e::Gates;
 use crate::{
     CLUSTER,
     application::{Application, Start, files_below},
+    events::{logging, sum_of, tasks_of_stage},
 };
 
 /// Data files of map outputs that hold something, in the order of their names.
@@ -42,8 +43,15 @@ fn writer(file: &Path) -> u64 {
 
 /// One of four files is harmed between two jobs. All that the same executor has written is taken for lost (RT-35), and
 /// nothing else.
-fn harmed(harm: impl FnOnce(&PathBuf)) {
-    let mut application = Start::new("two-jobs-on-a-shuffle", CLUSTER).start();
+fn harmed(harm: impl Fn(&PathBuf)) {
+    for read_in_place in ["true", "false"] {
+        harmed_and_read(&harm, read_in_place);
+    }
+}
+
+fn harmed_and_read(harm: &impl Fn(&PathBuf), read_in_place: &str) {
+    let start = Start::new("two-jobs-on-a-shuffle", CLUSTER);
+    let mut application = start.with("spark.shuffle.readHostLocalDisk", read_in_place).start();
     application.wait_for("between");
     let before = map_tasks(application.gates());
     assert_eq!(before.len(), 4, "each map task runs once: {before:?}");
@@ -92,4 +100,26 @@ fn a_file_is_computed_again_in_one_process_too() {
     fs::remove_file(&data_files(&application)[0]).unwrap();
     application.gates().open("between");
     application.finish().succeeded_with(&["before 4999950000", "after 4999950000"]);
+}
+
+/// Four map tasks write and three reducers read in each of two jobs; the second job's reducers know the files already.
+#[test]
+fn reducers_open_the_files_of_other_executors_on_the_host_and_fetch_them_if_that_is_switched_off() {
+    let local = ["Shuffle Read Metrics", "Local Blocks Fetched"];
+    let remote = ["Shuffle Read Metrics", "Remote Blocks Fetched"];
+    for (in_place, setting) in [(true, "true"), (false, "false")] {
+        let start = Start::new("two-jobs-on-a-shuffle", CLUSTER).with("spark.shuffle.readHostLocalDisk", setting);
+        let mut application = logging(start).start();
+        application.wait_for("between");
+        application.gates().open("between");
+        let finished = application.finish();
+        finished.succeeded_with(&["before 4999950000", "after 4999950000"]);
+        // The second job's map stage, 2, is skipped.
+        for stage in [1, 3] {
+            let tasks = tasks_of_stage(&finished, stage);
+            let (local, remote) = (sum_of(&tasks, &local), sum_of(&tasks, &remote));
+            assert_eq!(local + remote, 4 * 3, "stage {stage}: {finished:?}");
+            assert_eq!(remote == 0, in_place, "stage {stage}: {local} local, {remote} remote\n{finished:?}");
+        }
+    }
 }

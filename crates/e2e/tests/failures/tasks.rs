@@ -1,10 +1,11 @@
 //! Tasks that fail, loop, or hoard.
 
+use firesteel_e2e::wait_until;
 use rustix::process::Signal;
 
 use crate::{
     CLUSTER, WIDE_CLUSTER,
-    application::{Start, signal},
+    application::{Start, is_alive, signal},
 };
 
 const PANIC: &str = "Schlüssel „7“ passt nicht: 鍵が合わない 🔑";
@@ -30,6 +31,14 @@ fn the_number_of_attempts_can_be_set() {
 fn a_task_that_fails_three_times_succeeds_at_the_fourth() {
     for master in [CLUSTER, "local[2,4]"] {
         Start::new("fail-three-times", master).finish().succeeded_with(&["attempts [0, 3]"]);
+    }
+}
+
+#[test]
+fn a_context_inside_a_task_is_refused() {
+    let lines = ["SparkContext::new was called inside a task (stage 0.0, partition 0", "then 100"];
+    for master in [CLUSTER, "local[2]"] {
+        Start::new("context-in-a-task", master).finish().succeeded_with(&lines);
     }
 }
 
@@ -82,6 +91,70 @@ fn a_task_that_listens_to_nobody_takes_its_slot_along_and_no_other() {
         assert!(cancelled.contains("cancelled") && cancelled.contains("endless"), "{finished:?}");
         assert_eq!(then, "then 100");
         assert_eq!(finished.code(), Some(0));
+    }
+}
+
+/// There is one slot in all, and the task in it listens to nobody: the next job can only run in another executor.
+#[test]
+fn with_the_reaper_the_executor_of_a_task_that_listens_to_nobody_is_ended_and_replaced() {
+    let finished = Start::new("loop-in-one-slot", "local-cluster[1,1,1024]")
+        .with("spark.task.reaper.enabled", "true")
+        .with("spark.task.reaper.pollingInterval", "100ms")
+        .with("spark.task.reaper.killTimeout", "1s")
+        .finish();
+    let [cancelled, then] = finished.lines()[..] else { panic!("two lines: {finished:?}") };
+    assert!(cancelled.contains("cancelled") && cancelled.contains("endless"), "{finished:?}");
+    assert_eq!(then, "then 100");
+    assert_eq!(finished.code(), Some(0));
+    let logs = finished.executor_logs();
+    for text in ["killed task 0 is still running after", "\"executor-task\" is running, in no system call"] {
+        assert!(logs.contains(text), "the executor's log does not have {text:?}: {finished:?}");
+    }
+    for text in ["executor lost", "exited with code 50", "spark.task.reaper.killTimeout", "Stage cancelled"] {
+        assert!(finished.stderr.contains(text), "the driver does not say {text:?}: {finished:?}");
+    }
+    // Its own reason, and not whatever it logged last.
+    assert!(!finished.stderr.contains("last words"), "{finished:?}");
+}
+
+#[test]
+fn the_reaper_shows_no_thread_if_that_is_not_wanted_and_waits_for_ever_without_a_time_out() {
+    let mut application = Start::new("loop-and-wait", CLUSTER)
+        .with("spark.task.reaper.enabled", "true")
+        .with("spark.task.reaper.pollingInterval", "50ms")
+        .with("spark.task.reaper.threadDump", "false")
+        .start();
+    let executor = application.wait_for("looping-0");
+    application.wait_for("driver");
+    let logs = wait_until("the reaper's third look", || {
+        let logs = application.executor_logs();
+        (logs.matches("killed task 0 is still running after").count() >= 3).then_some(logs)
+    });
+    assert!(!logs.contains("processor time"), "{logs}");
+    assert!(is_alive(executor));
+    application.gates().open("driver");
+    let finished = application.finish();
+    assert_eq!(finished.lines().last(), Some(&"then 100"), "{finished:?}");
+    assert!(!finished.stderr.contains("executor lost"), "{finished:?}");
+}
+
+#[test]
+fn in_local_mode_the_reaper_says_that_it_cannot_end_the_process() {
+    let mut application = Start::new("loop-and-wait", "local[2]")
+        .with("spark.task.reaper.enabled", "true")
+        .with("spark.task.reaper.pollingInterval", "50ms")
+        .with("spark.task.reaper.killTimeout", "300ms")
+        .start();
+    application.wait_for("driver");
+    wait_until("the reaper's last word", || {
+        application.driver_log().contains("the process goes on, as it is the driver too").then_some(())
+    });
+    application.gates().open("driver");
+    let finished = application.finish();
+    assert_eq!(finished.lines().last(), Some(&"then 100"), "{finished:?}");
+    assert_eq!(finished.code(), Some(0));
+    for text in ["ERROR", "could not be stopped within", "spark.task.reaper.killTimeout"] {
+        assert!(finished.stderr.contains(text), "{text:?}: {finished:?}");
     }
 }
 

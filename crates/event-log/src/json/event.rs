@@ -226,12 +226,12 @@ impl EventEncoder {
                 line(out, "SparkListenerResourceProfileAdded", |object| {
                     object.field("Resource Profile Id", id);
                     object.object("Executor Resource Requests", |object| {
-                        for (name, amount) in executor_resources {
-                            object.data_object(name, |object| {
-                                object.field("Resource Name", name);
-                                object.field("Amount", amount);
-                                object.field("Discovery Script", "");
-                                object.field("Vendor", "");
+                        for request in executor_resources {
+                            object.data_object(&request.name, |object| {
+                                object.field("Resource Name", &request.name);
+                                object.field("Amount", request.amount);
+                                object.field("Discovery Script", &request.discovery_script);
+                                object.field("Vendor", &request.vendor);
                             });
                         }
                     });

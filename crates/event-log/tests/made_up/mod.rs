@@ -72,8 +72,17 @@ pub fn start(app_id: &str) -> Vec<ListenerEvent> {
     vec![
         ListenerEvent::ResourceProfileAdded {
             id: ResourceProfileId(0),
-            executor_resources: vec![("cores".to_owned(), 2), ("memory".to_owned(), 1024)],
-            task_resources: vec![("cpus".to_owned(), 1.0)],
+            executor_resources: vec![
+                ExecutorResourceRequest::plain("cores", 2),
+                ExecutorResourceRequest::plain("memory", 1024),
+                ExecutorResourceRequest {
+                    name: "gpu".to_owned(),
+                    amount: 2,
+                    discovery_script: "/opt/gpus.sh".to_owned(),
+                    vendor: "nvidia.com".to_owned(),
+                },
+            ],
+            task_resources: vec![("cpus".to_owned(), 1.0), ("gpu".to_owned(), 0.5)],
         },
         block_manager_added("driver"),
         ListenerEvent::EnvironmentUpdate {
@@ -430,6 +439,7 @@ fn task(id: u64, index: u32, offset: i64, stage: &StageSnapshot) -> TaskSnapshot
         failed: false,
         killed: false,
         accumulables: Vec::new(),
+        resources: Vec::new(),
     }
 }
 

@@ -29,17 +29,13 @@ pub struct Spark {
 }
 
 impl Spark {
-    /// The installation, made if it is not there. None, with the reason on standard error, where Spark cannot be had; on
-    /// a CI machine that is a failure.
-    pub fn find() -> Option<Self> {
-        match Self::install() {
-            Ok(spark) => Some(spark),
-            Err(error) if env::var_os("CI").is_none() => {
-                eprintln!("skipped: no real Spark here: {error:#}");
-                None
-            }
-            Err(error) => panic!("no real Spark on a CI machine: {error:#}"),
-        }
+    /// The installation, made if it is not there.
+    ///
+    /// # Panics
+    ///
+    /// Where Spark cannot be had: a test that was not run must not look as if it had passed.
+    pub fn find() -> Self {
+        Self::install().unwrap_or_else(|error| panic!("no real Spark here: {error:#}"))
     }
 
     fn install() -> anyhow::Result<Self> {

@@ -5,11 +5,13 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
+use firesteel_application_files::ServedFiles;
 use firesteel_block_store::{BlockError, BlockManager, BlockServer};
 use firesteel_model::{ApplicationId, BlockId, ExecutorId};
 use firesteel_shuffle::{SegmentId, ShuffleBlockResolver, ShuffleService};
 use firesteel_transfer::{
-    BlockSource, BlockUpload, CorruptSegment, CorruptionCause, Payload, Requester, Segment, Unavailable, UploadSink,
+    BlockSource, BlockUpload, CorruptSegment, CorruptionCause, FileRange, Payload, Requester, Segment, Unavailable,
+    UploadSink,
 };
 
 /// Serves the segments that the shuffle resolver finds and the blocks of the block manager.
@@ -20,6 +22,8 @@ pub struct ExecutorBlockSource {
     segments: ShuffleService,
     /// Not owned, for a request under way must not keep what the process has given up.
     blocks: OnceLock<Weak<BlockManager>>,
+    /// Of the driver only.
+    files: OnceLock<Arc<ServedFiles>>,
 }
 
 /// A body of an upload says its length beforehand; so much of it is believed before it has come.
@@ -29,13 +33,19 @@ impl ExecutorBlockSource {
     /// Serves segments, and no blocks yet.
     pub fn new(resolver: Arc<ShuffleBlockResolver>, application_id: ApplicationId) -> Arc<Self> {
         let segments = ShuffleService::of_application(resolver, application_id);
-        Arc::new(Self { segments, blocks: OnceLock::new() })
+        Arc::new(Self { segments, blocks: OnceLock::new(), files: OnceLock::new() })
     }
 
     /// Serves this block manager's blocks too. The first one stays.
     pub fn serve_blocks(&self, blocks: &Arc<BlockManager>) {
         // A second call would be for the same block manager: a process has one.
         let _ = self.blocks.set(Arc::downgrade(blocks));
+    }
+
+    /// Serves the application's files too. The first ones stay.
+    pub fn serve_files(&self, files: &Arc<ServedFiles>) {
+        // As above: an application has one list of files.
+        let _ = self.files.set(Arc::clone(files));
     }
 
     fn blocks(&self) -> Result<Arc<BlockManager>, Unavailable> {
@@ -59,6 +69,13 @@ impl BlockSource for ExecutorBlockSource {
             Ok(Some(bytes)) => Ok(Payload::Memory(bytes)),
             Ok(None) => Err(Unavailable::NotFound(format!("{block_id} is not here"))),
             Err(error) => Err(Unavailable::Failed(error_chain(&error))),
+        }
+    }
+
+    fn file(&self, _requester: &Requester, range: &FileRange) -> Result<Payload, Unavailable> {
+        match self.files.get() {
+            Some(files) => files.piece(range),
+            None => Err(Unavailable::Refused("no files of the application are served here".to_owned())),
         }
     }
 

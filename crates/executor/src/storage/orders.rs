@@ -87,10 +87,12 @@ impl Worker {
                 ExecutorMessage::Registered
                 | ExecutorMessage::Refused(_)
                 | ExecutorMessage::LaunchTasks { .. }
+                | ExecutorMessage::AddFiles(_)
                 | ExecutorMessage::KillTask { .. }
                 | ExecutorMessage::RemoveStage(_)
                 | ExecutorMessage::Answer { .. }
                 | ExecutorMessage::ReRegister
+                | ExecutorMessage::FarewellTaken
                 | ExecutorMessage::Stop => debug!("message is no order about storage"),
             }
         }

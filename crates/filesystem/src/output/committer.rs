@@ -1,20 +1,27 @@
 //! The steps of a job's output, and the committer that renames.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{PartWriter, pending};
 use crate::{
-    BoxedError, Codec, Existing, FileError, FilePath, FileSystem, FileSystems, FileWrite, HadoopConf,
+    BoxedError, Codec, Existing, FileError, FilePath, FileStatus, FileSystem, FileSystems, FileWrite, HadoopConf,
     HadoopPropertyError, PendingUploads,
 };
 
 /// Where everything unfinished is, below the output directory.
 const TEMPORARY: &str = "_temporary";
+
+/// In [`TEMPORARY`]: whose output it is, as long as the job runs. Two jobs that both find no output directory then do not both
+/// take it for their own.
+const CLAIM: &str = "_claim";
 
 /// The mark of a finished job.
 const SUCCESS: &str = "_SUCCESS";
@@ -62,6 +69,12 @@ pub enum CommitError {
          into it"
     )]
     OutputExists {
+        /// The directory.
+        path: FilePath,
+    },
+    /// Another job is writing to the output directory.
+    #[error("another job is writing to output directory {path}; wait for it, or choose another directory")]
+    OutputClaimed {
         /// The directory.
         path: FilePath,
     },
@@ -139,12 +152,36 @@ impl OutputCommitter {
         Ok(())
     }
 
-    /// Begins the job: checks the output directory and makes it.
+    /// Begins the job: checks the output directory and makes it. Of several jobs that begin at the same time at most one gets it,
+    /// unless they are to write into a directory that exists.
     pub fn setup_job(&self) -> Result<(), CommitError> {
         self.check_output_specs()?;
-        let existed = self.system.exists(&self.spec.output)?;
+        if self.spec.validate {
+            self.claim_output()?;
+            self.made_output.store(true, Ordering::Relaxed);
+        }
         self.system.mkdirs(&self.job_path())?;
-        self.made_output.store(!existed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn claim_output(&self) -> Result<(), CommitError> {
+        let output = || self.spec.output.clone();
+        let claim = self.system.create(&self.claim_path(), Existing::Refuse).and_then(|mut claim| {
+            let written = claim.write_all(self.spec.job_id.as_bytes());
+            written.map_err(|error| FileError::from_io("write", &self.claim_path(), error))?;
+            claim.finish()
+        });
+        match claim {
+            Ok(_) => {}
+            Err(FileError::AlreadyExists { .. }) => return Err(CommitError::OutputClaimed { path: output() }),
+            Err(error) => return Err(error.into()),
+        }
+        // Another job may have been here, and have ended, between the check and the claim.
+        let stranger = self.system.list(&self.spec.output)?.iter().any(|entry| entry.path.name() != TEMPORARY);
+        if stranger {
+            self.remove_temporary()?;
+            return Err(CommitError::OutputExists { path: output() });
+        }
         Ok(())
     }
 
@@ -215,15 +252,15 @@ impl OutputCommitter {
         Ok(())
     }
 
-    /// Makes the output of all committed tasks visible, removes everything unfinished, and writes `_SUCCESS` last. After an error
-    /// the caller should [abort](Self::abort_job) the job.
+    /// Makes the output of all committed tasks visible, removes what the job left unfinished, and writes `_SUCCESS` last. After
+    /// an error the caller should [abort](Self::abort_job) the job.
     pub fn commit_job(&self) -> Result<(), CommitError> {
         let job = self.job_path();
         if let Some(uploads) = self.system.pending_uploads() {
-            pending::commit_job(&*self.system, uploads, &job)?;
+            pending::commit_job(&*self.system, uploads, &job, &self.task_prefix())?;
         } else if self.spec.algorithm == CommitAlgorithm::JobCommit {
             for task in self.system.list(&job)? {
-                if task.is_directory && task.path.name() != TEMPORARY {
+                if task.is_directory && task.path.name().starts_with(&self.task_prefix()) {
                     self.merge(&task.path, &self.spec.output)?;
                 }
             }
@@ -237,21 +274,59 @@ impl OutputCommitter {
 
     /// Removes everything that the job wrote: what is unfinished and, if the job made the output directory, that with all in it.
     pub fn abort_job(&self) -> Result<(), CommitError> {
-        self.remove_temporary()?;
-        if self.made_output.load(Ordering::Relaxed) {
+        let nobody_else_writes = self.remove_temporary()?;
+        if nobody_else_writes && self.made_output.load(Ordering::Relaxed) {
             self.system.delete(&self.spec.output, true)?;
         }
         Ok(())
     }
 
-    fn remove_temporary(&self) -> Result<(), CommitError> {
-        let temporary = self.spec.output.join(TEMPORARY);
+    /// Removes what the job has in `_temporary`, and that itself unless another job has something there. Is it gone?
+    fn remove_temporary(&self) -> Result<bool, CommitError> {
+        let (job, temporary) = (self.job_path(), self.spec.output.join(TEMPORARY));
+        let attempts = job.join(TEMPORARY);
         let uploads: Option<&dyn PendingUploads> = self.system.pending_uploads();
-        if let Some(uploads) = uploads {
-            pending::abort_below(&*self.system, uploads, &temporary)?;
+        for (directory, prefix) in [(&attempts, self.attempt_prefix()), (&job, self.task_prefix())] {
+            for entry in self.list_if_there(directory)? {
+                if !entry.path.name().starts_with(&prefix) {
+                    continue;
+                }
+                match uploads {
+                    Some(uploads) if entry.is_directory => pending::abort_below(&*self.system, uploads, &entry.path)?,
+                    Some(uploads) => pending::abort_record(&*self.system, uploads, &entry.path)?,
+                    None => {}
+                }
+                self.system.delete(&entry.path, true)?;
+            }
         }
-        self.system.delete(&temporary, true)?;
-        Ok(())
+        if self.made_output.load(Ordering::Relaxed) || self.claimed_by_this_job() {
+            self.system.delete(&self.claim_path(), false)?;
+        }
+        for directory in [&attempts, &job, &temporary] {
+            if !self.list_if_there(directory)?.is_empty() {
+                return Ok(false);
+            }
+            // Another job may put something into it just now; then it stays.
+            match self.system.delete(directory, false) {
+                Ok(_) => {}
+                Err(_) if !self.list_if_there(directory)?.is_empty() => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn claimed_by_this_job(&self) -> bool {
+        let mut claimed_by = String::new();
+        let read = self.system.open(&self.claim_path()).map(|mut claim| claim.read_to_string(&mut claimed_by));
+        matches!(read, Ok(Ok(_))) && claimed_by == self.spec.job_id
+    }
+
+    fn list_if_there(&self, directory: &FilePath) -> Result<Vec<FileStatus>, FileError> {
+        match self.system.list(directory) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     /// Moves a file or the content of a directory to a place that may hold files already; those of the same name are replaced.
@@ -283,15 +358,29 @@ impl OutputCommitter {
     }
 
     fn attempt_path(&self, task: TaskAttempt) -> FilePath {
-        let name = format!("attempt_{}_m_{:06}_{}", self.spec.job_id, task.partition, task.attempt);
+        let name = format!("{}{:06}_{}", self.attempt_prefix(), task.partition, task.attempt);
         self.job_path().join(TEMPORARY).join(&name)
     }
 
     fn committed_path(&self, task: TaskAttempt) -> FilePath {
-        self.job_path().join(&format!("task_{}_m_{:06}", self.spec.job_id, task.partition))
+        self.job_path().join(&format!("{}{:06}", self.task_prefix(), task.partition))
     }
 
     fn record_path(&self, task: TaskAttempt) -> FilePath {
-        self.job_path().join(&format!("task_{}_m_{:06}{}", self.spec.job_id, task.partition, pending::TASK_RECORD))
+        self.job_path().join(&format!("{}{:06}{}", self.task_prefix(), task.partition, pending::TASK_RECORD))
+    }
+
+    /// What the names of this job's attempts begin with, as Hadoop's do.
+    fn attempt_prefix(&self) -> String {
+        format!("attempt_{}_m_", self.spec.job_id)
+    }
+
+    /// What the names of this job's committed tasks begin with.
+    fn task_prefix(&self) -> String {
+        format!("task_{}_m_", self.spec.job_id)
+    }
+
+    fn claim_path(&self) -> FilePath {
+        self.spec.output.join(TEMPORARY).join(CLAIM)
     }
 }

@@ -125,17 +125,22 @@ pub(super) fn commit_task(
     Ok(())
 }
 
-/// Completes every upload of every committed task; all or, as far as the store lets us, none.
+/// Completes every upload of every committed task, whose records' names begin with `prefix`; all or, as far as the store lets
+/// us, none.
 pub(super) fn commit_job(
     system: &dyn FileSystem,
     uploads: &dyn PendingUploads,
     job: &FilePath,
+    prefix: &str,
 ) -> Result<(), CommitError> {
+    let mut records = list_if_there(system, job)?;
+    records.retain(|entry| {
+        let name = entry.path.name();
+        !entry.is_directory && name.starts_with(prefix) && name.ends_with(TASK_RECORD)
+    });
     let mut all = Vec::new();
-    for entry in list_if_there(system, job)? {
-        if !entry.is_directory && entry.path.name().ends_with(TASK_RECORD) {
-            all.extend(read_record(system, &entry.path)?.uploads);
-        }
+    for record in &records {
+        all.extend(read_record(system, &record.path)?.uploads);
     }
     let mut completed: Vec<&PendingUpload> = Vec::new();
     for upload in &all {
@@ -150,12 +155,19 @@ pub(super) fn commit_job(
         completed.push(upload);
     }
     // The sets go first: aborting what is left must not meet uploads that have just been completed.
-    for entry in list_if_there(system, job)? {
-        if !entry.is_directory && entry.path.name().ends_with(TASK_RECORD) {
-            system.delete(&entry.path, false)?;
-        }
+    for record in &records {
+        system.delete(&record.path, false)?;
     }
     Ok(())
+}
+
+/// Aborts every upload of one record.
+pub(super) fn abort_record(
+    system: &dyn FileSystem,
+    uploads: &dyn PendingUploads,
+    record: &FilePath,
+) -> Result<(), CommitError> {
+    Ok(abort_all(uploads, &read_record(system, record)?.uploads)?)
 }
 
 /// Aborts every upload that is recorded in a directory or below it.

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use crate::files::write;
 use crate::suite::check_file_system;
 use firesteel_filesystem::{
-    FileError, FilePath, FileSystem, FileSystems, LocalFileSystem, OutputCommitter, OutputSpec, TaskAttempt,
+    Existing, FileError, FilePath, FileSystem, FileSystems, LocalFileSystem, OutputCommitter, OutputSpec, TaskAttempt,
 };
 
 #[test]
@@ -41,6 +41,18 @@ fn a_dangling_link_and_a_bad_name() {
     fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), b"").unwrap();
     let error = LocalFileSystem.list(&path).unwrap_err();
     assert!(format!("{:?}", error).contains("UTF-8"), "{error:?}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_not_said_to_be_missing() {
+    let path = FilePath::local(std::path::Path::new("/proc/firesteel/below")).unwrap();
+    let made = LocalFileSystem.mkdirs(&path).unwrap_err();
+    let created = LocalFileSystem.create(&path.join("file"), Existing::Refuse).err().unwrap();
+    for error in [made, created] {
+        assert!(!error.is_not_found(), "{error}");
+        assert_eq!(error.to_string(), format!("could not make directory {path}"));
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("No such file"), "{error:?}");
+    }
 }
 
 #[test]

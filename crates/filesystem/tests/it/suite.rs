@@ -21,6 +21,7 @@ pub fn check_file_system(systems: &FileSystems, root: &FilePath) {
         committed_output(systems, &root.join("committed"), algorithm);
         aborted_output(systems, &root.join("aborted"), algorithm);
         output_beside_other_files(systems, &root.join("beside"), algorithm);
+        rival_jobs(systems, &root.join("rivals"), algorithm);
     }
 }
 
@@ -273,6 +274,51 @@ fn aborted_output(systems: &FileSystems, output: &FilePath, algorithm: CommitAlg
     again.setup_job().unwrap();
     again.commit_job().unwrap();
     assert_eq!(names(systems, output), ["_SUCCESS"]);
+}
+
+/// Jobs that begin at the same time: one gets the directory, and the others neither write to it nor remove anything.
+fn rival_jobs(systems: &FileSystems, output: &FilePath, algorithm: CommitAlgorithm) {
+    let rival = |number: u32| {
+        let spec = OutputSpec::from_conf(output.clone(), &format!("20261121_{number:04}"), systems.conf()).unwrap();
+        OutputCommitter::new(systems, OutputSpec { algorithm, ..spec }).unwrap()
+    };
+    let start = std::sync::Barrier::new(8);
+    let won: Vec<OutputCommitter> = std::thread::scope(|scope| {
+        let (start, rival) = (&start, &rival);
+        let jobs: Vec<_> = (0..8)
+            .map(|number| {
+                scope.spawn(move || {
+                    let job = rival(number);
+                    start.wait();
+                    job.setup_job().is_ok().then_some(job)
+                })
+            })
+            .collect();
+        jobs.into_iter().filter_map(|job| job.join().unwrap()).collect()
+    });
+    assert_eq!(won.len(), 1, "one job gets the directory");
+    write_part(&won[0], task(0, 0), None);
+    won[0].commit_task(task(0, 0)).unwrap();
+    // Who was refused and gives up all the same harms nobody.
+    rival(100).setup_job().unwrap_err();
+    rival(100).abort_job().unwrap();
+    won[0].commit_job().unwrap();
+    assert_eq!(names(systems, output), ["_SUCCESS", "part-00000"]);
+
+    // Jobs that may write into a directory that exists each remove and commit their own only.
+    let beside = |number: u32| {
+        let spec = OutputSpec { validate: false, ..rival(number).spec().clone() };
+        OutputCommitter::new(systems, spec).unwrap()
+    };
+    let (first, second) = (beside(20), beside(21));
+    for (job, partition) in [(&first, 1), (&second, 2)] {
+        job.setup_job().unwrap();
+        write_part(job, task(partition, 0), None);
+    }
+    second.commit_task(task(2, 0)).unwrap();
+    first.abort_job().unwrap();
+    second.commit_job().unwrap();
+    assert_eq!(names(systems, output), ["_SUCCESS", "part-00000", "part-00002"]);
 }
 
 fn output_beside_other_files(systems: &FileSystems, output: &FilePath, algorithm: CommitAlgorithm) {

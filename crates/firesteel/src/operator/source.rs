@@ -13,7 +13,7 @@ use crate::{
     node::{Operator, Parents},
 };
 
-/// `parallelize`: each task brings its slice as payload, a number of records and the records.
+/// `parallelize`: each task brings its slice as payload, or why the driver could not encode it.
 pub(crate) struct ParallelCollection<T> {
     rdd_id: RddId,
     records: std::marker::PhantomData<fn() -> T>,
@@ -28,7 +28,11 @@ impl<T: Data> Operator for ParallelCollection<T> {
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<T> {
-        let slice: Vec<T> = decode_payload(self.rdd_id, partition, context);
+        let slice: Result<Vec<T>, String> = decode_payload(self.rdd_id, partition, context);
+        let slice = slice.unwrap_or_else(|reason| {
+            let record = std::any::type_name::<T>();
+            fail(format!("a record of type {record} in partition {partition} of a parallelized collection cannot be encoded: {reason}"))
+        });
         Box::new(Interruptible::new(slice.into_iter(), context))
     }
 }
@@ -37,15 +41,6 @@ impl<T: Data> Operator for ParallelCollection<T> {
 ///
 /// Unwinds as a final failure if it is not there or not what it should be: another attempt would find the same.
 pub(crate) fn decode_payload<P: DeserializeOwned>(rdd_id: RddId, partition: Partition, context: &TaskContext) -> P {
-    let fail = |description: String| -> ! {
-        TaskFailure::from(TaskEndReason::ExceptionFailure {
-            class_name: "TaskPayloadError".to_owned(),
-            description,
-            stack_trace: String::new(),
-            retryable: false,
-        })
-        .throw()
-    };
     let Some(bytes) = context.payload(rdd_id, partition) else {
         fail(format!("the task came without its data for partition {partition} of RDD {rdd_id}"))
     };
@@ -55,6 +50,17 @@ pub(crate) fn decode_payload<P: DeserializeOwned>(rdd_id: RddId, partition: Part
             fail(format!("the task's data for partition {partition} of RDD {rdd_id} cannot be decoded: {error}"))
         }
     }
+}
+
+/// Another attempt would find the same.
+fn fail(description: String) -> ! {
+    TaskFailure::from(TaskEndReason::ExceptionFailure {
+        class_name: "TaskPayloadError".to_owned(),
+        description,
+        stack_trace: String::new(),
+        retryable: false,
+    })
+    .throw()
 }
 
 /// `range`: whole numbers, computed from the partition's index.

@@ -17,6 +17,8 @@ pub(crate) struct ReduceInput<T> {
     context: Arc<TaskContext>,
     state: State<T>,
     records: u64,
+    /// How many of them are in the task's metrics.
+    counted: u64,
 }
 
 enum State<T> {
@@ -28,6 +30,14 @@ enum State<T> {
 /// How often the task looks whether it was killed while it decodes what is there.
 const KILL_CHECK_RECORDS: u64 = 256;
 
+impl<T> ReduceInput<T> {
+    /// Adds what was read since the last time to the task's own count, which heartbeats tell (RT-47).
+    fn count_records(&mut self) {
+        self.context.metrics().shuffle_records_read.add(self.records - self.counted);
+        self.counted = self.records;
+    }
+}
+
 impl<T: Data> ReduceInput<T> {
     /// Starts fetching. What goes wrong is the iterator's first item.
     pub(crate) fn open(shuffle_id: ShuffleId, partition: Partition, context: &Arc<TaskContext>) -> Self {
@@ -35,7 +45,7 @@ impl<T: Data> ReduceInput<T> {
             Ok(fetcher) => State::Open { fetcher: Box::new(fetcher), current: None },
             Err(failure) => State::Failed(Some(failure)),
         };
-        Self { context: Arc::clone(context), state, records: 0 }
+        Self { context: Arc::clone(context), state, records: 0, counted: 0 }
     }
 
     #[cold]
@@ -55,8 +65,8 @@ impl<T: Data> ReduceInput<T> {
             metrics.remote_bytes_read.add(read.remote_bytes_read);
             metrics.remote_bytes_read_to_disk.add(read.remote_bytes_read_to_disk);
             metrics.local_bytes_read.add(read.local_bytes_read);
-            metrics.shuffle_records_read.add(self.records);
         }
+        self.count_records();
     }
 }
 
@@ -76,6 +86,7 @@ impl<T: Data> Iterator for ReduceInput<T> {
                     Ok(Some(record)) => {
                         self.records += 1;
                         if self.records.is_multiple_of(KILL_CHECK_RECORDS) {
+                            self.count_records();
                             self.context.end_if_killed();
                         }
                         return Some(Ok(record));
@@ -109,7 +120,7 @@ impl<T> Drop for ReduceInput<T> {
             let metrics = self.context.metrics();
             metrics.remote_bytes_read.add(read.remote_bytes_read);
             metrics.local_bytes_read.add(read.local_bytes_read);
-            metrics.shuffle_records_read.add(self.records);
+            self.count_records();
         }
     }
 }
@@ -123,6 +134,8 @@ fn start(
     let statuses = environment
         .map_statuses(shuffle_id, context)
         .map_err(|error| ask_failure(&error, shuffle_id, reduce_id, context))?;
+    let with_data = statuses.iter().flatten().filter(|status| status.size(reduce_id) > 0);
+    environment.open_host_local(with_data.map(|status| &status.location), context);
     let mut blocks = Vec::with_capacity(statuses.len());
     for (map_index, status) in statuses.iter().enumerate() {
         let map_index = MapIndex(map_index as u32);

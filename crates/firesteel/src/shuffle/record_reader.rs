@@ -1,22 +1,26 @@
 //! Records out of a stream of bytes.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead},
     marker::PhantomData,
 };
 
 use serde::de::DeserializeOwned;
 
-/// How much is read at once, and at least kept free in the buffer.
-const READ_SIZE: usize = 64 << 10;
+/// So much is added to the start of a record at first, to find its end.
+const FIRST_STEP: usize = 256;
 
-/// Decodes records that were written one after another. A record may be longer than the buffer, which then grows.
+/// Decodes records that were written one after another: where the input has them, except those that are in more than one
+/// of its pieces.
 pub(crate) struct RecordReader<R, T> {
     input: R,
-    buffer: Vec<u8>,
-    /// What is decoded already ends here.
+    /// A record whose end is in another piece of the input than its start, and what was added behind it to find its end.
+    /// Empty otherwise.
+    split: Vec<u8>,
+    /// What of `split` is decoded already ends here.
     start: usize,
-    ended: bool,
+    /// So many bytes at the end of `split` are still in the input, too.
+    pending: usize,
     records: PhantomData<fn() -> T>,
 }
 
@@ -29,80 +33,112 @@ pub(crate) enum ReadRecordError {
     Decode { type_name: &'static str, message: String },
 }
 
-impl<R: Read, T: DeserializeOwned> RecordReader<R, T> {
+impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, ended: false, records: PhantomData }
+        Self { input, split: Vec::new(), start: 0, pending: 0, records: PhantomData }
     }
 
     /// The next record; `None` at the end.
     #[inline]
     pub(crate) fn next_record(&mut self) -> Result<Option<T>, ReadRecordError> {
-        loop {
-            let rest = &self.buffer[self.start..];
-            if !rest.is_empty() {
-                match postcard::take_from_bytes::<T>(rest) {
-                    Ok((record, after)) => {
-                        self.start = self.buffer.len() - after.len();
-                        return Ok(Some(record));
-                    }
-                    // More of it may come.
-                    Err(postcard::Error::DeserializeUnexpectedEnd) if !self.ended => {}
-                    Err(error) => return Err(Self::undecodable(&error)),
-                }
-            } else if self.ended {
-                return Ok(None);
-            }
-            self.fill()?;
+        if !self.split.is_empty() {
+            return self.split_record().map(Some);
         }
+        let piece = piece(&mut self.input)?;
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        match postcard::take_from_bytes::<T>(piece) {
+            Ok((record, rest)) => {
+                let used = piece.len() - rest.len();
+                self.input.consume(used);
+                Ok(Some(record))
+            }
+            Err(postcard::Error::DeserializeUnexpectedEnd) => {
+                self.split.extend_from_slice(piece);
+                self.pending = piece.len();
+                self.split_record().map(Some)
+            }
+            Err(error) => Err(Self::undecodable(&error)),
+        }
+    }
+
+    /// Decodes a record out of `split`, which grows until the record's end is there.
+    #[cold]
+    fn split_record(&mut self) -> Result<T, ReadRecordError> {
+        loop {
+            match postcard::take_from_bytes::<T>(&self.split[self.start..]) {
+                Ok((record, rest)) => {
+                    let left = rest.len();
+                    if left <= self.pending {
+                        // From here on, records are in the input itself.
+                        self.input.consume(self.pending - left);
+                        self.split.clear();
+                        (self.start, self.pending) = (0, 0);
+                    } else {
+                        self.start = self.split.len() - left;
+                    }
+                    return Ok(record);
+                }
+                Err(postcard::Error::DeserializeUnexpectedEnd) => self.grow()?,
+                Err(error) => return Err(Self::undecodable(&error)),
+            }
+        }
+    }
+
+    /// Adds as much as is there already, so that a long record is decoded few times over.
+    fn grow(&mut self) -> Result<(), ReadRecordError> {
+        self.input.consume(self.pending);
+        self.pending = 0;
+        self.split.drain(..self.start);
+        self.start = 0;
+        let before = self.split.len();
+        let wanted = before + before.max(FIRST_STEP);
+        while self.split.len() < wanted {
+            let piece = piece(&mut self.input)?;
+            if piece.is_empty() {
+                let is_cut = self.split.len() == before;
+                return if is_cut {
+                    Err(Self::undecodable(&postcard::Error::DeserializeUnexpectedEnd))
+                } else {
+                    Ok(())
+                };
+            }
+            let count = piece.len().min(wanted - self.split.len());
+            self.split.extend_from_slice(&piece[..count]);
+            if self.split.len() < wanted {
+                self.input.consume(count);
+            } else {
+                self.pending = count;
+            }
+        }
+        Ok(())
     }
 
     #[cold]
     fn undecodable(error: &postcard::Error) -> ReadRecordError {
         ReadRecordError::Decode { type_name: std::any::type_name::<T>(), message: error.to_string() }
     }
+}
 
-    /// Reads on. Grows by what it holds when a record does not fit, so that a long record is decoded few times over.
-    fn fill(&mut self) -> Result<(), ReadRecordError> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let before = self.buffer.len();
-        let wanted = READ_SIZE.max(before);
-        self.buffer.resize(before + wanted, 0);
-        let mut filled = before;
-        while filled < before + wanted {
-            match self.input.read(&mut self.buffer[filled..]) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+/// What the input has at hand; empty at its end.
+#[inline]
+fn piece(input: &mut impl BufRead) -> Result<&[u8], io::Error> {
+    // Asked twice, since the first answer would be borrowed for the whole loop; the second one is there already.
+    while let Err(error) = input.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
-        self.buffer.truncate(filled);
-        Ok(())
     }
+    input.fill_buf()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time.
-    struct Trickle<'a>(&'a [u8]);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = 1.min(self.0.len()).min(buffer.len());
-            buffer[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
-
-    fn read_all(bytes: &[u8]) -> Result<Vec<(u32, String)>, ReadRecordError> {
-        let mut reader = RecordReader::new(Trickle(bytes));
+    fn read_all(bytes: &[u8], piece: usize) -> Result<Vec<(u32, String)>, ReadRecordError> {
+        let mut reader = RecordReader::new(io::BufReader::with_capacity(piece, bytes));
         std::iter::from_fn(|| reader.next_record().transpose()).collect()
     }
 
@@ -110,13 +146,17 @@ mod tests {
     fn records_come_back_whatever_their_length() {
         let records: Vec<(u32, String)> = (0..50).map(|n| (n, "x".repeat(n as usize * 4001))).collect();
         let bytes: Vec<u8> = records.iter().flat_map(|record| postcard::to_stdvec(record).unwrap()).collect();
-        assert_eq!(read_all(&bytes).unwrap(), records);
+        for piece in [1, 7, 1000, 65_536, bytes.len()] {
+            assert_eq!(read_all(&bytes, piece).unwrap(), records);
+        }
     }
 
     #[test]
     fn a_cut_record_is_an_error() {
         let bytes = postcard::to_stdvec(&(7u32, "seven".to_owned())).unwrap();
-        assert!(matches!(read_all(&bytes[..bytes.len() - 1]), Err(ReadRecordError::Decode { .. })));
-        assert!(read_all(&[]).unwrap().is_empty());
+        for piece in [1, 100] {
+            assert!(matches!(read_all(&bytes[..bytes.len() - 1], piece), Err(ReadRecordError::Decode { .. })));
+            assert!(read_all(&[], piece).unwrap().is_empty());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Actions.
 
-use firesteel::SparkError;
+use firesteel::{SparkConf, SparkContext, SparkError, StorageLevel};
 use proptest::prelude::*;
 
 use crate::common::{partitioned, sorted, spark};
@@ -123,7 +123,63 @@ fn a_cancelled_action_ends_early() {
     counting.cancel();
     assert!(counting.is_cancelled());
     let error = counting.get().unwrap_err();
-    assert!(matches!(&error, SparkError::JobFailed { message, .. } if message.contains("cancelled")), "{error}");
+    let SparkError::JobFailed { job_id, message } = &error else { panic!("{error:?}") };
+    assert_eq!(*message, format!("Job {job_id} cancelled by FutureAction::cancel"));
+}
+
+/// Whatever would start a job inside a task is refused there, also where the task would not wait for it.
+#[test]
+fn jobs_of_tasks_are_refused() {
+    use std::time::Duration;
+    let errors = spark().range(0, 1, 1, 1).flat_map(|_| {
+        let numbers = spark().range(0, 10, 1, 2);
+        let error = |error: Option<SparkError>| error.map(|error| error.to_string()).unwrap_or_default();
+        [
+            error(numbers.count().err()),
+            error(numbers.take(1).err()),
+            error(numbers.sort_by(|n| -n, true).err()),
+            error(numbers.count_async().get().err()),
+            error(numbers.take_async(1).map(|taking| taking.get()).and_then(|taken| taken).err()),
+            error(numbers.count_approx(Duration::from_secs(600), 0.9).err()),
+            error(SparkContext::new(&SparkConf::new()).err()),
+        ]
+    });
+    let errors = errors.collect().unwrap();
+    assert_eq!(errors.len(), 7);
+    for (error, operation) in
+        errors.iter().zip(["count", "take", "sort", "count", "take", "count", "SparkContext::new"])
+    {
+        assert!(error.starts_with(operation), "{error}");
+        let said =
+            ["was called inside a task (stage ", ", partition 0)", "can only be invoked by the driver", "SPARK-28702"];
+        assert!(said.iter().all(|words| error.contains(words)), "{error}");
+    }
+    assert_eq!(spark().range(0, 10, 1, 2).count().unwrap(), 10, "outside of it all is as ever");
+}
+
+/// A record whose `Serialize` fails if it is 7.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Deserialize)]
+struct Fussy(i64);
+
+impl serde::Serialize for Fussy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 == 7 { Err(serde::ser::Error::custom("seven is odd")) } else { serializer.serialize_i64(self.0) }
+    }
+}
+
+#[test]
+fn what_a_record_says_of_its_encoding_is_told() {
+    let fussy = spark().range(0, 10, 1, 2).map(Fussy);
+    let result = fussy.collect().map(drop);
+    let by_key = fussy.map(|record| (record, 1)).reduce_by_key_with(|left, right| left + right, 2).count().map(drop);
+    let dealt = fussy.repartition(3).count().map(drop);
+    let cached = fussy.persist(StorageLevel::DISK_ONLY).unwrap().count().map(drop);
+    let broadcast = spark().broadcast(vec![Fussy(7)]).map(drop);
+    let sent = spark().parallelize((5..9).map(Fussy), 2).count().map(drop);
+    for outcome in [result, by_key, dealt, cached, broadcast, sent] {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("its Serialize fails: seven is odd"), "{error}");
+    }
 }
 
 #[test]

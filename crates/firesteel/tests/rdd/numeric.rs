@@ -48,6 +48,26 @@ fn histograms_refuse_what_they_cannot_count() {
 }
 
 #[test]
+fn buckets_span_all_that_a_number_can_be() {
+    let numbers = spark().parallelize([-1e308, -1.0, 1.0, 1e308], 2);
+    assert_eq!(numbers.histogram(2).unwrap(), (vec![-1e308, 0.0, 1e308], vec![2, 2]));
+    let (bounds, counts) = spark().parallelize([f64::MIN, 0.5, f64::MAX], 2).histogram(3).unwrap();
+    assert_eq!((bounds[0], bounds[3], counts), (f64::MIN, f64::MAX, vec![1, 1, 1]));
+    // The width fits, and a multiple of it does not.
+    let (bounds, counts) = spark().parallelize([0.0, 1e308], 1).histogram(1000).unwrap();
+    assert!(bounds.iter().all(|bound| bound.is_finite()), "{bounds:?}");
+    assert_eq!((counts.len(), counts[0], counts[999]), (1000, 1, 1));
+}
+
+#[test]
+fn statistics_of_what_is_not_a_number_are_not_numbers() {
+    for partitions in 1..=3 {
+        let stats = spark().parallelize([1.0, f64::NAN, 3.0], partitions).stats().unwrap();
+        assert!(stats.max().is_nan() && stats.min().is_nan() && stats.mean().is_nan(), "{stats:?}");
+    }
+}
+
+#[test]
 fn a_sum_that_does_not_fit_is_an_error() {
     let error = spark().parallelize([i64::MAX, 1], 1).sum().unwrap_err().to_string();
     assert!(error.contains("does not fit into 64 bits"), "{error}");

@@ -84,3 +84,21 @@ fn the_lineage_is_drawn_as_in_spark() {
     );
     assert!(text.contains("at reduceByKey at partitions.rs:"), "{text}");
 }
+
+#[test]
+fn sources_refuse_to_have_no_partition() {
+    let message = |make: fn() -> u32| {
+        let refused = std::panic::catch_unwind(make).unwrap_err();
+        let constant = refused.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        refused.downcast_ref::<String>().cloned().or(constant)
+    };
+    let makes: [fn() -> u32; 3] = [
+        || spark().parallelize([1, 2], 0).num_partitions(),
+        || spark().parallelize(Vec::<i32>::new(), 0).num_partitions(),
+        || spark().range(0, 10, 1, 0).num_partitions(),
+    ];
+    for make in makes {
+        assert_eq!(message(make).as_deref(), Some("Positive number of partitions required"));
+    }
+    assert_eq!(spark().parallelize(Vec::<i32>::new(), 3).num_partitions(), 3);
+}

@@ -1,6 +1,6 @@
 //! Barrier stages (RT-48).
 
-use firesteel_model::TaskId;
+use firesteel_model::{Partition, TaskAttemptNumber, TaskId};
 use firesteel_scheduler::{BarrierMethod, BarrierSync, Command, Dependency, Event, Moment, NarrowMapping, Now};
 
 use crate::story::*;
@@ -32,6 +32,22 @@ fn all_tasks_are_launched_together_or_none_and_each_knows_the_others() {
     story.scheduler.handle(now, Event::DeadlineReached, &story.cached, &mut commands);
     assert_eq!((at.is_some(), story.scheduler.running_tasks()), (true, 3));
     assert!(!commands.iter().any(|command| matches!(command, Command::LaunchTasks { .. })));
+}
+
+#[test]
+fn it_starts_when_the_last_of_several_executors_becomes_free() {
+    let mut story = Story::with_executors(options(), &[("1", "a", 1), ("2", "b", 1)]);
+    story.submit(0, &source(9, 2));
+    let launched = story.prepared(0, 0);
+    let on = |task: &str| {
+        if launched.iter().any(|words| words.contains("on 1") && words.contains(task)) { "1" } else { "2" }
+    };
+    let (first, second) = (on("0=0"), on("1=1"));
+    story.submit(1, &together(2));
+    assert_eq!(story.prepared(1, 0), [""; 0], "both slots are taken");
+    story.result(0, first);
+    story.result(1, second);
+    assert_eq!(story.scheduler.running_tasks(), 2, "nothing but the tasks' ends has to happen");
 }
 
 #[test]
@@ -132,4 +148,44 @@ fn what_cannot_run_together_is_refused_at_once() {
     options.dynamic_allocation = true;
     let mut story = Story::with_executors(options, &[("1", "a", 9)]);
     assert!(story.submit(0, &together(2))[0].starts_with("job 0 failed: [SPARK-24942]"));
+}
+
+#[test]
+fn what_a_failed_attempt_has_committed_is_committed_anew_by_the_next() {
+    let mut story = Story::with_executors(options(), &[("1", "a", 2)]);
+    let ask = |attempt, partition| Event::CommitAsked {
+        stage: stage(0, attempt),
+        partition: Partition(partition),
+        attempt: TaskAttemptNumber(0),
+        ask: 7,
+    };
+    story.submit(0, &together(2));
+    story.prepared(0, 0);
+    assert_eq!(story.tell(ask(0, 0)), ["commit 7: true"]);
+    story.result(0, "1");
+    assert_eq!(story.tell(ask(0, 1)), ["commit 7: true"]);
+    story.fail(1, "1", exception());
+    story.next_deadline();
+    story.prepared(0, 1);
+    assert_eq!([story.tell(ask(1, 0)), story.tell(ask(1, 1))].concat(), ["commit 7: true", "commit 7: true"]);
+}
+
+#[test]
+fn a_task_of_a_failed_attempt_that_still_commits_keeps_others_from_it_until_it_has_ended() {
+    let mut story = Story::with_executors(options(), &[("1", "a", 4)]);
+    let ask = |attempt| Event::CommitAsked {
+        stage: stage(0, attempt),
+        partition: Partition(0),
+        attempt: TaskAttemptNumber(0),
+        ask: 7,
+    };
+    story.submit(0, &together(2));
+    story.prepared(0, 0);
+    assert_eq!(story.tell(ask(0)), ["commit 7: true"]);
+    story.fail(1, "1", exception());
+    story.next_deadline();
+    story.prepared(0, 1);
+    assert_eq!(story.tell(ask(1)), ["commit 7: false"]);
+    assert_eq!(story.result(0, "1"), ["drop 0", "forget 0.0"], "it was killed, and has committed before it noticed");
+    assert_eq!(story.tell(ask(1)), ["commit 7: true"]);
 }

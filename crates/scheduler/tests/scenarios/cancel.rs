@@ -22,6 +22,9 @@ fn a_cancelled_job_kills_its_tasks_and_their_ends_are_awaited() {
         ["interrupt 0 on 1: Stage cancelled", "job 0 failed: Job 0 cancelled by a click"]
     );
     assert_eq!(story.tell(cancel), [""; 0], "it is over");
+    story.tell(job(2, &[]));
+    let without_reason = story.tell(Event::JobCancelled { job_id: JobId(2), reason: None });
+    assert_eq!(without_reason.last().unwrap(), "job 2 failed: Job 2 cancelled");
     assert_eq!(story.prepared(1, 0), ["launch on 1: 1=0.0 of 1.0"]);
     assert_eq!(story.result(0, "1"), ["drop 0", "forget 0.0"], "it ended before the kill came");
     assert_eq!(story.scheduler.running_tasks(), 1);

@@ -1,6 +1,7 @@
 //! Scenarios: one linear story per test, events in, the whole list of commands compared, invariants checked after each
 //! event.
 
+mod ahead;
 mod barrier;
 mod cancel;
 mod exclusion;

@@ -60,6 +60,7 @@ pub fn options() -> SchedulerOptions {
         external_shuffle_service: false,
         dynamic_allocation: false,
         decommission_kill_interval: None,
+        launch_ahead: None,
         cancelled_job_groups_tracked: 2,
     }
 }
@@ -268,7 +269,7 @@ pub fn submission(job_id: u32, kind: JobKind, properties: &[(&str, &str)]) -> Ev
 
 fn ended(task_id: u64, executor: &str, outcome: TaskOutcome) -> Event {
     let (task_id, executor_id) = (TaskId(task_id), executor.into());
-    Event::TaskEnded(Box::new(TaskEnded { task_id, executor_id, outcome, metrics: None }))
+    Event::TaskEnded(Box::new(TaskEnded { task_id, executor_id, outcome, run_time: None, metrics: None }))
 }
 
 pub fn result(task_id: u64, executor: &str) -> Event {

@@ -1,0 +1,20 @@
+//! Fetches an application that is somewhere else, before it is started (SS-81).
+
+use std::{error::Error, fs::OpenOptions, io, io::Read, os::unix::fs::OpenOptionsExt, path::Path};
+
+use firesteel_conf::{SparkConf, keys};
+use firesteel_filesystem::{FileSystems, HadoopConf, HttpFile};
+
+/// Writes what is behind a URL into a new file, which its owner may execute.
+pub fn download(url: &str, conf: &SparkConf, to: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut content: Box<dyn Read> = if HttpFile::is_address(url) {
+        Box::new(HttpFile::open(url, conf.get(&keys::FILES_FETCH_TIMEOUT)?)?)
+    } else {
+        let systems = FileSystems::new(HadoopConf::from_spark(conf.get_all()).with_environment()?);
+        let path = systems.path(url)?;
+        Box::new(systems.get(&path)?.open(&path)?)
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(to)?;
+    io::copy(&mut content, &mut file)?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Barrier stages (RT-48).
+
+use crate::{WIDE_CLUSTER, application::Start};
+
+#[test]
+fn tasks_of_a_barrier_stage_wait_for_one_another_and_hear_what_the_others_say() {
+    for master in [WIDE_CLUSTER, "local[4]"] {
+        let line = "true 0123 of 4";
+        Start::new("barrier", master)
+            .with("spark.e2e.tasks", "4")
+            .finish()
+            .succeeded_with(&[line, line, line, line, "then 100"]);
+    }
+}
+
+#[test]
+fn a_barrier_stage_of_more_tasks_than_slots_fails_and_says_why() {
+    let finished = Start::new("barrier", WIDE_CLUSTER)
+        .with("spark.e2e.tasks", "5")
+        .with("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s")
+        .with("spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures", "2")
+        .finish();
+    let [failed, then] = finished.lines()[..] else { panic!("two lines: {finished:?}") };
+    assert!(failed.contains("[SPARK-24819]") && failed.contains("more slots than"), "{finished:?}");
+    assert_eq!(then, "then 100");
+    assert_eq!(finished.gates.announced(), [""; 0], "no task has started");
+}
+
+#[test]
+fn one_task_that_fails_takes_the_whole_attempt_along() {
+    Start::new("barrier-with-a-failure", WIDE_CLUSTER).finish().succeeded_with(&["attempts [1, 1, 1, 1]"]);
+}
+
+#[test]
+fn what_an_attempt_had_committed_before_it_failed_is_written_anew() {
+    let start = Start::new("barrier-that-commits", WIDE_CLUSTER);
+    let output = start.directory().join("output").display().to_string();
+    start.with("spark.e2e.output", &output).finish().succeeded_with(&[
+        "part-00000: 0 of attempt 1",
+        "part-00001: 1 of attempt 1",
+        "part-00002: 2 of attempt 1",
+        "part-00003: 3 of attempt 1",
+    ]);
+}
