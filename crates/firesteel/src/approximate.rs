@@ -12,7 +12,7 @@ use std::{
 use firesteel_model::{Partition, property};
 use firesteel_sampling::DistinctCount;
 use parking_lot::{Condvar, Mutex};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     context::SparkContext,
@@ -237,32 +237,64 @@ impl Evaluator for CountEvaluator {
     }
 }
 
-struct MeanEvaluator {
+/// Numbers as a task gives them. The sum is carried beside the statistics: theirs is mean × count, whose last digit depends
+/// on the order in which tasks end, even if the numbers are whole.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Summed {
+    sum: f64,
     stats: StatCounter,
+}
+
+impl FromIterator<f64> for Summed {
+    fn from_iter<I: IntoIterator<Item = f64>>(numbers: I) -> Self {
+        let mut summed = Self::default();
+        for number in numbers {
+            summed.sum += number;
+            summed.stats.add(number);
+        }
+        summed
+    }
+}
+
+struct MeanEvaluator {
+    numbers: Summed,
     confidence: f64,
     /// Estimate the sum, not the mean.
     sum: bool,
 }
 
+impl MeanEvaluator {
+    /// What the sum and the mean are once all tasks have ended.
+    fn exact(&self) -> f64 {
+        match self.numbers.stats.count() {
+            _ if self.sum => self.numbers.sum,
+            0 => self.numbers.stats.mean(),
+            count => self.numbers.sum / count as f64,
+        }
+    }
+}
+
 impl Evaluator for MeanEvaluator {
-    type Output = StatCounter;
+    type Output = Summed;
     type Value = BoundedDouble;
 
-    fn merge(&mut self, output: StatCounter) {
-        self.stats.merge(&output);
+    fn merge(&mut self, output: Summed) {
+        self.numbers.sum += output.sum;
+        self.numbers.stats.merge(&output.stats);
     }
 
     fn value(&self, merged: u32, total: u32) -> BoundedDouble {
         if merged == total {
-            return BoundedDouble::exact(if self.sum { self.stats.sum() } else { self.stats.mean() });
+            return BoundedDouble::exact(self.exact());
         }
-        let count = self.stats.count() as f64;
+        let stats = &self.numbers.stats;
+        let count = stats.count() as f64;
         if merged == 0 || count < 2.0 {
             return BoundedDouble::unknown();
         }
         let deviations = normal_deviations(self.confidence);
-        let mean = self.stats.mean();
-        let mean_variance = self.stats.sample_variance() / count;
+        let mean = stats.mean();
+        let mean_variance = stats.sample_variance() / count;
         if !self.sum {
             let width = deviations * mean_variance.sqrt();
             return BoundedDouble { mean, confidence: self.confidence, low: mean - width, high: mean + width };
@@ -331,7 +363,7 @@ impl<T: Number> Rdd<T> {
     #[track_caller]
     pub fn sum_approx(&self, time_out: Duration, confidence: f64) -> Result<PartialResult<BoundedDouble>, SparkError> {
         check_confidence(confidence)?;
-        let evaluator = MeanEvaluator { stats: StatCounter::new(), confidence, sum: true };
+        let evaluator = MeanEvaluator { numbers: Summed::default(), confidence, sum: true };
         run_approximate(self, "sumApprox", time_out, evaluator, |(), records| records.map(Number::as_f64).collect())
     }
 
@@ -351,7 +383,7 @@ impl<T: Number> Rdd<T> {
     #[track_caller]
     pub fn mean_approx(&self, time_out: Duration, confidence: f64) -> Result<PartialResult<BoundedDouble>, SparkError> {
         check_confidence(confidence)?;
-        let evaluator = MeanEvaluator { stats: StatCounter::new(), confidence, sum: false };
+        let evaluator = MeanEvaluator { numbers: Summed::default(), confidence, sum: false };
         run_approximate(self, "meanApprox", time_out, evaluator, |(), records| records.map(Number::as_f64).collect())
     }
 }
@@ -409,10 +441,26 @@ mod tests {
         assert!(early.high - early.low > late.high - late.low);
         assert!(early.low >= 200.0);
         assert_eq!(count(10, 1000), BoundedDouble::exact(1000.0));
-        let stats: StatCounter = (0..100).map(f64::from).collect();
-        let evaluator = MeanEvaluator { stats, confidence: 0.95, sum: true };
+        let numbers = (0..100).map(f64::from).collect();
+        let evaluator = MeanEvaluator { numbers, confidence: 0.95, sum: true };
         let sum = evaluator.value(5, 10);
         assert!(sum.low < sum.mean && sum.mean < sum.high);
         assert!((sum.mean - 9900.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn sums_of_whole_numbers_are_exact_in_whatever_order_tasks_end() {
+        let parts: Vec<Summed> = (0..8).map(|n| (n * 125..(n + 1) * 125).map(f64::from).collect()).collect();
+        let mut orders: Vec<Vec<usize>> = (0..8).map(|first| (0..8).map(|n| (first + n * 3) % 8).collect()).collect();
+        orders.push((0..8).rev().collect());
+        for order in orders {
+            let mut evaluator = MeanEvaluator { numbers: Summed::default(), confidence: 0.95, sum: true };
+            for part in &order {
+                evaluator.merge(parts[*part]);
+            }
+            assert_eq!(evaluator.value(8, 8), BoundedDouble::exact(499_500.0), "{order:?}");
+            let mean = MeanEvaluator { sum: false, ..evaluator }.value(8, 8);
+            assert_eq!(mean, BoundedDouble::exact(499.5), "{order:?}");
+        }
     }
 }
