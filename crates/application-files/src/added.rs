@@ -7,14 +7,13 @@ use std::{
 };
 
 use firesteel_conf::{Artifact, ArtifactLocation};
+use firesteel_local_dirs::is_plain_name;
 use firesteel_messages::{ApplicationFile, ApplicationFileKind, ArchiveFormat, FilePart, FileSource};
 use firesteel_model::url_without_secrets;
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
-use crate::{
-    ApplicationFiles, BoxedError, PlaceFileError, RemoteEntry, ServedFiles, names::is_plain_name, store::Contents,
-};
+use crate::{ApplicationFiles, BoxedError, PlaceFileError, RemoteEntry, ServedFiles, store::Contents};
 
 /// The application's files as the driver knows them.
 pub struct AddedFiles {

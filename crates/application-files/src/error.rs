@@ -1,6 +1,6 @@
 //! Why a file is not in place.
 
-use std::{io, path::PathBuf};
+use std::{cmp::Ordering, io, path::PathBuf};
 
 use crate::{BoxedError, UnpackError};
 
@@ -24,14 +24,15 @@ pub enum PlaceFileError {
     },
     /// Something else came than what the driver had when the file was added.
     #[error(
-        "{file} has changed since it was added to the application: {found} bytes came instead of {expected}, or others; add a changed file under a new name"
+        "{file} has changed since it was added to the application: {}; add a changed file under a new name",
+        difference(*expected, *found)
     )]
     Changed {
         /// The file, as it is listed, and the path in it if it is a directory.
         file: String,
         /// How many bytes the driver had.
         expected: u64,
-        /// How many came.
+        /// How many came; no more are read than one too many.
         found: u64,
     },
     /// A file behind `local:` is not there.
@@ -67,6 +68,15 @@ pub enum PlaceFileError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What came is not what the driver had of so many bytes.
+fn difference(expected: u64, found: u64) -> String {
+    match found.cmp(&expected) {
+        Ordering::Less => format!("{found} bytes came instead of {expected}"),
+        Ordering::Equal => format!("as many bytes came, {expected}, but their digest differs"),
+        Ordering::Greater => format!("more than {expected} bytes came"),
+    }
 }
 
 impl PlaceFileError {

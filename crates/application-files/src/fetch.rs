@@ -3,12 +3,13 @@
 use std::{
     error::Error,
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
 };
 
+use firesteel_local_dirs::DiskReserve;
 use firesteel_messages::{ApplicationFile, FilePart, FileSource};
 use firesteel_transfer::{FileRange, PeerAddress, TransferClient};
 
@@ -26,7 +27,8 @@ pub trait RemoteFiles: Send + Sync {
     /// It is not there, cannot be reached, or its scheme is not known.
     fn look(&self, url: &str) -> Result<RemoteEntry, BoxedError>;
 
-    /// Opens a file for reading from its beginning. The reader ends in time, whatever the other side does.
+    /// Opens a file for reading from its beginning. No read waits for ever, whatever the other side does, and one that sends
+    /// next to nothing is an error in the end. How long the content may be is for whoever reads it to say.
     ///
     /// # Errors
     ///
@@ -159,6 +161,7 @@ pub(crate) fn copy(
 ) -> Result<(u64, [u8; 32]), PlaceFileError> {
     let write = || PlaceFileError::write(to);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(to).map_err(write())?;
+    let mut reserve = DiskReserve::default();
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -172,7 +175,7 @@ pub(crate) fn copy(
             Err(error) => return Err(PlaceFileError::Fetch { file: name(), source: error.into() }),
         };
         hasher.update(&buffer[..length]);
-        file.write_all(&buffer[..length]).map_err(write())?;
+        reserve.write_all(&mut file, &buffer[..length]).map_err(write())?;
     }
     Ok((hasher.count(), *hasher.finalize().as_bytes()))
 }

@@ -1,11 +1,6 @@
-//! Names and paths that come from outside: from other processes, from archives, from users.
+//! Paths that come from outside: from other processes, from archives.
 
 use std::path::{Component, Path, PathBuf};
-
-/// Is it the name of something directly in a directory?
-pub(crate) fn is_plain_name(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
-}
 
 /// A relative path that stays below where it starts, whatever is there. `.` parts are left out; an empty path is the start.
 /// None for absolute paths and those with `..`.
@@ -24,16 +19,6 @@ pub(crate) fn below(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_names() {
-        for name in ["a", "a b", "...", ".hidden", "a:b"] {
-            assert!(is_plain_name(name), "{name}");
-        }
-        for name in ["", ".", "..", "a/b", "/", "a\0"] {
-            assert!(!is_plain_name(name), "{name:?}");
-        }
-    }
 
     #[test]
     fn paths_stay_below() {

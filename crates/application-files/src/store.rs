@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File},
-    io,
+    io::{self, Read},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{
@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use firesteel_local_dirs::is_plain_name;
 use firesteel_messages::{ApplicationFile, ApplicationFileKind, ArchiveFormat, FilePart, FileSource};
 use parking_lot::Mutex;
 use tracing::{debug, info};
@@ -20,7 +21,6 @@ use tracing::{debug, info};
 use crate::{
     DriverFiles, FetchCache, PlaceFileError, RemoteFiles, archive,
     fetch::{Sources, copy, name_of, part_path},
-    names::is_plain_name,
     placement::{Incoming, Placement},
 };
 
@@ -106,7 +106,7 @@ impl ApplicationFiles {
         if self.placed.load(Ordering::Acquire) >= until {
             return Ok(());
         }
-        // Whoever holds it fetches, and that ends in time.
+        // Whoever holds it fetches, and that ends: no source may dawdle, and no content be longer than it was.
         let _placing = loop {
             match self.placing.try_lock_for(KILL_CHECK) {
                 Some(placing) => break placing,
@@ -257,8 +257,13 @@ impl ApplicationFiles {
         killed: &dyn Fn() -> bool,
     ) -> Result<FilePart, PlaceFileError> {
         let part = &file.parts[index];
-        let mut content = self.sources.open(file, index)?;
-        let (length, digest) = copy(|| name_of(file, part), &mut *content, to, killed)?;
+        let content = self.sources.open(file, index)?;
+        let most = match contents {
+            // One byte more tells that it has become longer.
+            Contents::Known => part.length.saturating_add(1),
+            Contents::Unknown => u64::MAX,
+        };
+        let (length, digest) = copy(|| name_of(file, part), &mut content.take(most), to, killed)?;
         if contents == Contents::Known && (length, digest) != (part.length, part.digest) {
             let file = name_of(file, part);
             return Err(PlaceFileError::Changed { file, expected: part.length, found: length });

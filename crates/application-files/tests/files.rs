@@ -3,10 +3,13 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Cursor, Read},
+    io::{Cursor, Read, repeat},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use firesteel_application_files::{
     PlaceFileError, RemoteEntry, RemoteFiles, ServedFiles, Wanted,
 };
 use firesteel_messages::ApplicationFile;
-use firesteel_model::{BlockId, ExecutorId};
+use firesteel_model::{BlockId, ExecutorId, error_chain};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{
     BlockSource, BlockUpload, ClientOptions, CorruptSegment, CorruptionCause, FileRange, Payload, Requester, Segment,
@@ -63,6 +66,8 @@ impl Spool for NoSpool {
 struct Remote {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     opened: Mutex<Vec<String>>,
+    /// After each file come zeros without end.
+    endless: AtomicBool,
 }
 
 impl RemoteFiles for Remote {
@@ -80,7 +85,8 @@ impl RemoteFiles for Remote {
     fn open(&self, url: &str) -> Result<Box<dyn Read + Send>, BoxedError> {
         self.opened.lock().push(url.to_owned());
         let content = self.files.lock().get(url).cloned().ok_or_else(|| format!("{url} does not exist"))?;
-        Ok(Box::new(Cursor::new(content)))
+        let zeros = if self.endless.load(Ordering::Relaxed) { u64::MAX } else { 0 };
+        Ok(Box::new(Cursor::new(content).chain(repeat(0).take(zeros))))
     }
 }
 
@@ -164,12 +170,6 @@ fn read(files: &ApplicationFiles, name: &str) -> String {
 
 fn place(executor: &ApplicationFiles) -> Result<(), PlaceFileError> {
     executor.place(executor.announced(), &|| false)
-}
-
-/// An error with its sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    let source = error.source().map(|source| format!(": {}", chain(source))).unwrap_or_default();
-    format!("{error}{source}")
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn an_archive_that_would_write_elsewhere_is_refused_by_the_driver() {
     let mut builder = tar::Builder::new(Vec::new());
     builder.append(&header, &b"x"[..]).unwrap();
     let path = application.write("evil.tar", builder.into_inner().unwrap());
-    let refused = chain(&application.add(&path, Wanted::Archive).unwrap_err());
+    let refused = error_chain(&application.add(&path, Wanted::Archive).unwrap_err());
     assert!(refused.contains("evil.tar") && refused.contains("\"../evil\" would be written outside"), "{refused}");
     assert!(application.driver.list().is_empty());
     let left: Vec<_> = fs::read_dir(application.directory.path().join("driver/files")).unwrap().collect();
@@ -364,14 +364,14 @@ fn a_file_that_is_gone_or_changed_is_a_clear_failure_and_tried_again() {
     application.add(&path, Wanted::File).unwrap();
     let executor = application.executor("1", true);
     fs::remove_file(&path).unwrap();
-    let failed = chain(&place(&executor).unwrap_err());
+    let failed = error_chain(&place(&executor).unwrap_err());
     assert!(failed.contains("could not fetch spark://") && failed.contains("user/a.txt is gone"), "{failed}");
     fs::write(&path, "longer than before").unwrap();
-    let failed = chain(&place(&executor).unwrap_err());
+    let failed = error_chain(&place(&executor).unwrap_err());
     assert!(failed.contains("has changed since it was added"), "{failed}");
     fs::write(&path, "olleh").unwrap();
-    let failed = chain(&place(&executor).unwrap_err());
-    assert!(failed.contains("has changed since it was added"), "{failed}");
+    let failed = error_chain(&place(&executor).unwrap_err());
+    assert!(failed.contains("to the application: as many bytes came, 5, but their digest differs; add a"), "{failed}");
     assert!(!executor.root_directory().join("a.txt").exists());
     fs::write(&path, "hello").unwrap();
     place(&executor).unwrap();
@@ -383,9 +383,26 @@ fn a_remote_file_that_has_changed_is_noticed() {
     let mut application = Application::cluster();
     application.remote.files.lock().insert("s3a://b/a.txt".to_owned(), b"hello".to_vec());
     application.add("s3a://b/a.txt", Wanted::File).unwrap();
-    application.remote.files.lock().insert("s3a://b/a.txt".to_owned(), b"other".to_vec());
-    let failed = place(&application.executor("1", false)).unwrap_err().to_string();
-    assert!(failed.contains("s3a://b/a.txt has changed"), "{failed}");
+    for (content, words) in [
+        ("other", "as many bytes came, 5, but their digest differs"),
+        ("hell", "4 bytes came instead of 5"),
+        ("hello!", "more than 5 bytes came"),
+    ] {
+        application.remote.files.lock().insert("s3a://b/a.txt".to_owned(), content.into());
+        let failed = place(&application.executor(content, false)).unwrap_err().to_string();
+        assert!(failed.contains("s3a://b/a.txt has changed since it was added"), "{failed}");
+        assert!(failed.contains(words), "{failed}");
+    }
+}
+
+#[test]
+fn no_more_is_fetched_than_was_added() {
+    let mut application = Application::cluster();
+    application.remote.files.lock().insert("s3a://b/a.txt".to_owned(), b"hello".to_vec());
+    application.add("s3a://b/a.txt", Wanted::File).unwrap();
+    application.remote.endless.store(true, Ordering::Relaxed);
+    let failed = place(&application.executor("1", true)).unwrap_err().to_string();
+    assert!(failed.contains("more than 5 bytes came"), "{failed}");
 }
 
 #[test]
@@ -414,6 +431,14 @@ fn local_mode_places_files_when_they_are_added() {
 }
 
 #[test]
+fn an_archive_that_is_refused_in_local_mode_is_called_by_its_name() {
+    let mut application = Application::new(false, false);
+    let path = application.write("damaged.zip", "no archive");
+    let refused = error_chain(&application.add(&path, Wanted::Archive).unwrap_err());
+    assert!(refused.contains("could not unpack damaged.zip: the archive cannot be read"), "{refused}");
+}
+
+#[test]
 fn what_is_not_there_is_refused() {
     let mut application = Application::cluster();
     for (place, words) in [
@@ -422,7 +447,7 @@ fn what_is_not_there_is_refused() {
         ("/", "would be called \"\""),
         ("s3a://b", "does not exist"),
     ] {
-        let refused = chain(&application.add(place, Wanted::File).unwrap_err());
+        let refused = error_chain(&application.add(place, Wanted::File).unwrap_err());
         assert!(refused.contains(words), "{place}: {refused}");
     }
 }

@@ -2,15 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fmt,
+    env, fmt, fs,
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
+use firesteel_testkit::cache_directory;
 
 use crate::{
+    data,
     measure::{Measure, Role, Side, SparkSide},
     parameters::{Parameters, Scale},
     process::{Session, time_to_exit},
@@ -95,7 +98,7 @@ fn player<'a>(
             return Ok(Some(match side {
                 SparkSide::Session(class) => {
                     let command = spark.session(class, parameters);
-                    Player::Session(Session::start(command, &log_name(measure, role), time_out)?)
+                    Player::Session(Session::start(command, log_path(measure, role)?, time_out)?)
                 }
                 SparkSide::Command(command) => Player::Launch(Box::new(move || Ok(command(spark, parameters)))),
             }));
@@ -109,7 +112,7 @@ fn player<'a>(
         }
         Some(Side::Session(_) | Side::SessionOf { .. }) => {
             let command = of_this_program(measure, role, parameters)?;
-            Some(Player::Session(Session::start(command, &log_name(measure, role), time_out)?))
+            Some(Player::Session(Session::start(command, log_path(measure, role)?, time_out)?))
         }
         Some(Side::Program(_)) => Some(Player::Launch(Box::new(move || of_this_program(measure, role, parameters)))),
         Some(Side::Command(command)) => Some(Player::Launch(Box::new(move || command(parameters)))),
@@ -120,7 +123,7 @@ fn play(player: &mut Player<'_>, measure: &Measure, role: Role, time_out: Durati
     match player {
         Player::Session(session) => session.round(),
         Player::Launch(command) => {
-            let (value, printed) = time_to_exit(command()?, &log_name(measure, role), time_out)?;
+            let (value, printed) = time_to_exit(command()?, &log_path(measure, role)?, time_out)?;
             ensure!(!printed.trim().is_empty(), "it printed no result");
             Ok(Sample { value, answer: String::new() })
         }
@@ -138,8 +141,11 @@ fn is_installed(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|directory| directory.join(program).is_file()))
 }
 
-fn log_name(measure: &Measure, role: Role) -> String {
-    format!("{}-{}", measure.name, role.name())
+/// Where the standard error of a side goes.
+fn log_path(measure: &Measure, role: Role) -> anyhow::Result<PathBuf> {
+    let directory = cache_directory(data::CACHE)?.join("logs");
+    fs::create_dir_all(&directory).with_context(|| format!("could not create {}", directory.display()))?;
+    Ok(directory.join(format!("{}-{}.log", measure.name, role.name())))
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

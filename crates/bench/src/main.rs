@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 fn command(words: &[String]) -> anyhow::Result<()> {
     match options::parse(words)? {
         Command::Help => print!("{}", options::USAGE),
-        Command::List => measures::ALL.iter().for_each(|measure| println!("{}", measure.name)),
+        Command::List => print!("{}", options::NAMES),
         Command::Side { role, measure, parameters } => side(role, measure, &parameters)?,
         Command::Compare(comparison) => run(&comparison)?,
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 
 use crate::{
     measure::{Measure, Role},
@@ -10,23 +10,11 @@ use crate::{
     parameters::{Parameters, Scale},
 };
 
-/// What `--help` prints.
-pub const USAGE: &str = "\
-Usage: bench/compare [options]
+/// What `--help` prints. `bench/compare` prints the file by itself, as it would have to build this program to ask it.
+pub const USAGE: &str = include_str!("../usage.txt");
 
-Runs each measure on Firesteel, on Spark 4.3 and in hand-written Rust, by turns, and prints a table.
-
-  --only NAME     only this measure; can be given several times
-  --list          print the names of the measures
-  --scale FACTOR  sizes of data and numbers of tasks, relative to the full ones (default 1; 0.1 is quick)
-  --no-spark      leave Spark out; nothing is installed then
-  --time-out SEC  how long a side may take for its start, for each round and for its end before it is killed and the
-                  measure fails (default 900)
-  --json FILE     also write an array with an object for each measure: name, unit, firesteel, spark, limit
-
-The limit of shuffle-fetch is iperf3, which is not installed for you (Debian: apt-get install iperf3).
-Spark and the data are kept in ${XDG_CACHE_HOME:-~/.cache}. Spark needs Python 3 and a Java 17 on the PATH.
-";
+/// What `--list` prints: the names of the measures, which `bench/compare` prints by itself, too.
+pub const NAMES: &str = include_str!("../measures.txt");
 
 /// Spark takes some minutes for the largest measures on two slow cores; whoever takes this long hangs.
 const TIME_OUT: Duration = Duration::from_secs(900);
@@ -74,6 +62,7 @@ pub fn parse(words: &[String]) -> anyhow::Result<Command> {
             parameters: Parameters::parse(parameters)?,
         });
     }
+    let mut is_list = false;
     let mut comparison =
         Comparison { measures: Vec::new(), scale: Scale::FULL, spark: true, time_out: TIME_OUT, json: None };
     let mut words = words.iter();
@@ -81,7 +70,7 @@ pub fn parse(words: &[String]) -> anyhow::Result<Command> {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match word.as_str() {
             "--help" | "-h" => return Ok(Command::Help),
-            "--list" => return Ok(Command::List),
+            "--list" => is_list = true,
             "--only" => comparison.measures.push(find(value()?)?),
             "--scale" => comparison.scale = value()?.parse()?,
             "--no-spark" => comparison.spark = false,
@@ -96,10 +85,12 @@ pub fn parse(words: &[String]) -> anyhow::Result<Command> {
             _ => bail!("unknown option {word}; see --help"),
         }
     }
+    if is_list {
+        return Ok(Command::List);
+    }
     if comparison.measures.is_empty() {
         comparison.measures = measures::ALL.to_vec();
     }
-    ensure!(!comparison.measures.is_empty(), "there is nothing to measure");
     Ok(Command::Compare(comparison))
 }
 
@@ -133,11 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn the_names_that_the_script_prints_are_those_of_the_measures() {
+        assert!(matches!(parse_line("--list"), Ok(Command::List)));
+        let names: String = measures::ALL.iter().map(|measure| format!("{}\n", measure.name)).collect();
+        assert_eq!(NAMES, names);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, message) in [
             ("--only nothing", "there is no measure nothing; --list names them"),
             ("--only", "--only needs a value"),
             ("--fast", "unknown option --fast; see --help"),
+            ("--list --bogus", "unknown option --bogus; see --help"),
+            ("--bogus --list", "unknown option --bogus; see --help"),
             ("--scale 0", "the scale must be a number above 0, not 0"),
             ("--time-out 0", "the time-out must be whole seconds above 0, not 0"),
             ("side nobody word-count", "nobody is no side"),

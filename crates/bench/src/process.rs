@@ -12,18 +12,15 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::{
-    data,
-    rounds::{GO, READY, Sample},
-};
+use crate::rounds::{GO, READY, Sample};
 
 /// So many lines of a side may wait to be read: it says one for each round, whatever else it prints.
 const LINES_WAITING: usize = 64;
 /// How often it is looked whether a process that has nothing more to say has ended.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A process that does rounds when it is told to. Its standard error goes to a file of the cache. It is killed when this is
-/// dropped before its end.
+/// A process that does rounds when it is told to. Its standard error goes to a file. It is killed when this is dropped before
+/// its end.
 pub struct Session {
     process: Running,
     input: ChildStdin,
@@ -34,8 +31,7 @@ pub struct Session {
 
 impl Session {
     /// Starts it and waits until it is warm. This, each round and its end may take `time_out` each.
-    pub fn start(mut command: Command, log_name: &str, time_out: Duration) -> anyhow::Result<Self> {
-        let log = log_path(log_name)?;
+    pub fn start(mut command: Command, log: PathBuf, time_out: Duration) -> anyhow::Result<Self> {
         let errors = File::create(&log).with_context(|| format!("could not create {}", log.display()))?;
         let mut process = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors))?;
         let input = process.0.stdin.take().context("standard input is a pipe")?;
@@ -85,10 +81,10 @@ impl Session {
     }
 }
 
-/// Runs a program from launch to exit and gives the seconds and what it printed. It is killed after `time_out`.
-pub fn time_to_exit(mut command: Command, log_name: &str, time_out: Duration) -> anyhow::Result<(f64, String)> {
-    let log = log_path(log_name)?;
-    let errors = File::create(&log).with_context(|| format!("could not create {}", log.display()))?;
+/// Runs a program from launch to exit and gives the seconds and what it printed. Its standard error goes to `log`. It is killed
+/// after `time_out`.
+pub fn time_to_exit(mut command: Command, log: &Path, time_out: Duration) -> anyhow::Result<(f64, String)> {
+    let errors = File::create(log).with_context(|| format!("could not create {}", log.display()))?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     let start = Instant::now();
     let deadline = start + time_out;
@@ -100,10 +96,10 @@ pub fn time_to_exit(mut command: Command, log_name: &str, time_out: Duration) ->
         // Nobody listens any more if it took too long.
         let _ = say.send(output.read_to_end(&mut text).map(|_| text));
     });
-    let printed = said.recv_deadline(deadline).ok().with_context(|| too_long(time_out, &log))??;
-    let status = process.wait_until(deadline)?.with_context(|| too_long(time_out, &log))?;
+    let printed = said.recv_deadline(deadline).ok().with_context(|| too_long(time_out, log))??;
+    let status = process.wait_until(deadline)?.with_context(|| too_long(time_out, log))?;
     let elapsed = start.elapsed().as_secs_f64();
-    ensure!(status.success(), "{command:?} ended with {status}:\n{}", end_of(&log));
+    ensure!(status.success(), "{command:?} ended with {status}:\n{}", end_of(log));
     Ok((elapsed, String::from_utf8_lossy(&printed).into_owned()))
 }
 
@@ -141,12 +137,6 @@ fn too_long(time_out: Duration, log: &Path) -> String {
     format!("it took longer than {} s (--time-out), and was killed:\n{}", time_out.as_secs(), end_of(log))
 }
 
-fn log_path(name: &str) -> anyhow::Result<PathBuf> {
-    let directory = data::cache_directory()?.join("logs");
-    fs::create_dir_all(&directory).with_context(|| format!("could not create {}", directory.display()))?;
-    Ok(directory.join(format!("{name}.log")))
-}
-
 /// The last lines are the ones that say what went wrong.
 fn end_of(log: &Path) -> String {
     const KEPT_LINES: usize = 25;
@@ -166,24 +156,34 @@ mod tests {
         command
     }
 
+    /// The directory goes with the first.
+    fn log() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("side.log");
+        (directory, log)
+    }
+
     #[test]
     fn a_side_that_hangs_is_killed_and_named() {
-        let error = Session::start(shell("exec sleep 600"), "test-hangs", Duration::from_millis(50)).err().unwrap();
+        let (_directory, log) = log();
+        let error = Session::start(shell("exec sleep 600"), log.clone(), Duration::from_millis(50)).err().unwrap();
         assert!(error.to_string().starts_with("it took longer than 0 s (--time-out), and was killed"), "{error}");
-        let error = time_to_exit(shell("exec sleep 600"), "test-hangs-too", Duration::from_millis(50)).unwrap_err();
+        let error = time_to_exit(shell("exec sleep 600"), &log, Duration::from_millis(50)).unwrap_err();
         assert!(error.to_string().starts_with("it took longer than 0 s (--time-out), and was killed"), "{error}");
     }
 
     #[test]
     fn a_side_that_ends_early_says_why() {
-        let error = Session::start(shell("echo no Java >&2"), "test-ends", Duration::from_secs(60)).err().unwrap();
+        let (_directory, log) = log();
+        let error = Session::start(shell("echo no Java >&2"), log, Duration::from_secs(60)).err().unwrap();
         assert_eq!(error.to_string(), "it ended early:\nno Java");
     }
 
     #[test]
     fn a_side_does_rounds_and_ends() {
         let script = "echo noise; echo @ready; read go; echo \"@sample 2 $go\"; cat";
-        let mut session = Session::start(shell(script), "test-rounds", Duration::from_secs(60)).unwrap();
+        let (_directory, log) = log();
+        let mut session = Session::start(shell(script), log, Duration::from_secs(60)).unwrap();
         assert_eq!(session.round().unwrap(), Sample { value: 2.0, answer: GO.to_owned() });
         session.end().unwrap();
     }

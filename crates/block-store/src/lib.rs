@@ -84,7 +84,7 @@ mod unroll;
 pub use block_manager::{BlockManager, PutBlock};
 pub use broadcast::{BroadcastInfo, BroadcastManager, ReadBroadcastError, WriteBroadcastError};
 pub use codec::{CodecError, PostcardCodec, RecordCodec};
-pub use compression::{CompressionCodec, ParseCompressionCodecError};
+pub use compression::CompressionCodec;
 pub use disk_store::{DiskBlockWriter, DiskStore, DiskStoreError};
 pub use error::BlockError;
 pub use master::{BlockManagerMaster, BlockManagerMasterError, LocalBlockManagerMaster};

@@ -358,6 +358,19 @@ fn a_damaged_file_is_dropped_and_the_block_computed_again() {
 }
 
 #[test]
+fn a_file_that_is_gone_leaves_no_block_where_its_successor_has_no_room() {
+    let cluster = Cluster::new(&["a1"], 1000);
+    let executor = &cluster.executors[0];
+    executor.read(rdd(0, 0), StorageLevel::DISK_ONLY, COUNT);
+    std::fs::remove_file(executor.blocks.disk_path(&rdd(0, 0))).unwrap();
+    let (_, source) = executor.read(rdd(0, 0), StorageLevel::MEMORY_ONLY, 2 * COUNT);
+    assert_eq!(source, BlockSource::Computed);
+    assert!(executor.blocks.block_ids().is_empty());
+    assert!(cluster.holders(rdd(0, 0)).is_empty(), "the driver was told");
+    cluster.assert_invariants();
+}
+
+#[test]
 fn a_large_task_result_is_a_block_that_the_driver_fetches() {
     let cluster = Cluster::new(&["a1", "driver"], 100_000);
     let result = BlockId::TaskResult(TaskId(7));

@@ -1,9 +1,8 @@
 //! An application whose tasks read files that were shipped to them. The end-to-end tests run it.
 //!
-//! Arguments of the form `conf:KEY=VALUE` at the beginning are what the program sets by itself. Each other argument is something to
-//! do: `read=NAME` prints what tasks on all executors find by that name, `add=PATH` and
-//! `archive=PATH` add something, `name` and `where` print the application's name and the place
-//! of this program, and `wait` waits to be killed while tasks run.
+//! Arguments of the form `conf:KEY=VALUE` are what the program sets by itself. Each other argument is something to do:
+//! `read=NAME` prints what tasks on all executors find by that name, `add=PATH` and `archive=PATH` add something, `name` and
+//! `where` print the application's name and the place of this program, and `wait` waits to be killed while tasks run.
 
 use std::{collections::BTreeSet, error::Error, fs, process::ExitCode};
 

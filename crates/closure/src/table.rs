@@ -124,9 +124,8 @@ fn table() -> &'static [Entry] {
 pub fn slot_of<C: Construct>() -> Slot {
     let entry: usize;
     // SAFETY: the directives put two code pointers of the right types into a section of their own and jump nowhere; the
-    // instruction only takes that record's address into a register. `sym` keeps both functions alive and lets the linker fill
-    // in their addresses.
-    #[cfg(target_arch = "x86_64")]
+    // instructions only form that record's address in a register. `sym` keeps both functions alive and lets the linker fill in
+    // their addresses.
     unsafe {
         asm!(
             ".pushsection firesteel_slots,\"awR\",@progbits",
@@ -135,24 +134,11 @@ pub fn slot_of<C: Construct>() -> Slot {
             ".quad {construct}",
             ".quad {name}",
             ".popsection",
+            #[cfg(target_arch = "x86_64")]
             "lea {entry}, [rip + 77b]",
-            construct = sym C::construct,
-            name = sym type_name::<C>,
-            entry = out(reg) entry,
-            options(nostack, preserves_flags),
-        );
-    }
-    // SAFETY: as above; `adrp` and `add` form the record's address.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!(
-            ".pushsection firesteel_slots,\"awR\",@progbits",
-            ".balign 8",
-            "77:",
-            ".quad {construct}",
-            ".quad {name}",
-            ".popsection",
+            #[cfg(target_arch = "aarch64")]
             "adrp {entry}, 77b",
+            #[cfg(target_arch = "aarch64")]
             "add {entry}, {entry}, :lo12:77b",
             construct = sym C::construct,
             name = sym type_name::<C>,

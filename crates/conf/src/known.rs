@@ -14,6 +14,8 @@ pub(crate) enum Elsewhere {
     Jvm,
     /// Its part of Spark is not built in yet.
     NotBuiltIn(&'static str),
+    /// What it governs is done in another way, always.
+    Otherwise(&'static str),
     /// It is information that Spark leaves in the configuration, or is read by a client library.
     Harmless,
 }
@@ -45,6 +47,52 @@ const fn managers(managers: &[ClusterManager]) -> Elsewhere {
 use ClusterManager::{Kubernetes, LocalCluster, Mesos, Standalone, Yarn};
 
 static GROUPS: &[Group] = &[
+    Group {
+        reason: Elsewhere::Otherwise("map outputs are written in blocks of some 64 KiB"),
+        names: &[
+            "spark.shuffle.file.buffer",
+            "spark.shuffle.file.buffer.kb",
+            "spark.io.compression.lz4.blockSize",
+            "spark.io.compression.lz4.block.size",
+            "spark.io.compression.snappy.blockSize",
+            "spark.io.compression.snappy.block.size",
+        ],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("there is one shuffle writer, for any number of reducers"),
+        names: &["spark.shuffle.sort.bypassMergeThreshold"],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("checksums of shuffle files are CRC-32"),
+        names: &["spark.shuffle.checksum.algorithm"],
+    },
+    Group {
+        reason: Elsewhere::Otherwise(
+            "every segment is compared with its checksum, if spark.shuffle.checksum.enabled is set",
+        ),
+        names: &["spark.shuffle.detectCorrupt"],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("map statuses hold the size of each segment in a byte, and are sent in answers"),
+        names: &[
+            "spark.shuffle.mapOutput.minSizeForBroadcast",
+            "spark.shuffle.minNumPartitionsToHighlyCompress",
+            "spark.shuffle.accurateBlockThreshold",
+        ],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("what the program has dropped is always removed"),
+        names: &["spark.cleaner.referenceTracking"],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("an executor ends when its connection to the driver does"),
+        names: &["spark.executor.heartbeat.maxFailures"],
+    },
+    Group {
+        reason: Elsewhere::Otherwise("no endpoint need be looked up: a connection leads to it"),
+        names: &["spark.rpc.lookupTimeout", "spark.akka.lookupTimeout"],
+    },
+    Group { reason: Elsewhere::NotBuiltIn("trying further ports"), names: &["spark.port.maxRetries"] },
     Group { reason: managers(&[Yarn]), names: &["spark.yarn."] },
     Group { reason: managers(&[Mesos]), names: &["spark.mesos.", "spark.executor.uri", "spark.executor.port"] },
     Group { reason: managers(&[Kubernetes]), names: &["spark.kubernetes."] },

@@ -59,4 +59,4 @@ pub use redaction::{REDACTED, Redactor};
 pub use review::ConfWarning;
 pub use secret::{AUTH_SECRET_VARIABLE, ReadSecretError, Secret, SecretSide};
 pub use spark_conf::SparkConf;
-pub use value::{ChecksumAlgorithm, CompressionCodec, ConfValue, LogLevel, SchedulingMode, Timeout};
+pub use value::{CompressionCodec, ConfValue, LogLevel, SchedulingMode, Timeout};

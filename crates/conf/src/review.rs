@@ -72,6 +72,13 @@ pub enum ConfWarning {
         /// The part.
         part: &'static str,
     },
+    /// A key of Spark's whose matter is done in another way.
+    Otherwise {
+        /// The key.
+        key: String,
+        /// In which way.
+        how: &'static str,
+    },
     /// A key that only `spark-submit` acts on, set by the program that it has started (SS-73).
     TooLate {
         /// The key.
@@ -114,6 +121,7 @@ impl fmt::Display for ConfWarning {
                 write!(f, "{key} does nothing on {master}; it is for {managers}")
             }
             Self::NoJvm { key } => write!(f, "{key} does nothing: it is for a JVM, and Firesteel has none"),
+            Self::Otherwise { key, how } => write!(f, "{key} does nothing: {how}"),
             Self::NotBuiltIn { key, part } => write!(f, "{key} does nothing: {part} is not built in yet"),
             Self::TooLate { key } => write!(
                 f,
@@ -193,6 +201,7 @@ impl SparkConf {
             Some(Elsewhere::Managers(managers)) if managers.contains(manager) => Verdict::Fine,
             Some(Elsewhere::Managers(managers)) => Verdict::on(managers, key, master),
             Some(Elsewhere::Jvm) => Verdict::Warn(ConfWarning::NoJvm { key: owned() }),
+            Some(Elsewhere::Otherwise(how)) => Verdict::Warn(ConfWarning::Otherwise { key: owned(), how }),
             Some(Elsewhere::Harmless) => Verdict::Fine,
             // A slip in a key that is honoured can fall under the family of keys that are not.
             Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match nearest(key, declared_names()) {
@@ -293,6 +302,11 @@ mod tests {
                 "spark.io.encryption.keySizeBits",
                 "spark.io.encryption.keySizeBits does nothing: encryption of local files is not built in yet",
             ),
+            (
+                "spark.shuffle.checksum.algorithm",
+                "spark.shuffle.checksum.algorithm does nothing: checksums of shuffle files are CRC-32",
+            ),
+            ("spark.port.maxRetries", "spark.port.maxRetries does nothing: trying further ports is not built in yet"),
             (
                 "spark.myapp.threshold",
                 "no part of Firesteel reads spark.myapp.threshold; only the application itself can",

@@ -198,18 +198,6 @@ named_values! {
 }
 
 named_values! {
-    /// How shuffle segments are checksummed (RT-61).
-    ChecksumAlgorithm {
-        /// Adler-32.
-        Adler32 = "ADLER32",
-        /// CRC-32.
-        Crc32 = "CRC32",
-        /// CRC-32C.
-        Crc32c = "CRC32C",
-    }
-}
-
-named_values! {
     /// The least severe log record that is written (UI-70).
     LogLevel {
         /// Everything; the same as TRACE.

@@ -3,6 +3,8 @@
 use firesteel_messages::ExecutorMessage;
 use firesteel_model::{AccumulatorUpdate, ExecutorId, ListenerEvent, StageAttemptId, TaskId};
 
+use crate::ResultFetch;
+
 /// The driver's way to its executors. One implementation runs tasks in this process; the other holds connections to
 /// executor processes, which a cluster manager starts.
 ///
@@ -17,7 +19,7 @@ pub trait SchedulerBackend: Send + Sync {
 
     /// Fetches a result that an executor has stored; [`DriverHandle::result_fetched`](crate::DriverHandle::result_fetched)
     /// tells the outcome.
-    fn fetch_result(&self, fetch: crate::event_loop::ResultFetch);
+    fn fetch_result(&self, fetch: ResultFetch);
 }
 
 /// Who is told what happens. Called from the event loop, so nothing here may block.

@@ -12,7 +12,7 @@ use firesteel_model::{ExecutorId, ExecutorLossReason, JobId, TaskId};
 use firesteel_scheduler::{Event, LostOutputs};
 
 use crate::{
-    event_loop::{Input, Registration, Removal},
+    input::{Input, Registration, Removal},
     job::{JobHandle, JobRequest, JobUpdate},
 };
 

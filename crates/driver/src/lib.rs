@@ -7,13 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod driver;
 mod event_loop;
 mod handle;
+mod input;
 mod job;
 mod stage_source;
 
 pub use backend::{EventSink, SchedulerBackend};
-pub use event_loop::{Driver, DriverOptions, Registration, Removal, ResultFetch, StartDriverError};
+pub use driver::{Driver, DriverOptions, StartDriverError};
+pub use event_loop::ResultFetch;
 pub use handle::DriverHandle;
+pub use input::{Registration, Removal};
 pub use job::{JobError, JobHandle, JobRequest, JobRequestKind, JobUpdate};
 pub use stage_source::{PreparedStage, StageSource};

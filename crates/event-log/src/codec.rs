@@ -12,10 +12,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, Write},
-    str::FromStr,
 };
-
-use crate::ParseCodecError;
 
 /// The plain size of one block of lz4 and snappy; `spark.io.compression.lz4.blockSize` and Spark's default for it.
 const BLOCK_SIZE: usize = 32 << 10;
@@ -34,37 +31,14 @@ pub enum CompressionCodec {
     Snappy,
 }
 
-impl CompressionCodec {
+impl fmt::Display for CompressionCodec {
     /// Spark's short name.
-    pub fn name(self) -> &'static str {
-        match self {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Zstd => "zstd",
             Self::Lz4 => "lz4",
             Self::Snappy => "snappy",
-        }
-    }
-}
-
-impl fmt::Display for CompressionCodec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for CompressionCodec {
-    type Err = ParseCodecError;
-
-    /// Spark's short names, in any case, or the names of its classes.
-    fn from_str(name: &str) -> Result<Self, ParseCodecError> {
-        let lower = name.to_ascii_lowercase();
-        let short = lower.strip_prefix("org.apache.spark.io.").and_then(|class| class.strip_suffix("compressioncodec"));
-        match short.unwrap_or(&lower) {
-            "zstd" => Ok(Self::Zstd),
-            "lz4" => Ok(Self::Lz4),
-            "snappy" => Ok(Self::Snappy),
-            "lzf" => Err(ParseCodecError::Unsupported { name: name.to_owned() }),
-            _ => Err(ParseCodecError::Unknown { name: name.to_owned() }),
-        }
+        })
     }
 }
 
@@ -229,20 +203,4 @@ impl BlockFormat for SnappyBlock {
     }
 
     fn end(_output: &mut Vec<u8>) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::CompressionCodec;
-    use crate::ParseCodecError;
-
-    #[test]
-    fn codecs_have_sparks_names() {
-        for codec in [CompressionCodec::Zstd, CompressionCodec::Lz4, CompressionCodec::Snappy] {
-            assert_eq!(codec.name().parse(), Ok(codec));
-        }
-        assert_eq!("org.apache.spark.io.ZStdCompressionCodec".parse(), Ok(CompressionCodec::Zstd));
-        assert!(matches!("lzf".parse::<CompressionCodec>(), Err(ParseCodecError::Unsupported { .. })));
-        assert!(matches!("gzip".parse::<CompressionCodec>(), Err(ParseCodecError::Unknown { .. })));
-    }
 }

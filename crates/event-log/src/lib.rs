@@ -46,7 +46,7 @@ pub use codec::CompressionCodec;
 pub use directory::{LogDirectoryError, log_directory};
 pub use listener::EventLogListener;
 pub use log_file::OpenEventLogError;
-pub use options::{EventLogOptions, ParseCodecError, RollingOptions, RollingSizeError};
+pub use options::{EventLogOptions, RollingOptions, RollingSizeError};
 
 /// The version of Spark whose event log format this is; what the first line says.
 pub const SPARK_VERSION: &str = "4.3.0";

@@ -65,20 +65,3 @@ impl RollingOptions {
         self.max_file_size
     }
 }
-
-/// The codec's name is not one that can be written.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ParseCodecError {
-    /// Spark has it, we have not.
-    #[error("event logs cannot be compressed with {name}; set spark.eventLog.compression.codec to zstd, lz4 or snappy")]
-    Unsupported {
-        /// The name as it was given.
-        name: String,
-    },
-    /// Nobody has it.
-    #[error("{name:?} is no compression codec; spark.eventLog.compression.codec can be zstd, lz4 or snappy")]
-    Unknown {
-        /// The name as it was given.
-        name: String,
-    },
-}

@@ -240,6 +240,10 @@ async fn receive(
                 eprintln!("the driver refused this executor: {reason}");
                 return ExecutorExitCode::General;
             }
+            ExecutorMessage::ReRegister => {
+                warn!("the driver has given this executor up");
+                return ExecutorExitCode::General;
+            }
             ExecutorMessage::Stop => {
                 executor.stop("the application has ended");
                 return ExecutorExitCode::Success;

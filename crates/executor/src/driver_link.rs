@@ -1,10 +1,13 @@
 //! The executor's way to its driver.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use firesteel_messages::{Answer, DriverMessage, Question};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Carries messages to the driver: into its event loop in local mode, over a connection elsewhere.
 pub trait DriverLink: Send + Sync {
@@ -75,6 +78,27 @@ impl Questions {
     }
 }
 
+/// Waits until no other task asks the same, at most `time_out` and only as long as `killed` stays false. Tasks ask in turn
+/// so that what one of them learns serves the next.
+pub(crate) fn take_turn(
+    asking: &Mutex<()>,
+    time_out: Duration,
+    killed: impl Fn() -> bool,
+) -> Result<MutexGuard<'_, ()>, AskError> {
+    let start = Instant::now();
+    loop {
+        if let Some(turn) = asking.try_lock_for(KILL_CHECK.min(time_out)) {
+            return Ok(turn);
+        }
+        if killed() {
+            return Err(AskError::Killed);
+        }
+        if start.elapsed() >= time_out {
+            return Err(AskError::TimedOut(time_out));
+        }
+    }
+}
+
 /// How often a waiting task looks whether it was killed.
 const KILL_CHECK: Duration = Duration::from_millis(100);
 
@@ -88,5 +112,19 @@ fn wait(answer: &Receiver<Answer>, time_out: Duration, killed: impl Fn() -> bool
             Err(_) if left <= step => return Err(AskError::TimedOut(time_out)),
             Err(_) => left -= step,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_waited_for_until_the_task_is_killed_or_the_time_is_over() {
+        let asking = Mutex::new(());
+        drop(take_turn(&asking, Duration::ZERO, || false).unwrap());
+        let _another = asking.lock();
+        assert!(matches!(take_turn(&asking, Duration::MAX, || true), Err(AskError::Killed)));
+        assert!(matches!(take_turn(&asking, Duration::ZERO, || false), Err(AskError::TimedOut(Duration::ZERO))));
     }
 }

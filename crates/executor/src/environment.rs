@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::{
     KillSwitch, TaskContext, TaskFailure,
-    driver_link::{AskError, DriverLink, Questions},
+    driver_link::{AskError, DriverLink, Questions, take_turn},
     map_outputs::{MapOutputs, MapStatuses},
     shuffle::ExecutorShuffle,
     storage::ExecutorStorage,
@@ -43,6 +43,8 @@ pub struct EnvironmentOptions {
     pub barrier_sync_time_out: Duration,
     /// `spark.shuffle.spill.compress`.
     pub compress_spills: bool,
+    /// `spark.shuffle.spill.numElementsForceSpillThreshold`, 2147483647: a collection with so many records in memory spills.
+    pub force_spill_records: u64,
 }
 
 impl Default for EnvironmentOptions {
@@ -52,6 +54,7 @@ impl Default for EnvironmentOptions {
             ask_time_out: Duration::from_secs(120),
             barrier_sync_time_out: Duration::from_secs(365 * 24 * 60 * 60),
             compress_spills: true,
+            force_spill_records: i32::MAX as u64,
         }
     }
 }
@@ -154,7 +157,9 @@ impl Environment {
         if host_local.unknown(ours, holders.clone()).is_empty() {
             return;
         }
-        let _asking = host_local.asking();
+        let killed = || context.is_interrupted();
+        // Whoever does not get a turn in time fetches over the network.
+        let Ok(_asking) = take_turn(host_local.asking(), self.options.ask_time_out, killed) else { return };
         // Another task may have asked meanwhile.
         let unknown = host_local.unknown(ours, holders);
         if unknown.is_empty() {
@@ -177,11 +182,7 @@ impl Environment {
     }
 
     /// Asks the driver something for a task.
-    pub fn ask(
-        &self,
-        question: firesteel_messages::Question,
-        context: &TaskContext,
-    ) -> Result<firesteel_messages::Answer, AskError> {
+    pub fn ask(&self, question: Question, context: &TaskContext) -> Result<Answer, AskError> {
         self.questions.ask(self.driver(), question, self.options.ask_time_out, || context.is_interrupted())
     }
 
@@ -217,6 +218,11 @@ impl Environment {
     /// Are spilled runs compressed?
     pub fn compress_spills(&self) -> bool {
         self.options.compress_spills
+    }
+
+    /// A collection with so many records in memory spills, however much memory is free.
+    pub fn force_spill_records(&self) -> u64 {
+        self.options.force_spill_records
     }
 
     /// Memory in the name of a task.

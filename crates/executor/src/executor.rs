@@ -168,11 +168,13 @@ impl Executor {
             self.shared.state.lock().tasks.iter().map(|(&id, running)| (id, Arc::clone(running))).collect();
         let tasks = running.into_iter().map(|(task_id, running)| {
             let context = running.context.get();
+            // An accumulator of the user's may panic here; that fails its task, when it ends, and no heartbeat.
+            let accumulators = context.map(|context| panics::catch(|| context.accumulator_updates(false)));
             TaskHeartbeat {
                 task_id,
                 stage: running.stage,
                 records_read: context.map_or(0, |context| context.metrics().records_read()),
-                accumulators: context.map(|context| context.accumulator_updates(false)).unwrap_or_default(),
+                accumulators: accumulators.and_then(Result::ok).unwrap_or_default(),
             }
         });
         Heartbeat { tasks: tasks.collect(), peak_memory: crate::memory_usage::peak_resident_bytes() }
@@ -244,9 +246,29 @@ impl Executor {
             let started = thread::Builder::new().name("executor-task".to_owned()).spawn(move || run_tasks(&shared));
             if let Err(error) = started {
                 warn!(%error, "could not start a task thread");
-                self.shared.state.lock().threads -= 1;
+                self.thread_not_started(&error);
             }
         }
+    }
+
+    /// What waits is taken by the threads that there are; if there are none, it fails.
+    fn thread_not_started(&self, error: &io::Error) {
+        let mut state = self.shared.state.lock();
+        state.threads -= 1;
+        if state.threads > 0 {
+            return;
+        }
+        let mut ended = Vec::new();
+        while let Some(launched) = state.slots.start() {
+            let (task_id, stage) = (launched.task.task_id, launched.task.stage);
+            state.forget(task_id, &self.shared);
+            let reason =
+                exception("TaskThread", format!("the executor could not start a thread for the task: {error}"));
+            ended.extend(state.slots.end(without_result(task_id, stage, reason), Instant::now()));
+        }
+        ended.extend(state.slots.take_ended());
+        drop(state);
+        self.shared.report(ended);
     }
 
     fn start_watcher(&self) {
@@ -316,20 +338,26 @@ fn describe_thread(running: &Running) -> String {
 
 /// A task whose stage never came: messages of one connection keep their order, so this is an engine's fault, told as such.
 fn drop_unknown_stage(environment: &Environment, task: &TaskDescription) {
-    let reason = TaskEndReason::ExceptionFailure {
-        class_name: "UnknownStage".to_owned(),
-        description: format!("the executor was not told what stage {} is", task.stage),
-        stack_trace: String::new(),
-        retryable: true,
-    };
-    environment.driver().tell(DriverMessage::StatusUpdates(vec![TaskOutcome {
-        task_id: task.task_id,
-        stage: task.stage,
+    let reason = exception("UnknownStage", format!("the executor was not told what stage {} is", task.stage));
+    let outcome = without_result(task.task_id, task.stage, reason);
+    environment.driver().tell(DriverMessage::StatusUpdates(vec![outcome]));
+}
+
+fn exception(class_name: &str, description: String) -> TaskEndReason {
+    let (class_name, stack_trace) = (class_name.to_owned(), String::new());
+    TaskEndReason::ExceptionFailure { class_name, description, stack_trace, retryable: true }
+}
+
+/// The outcome of a task of which nothing is known but why it failed.
+fn without_result(task_id: TaskId, stage: StageAttemptId, reason: TaskEndReason) -> TaskOutcome {
+    TaskOutcome {
+        task_id,
+        stage,
         result: Err(reason),
         run_time_us: 0,
-        accumulators: vec![],
+        accumulators: Vec::new(),
         metrics: Arc::default(),
-    }]));
+    }
 }
 
 impl State {
@@ -392,7 +420,14 @@ fn run_tasks(shared: &Shared) {
             // Set once: a task is run once.
             let _ = launched.running.thread.set(*thread);
         }
-        let outcome = MutexGuard::unlocked(&mut state, || run_task(shared, launched));
+        let (task_id, stage) = (launched.task.task_id, launched.task.stage);
+        let outcome = MutexGuard::unlocked(&mut state, || {
+            // The task's work is caught inside. What is left is code of the user that runs after it, in accumulators and in
+            // drops: it must not take the slot with it, nor leave the driver to wait for the task.
+            panics::catch(|| run_task(shared, launched)).unwrap_or_else(|(caught, location)| {
+                without_result(task_id, stage, TaskFailure::from_caught(caught, location).0)
+            })
+        });
         state.forget(outcome.task_id, shared);
         let ended = state.slots.end(outcome, Instant::now());
         if !ended.is_empty() {

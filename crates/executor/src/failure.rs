@@ -89,8 +89,8 @@ impl TaskFailure {
     }
 }
 
-/// An error's message and those of its sources, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error's message and those of its sources in one line, for those who get only text.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

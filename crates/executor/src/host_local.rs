@@ -12,7 +12,7 @@ use std::{
 
 use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId};
 use firesteel_shuffle::ShuffleBlockResolver;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tracing::{debug, info};
 
 /// Spark's `spark.storage.localDiskByExecutors.cacheSize`: the directories of so many executors are kept.
@@ -57,8 +57,8 @@ impl HostLocalDirectories {
     }
 
     /// Held by the one who asks the driver.
-    pub(crate) fn asking(&self) -> MutexGuard<'_, ()> {
-        self.asking.lock()
+    pub(crate) fn asking(&self) -> &Mutex<()> {
+        &self.asking
     }
 
     /// Takes what the driver has answered for an executor; no directories if it is gone. In each case it is not asked for

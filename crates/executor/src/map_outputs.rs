@@ -6,7 +6,7 @@ use firesteel_messages::{Answer, Question};
 use firesteel_model::{MapStatus, ShuffleId};
 use parking_lot::Mutex;
 
-use crate::driver_link::{AskError, DriverLink, Questions};
+use crate::driver_link::{AskError, DriverLink, Questions, take_turn};
 
 /// The outputs of one shuffle by map partition; none where one is missing.
 pub type MapStatuses = Arc<[Option<MapStatus>]>;
@@ -38,7 +38,7 @@ impl MapOutputs {
         if let Some(statuses) = self.known.lock().shuffles.get(&shuffle_id) {
             return Ok(Arc::clone(statuses));
         }
-        let _asking = self.asking.lock();
+        let _asking = take_turn(&self.asking, time_out, &killed)?;
         if let Some(statuses) = self.known.lock().shuffles.get(&shuffle_id) {
             return Ok(Arc::clone(statuses));
         }

@@ -85,7 +85,8 @@ impl<T, O> Slots<T, O> {
         self.take_ended()
     }
 
-    fn take_ended(&mut self) -> Vec<O> {
+    /// Every outcome that was held back.
+    pub(crate) fn take_ended(&mut self) -> Vec<O> {
         self.ended_since = None;
         mem::take(&mut self.ended)
     }

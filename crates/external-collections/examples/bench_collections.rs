@@ -175,7 +175,7 @@ impl Bench {
             |context| {
                 let mut counts = ExternalAppendOnlyMap::<String, u64, u64, _>::new(context, adding());
                 for word in text.iter().flat_map(|line| line.split(' ')) {
-                    counts.insert_borrowed(word, 1)?;
+                    counts.insert(word.to_owned(), 1)?;
                 }
                 let counts = counts.finish()?.filter_map(Result::ok);
                 Ok(counts.fold((0, 0), |(words, all), (_, count)| (words + 1, all + count)))

@@ -8,7 +8,6 @@
 //! once; with 64 bits of a seeded hash that is one key, unless the key's own `Hash` is poor.
 
 use std::{
-    borrow::Borrow,
     cmp::Ordering,
     hash::{BuildHasher, Hash},
     marker::PhantomData,
@@ -57,29 +56,11 @@ where
     /// Adds a value of a key.
     #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Result<(), SpillError> {
-        self.make_room()?;
+        if !self.table.make_room() {
+            self.spill()?;
+        }
         self.table.insert(key, value);
-        self.check()
-    }
-
-    /// Adds a value of a key that is made into an owned one only if it is new: for words in a line of text.
-    #[inline]
-    pub fn insert_borrowed<Q>(&mut self, key: &Q, value: V) -> Result<(), SpillError>
-    where
-        Q: Hash + Eq + ?Sized,
-        K: Borrow<Q> + for<'q> From<&'q Q>,
-    {
-        self.make_room()?;
-        self.table.insert_borrowed(key, value);
-        self.check()
-    }
-
-    /// Adds a combiner of a key: what a map side has combined already.
-    #[inline]
-    pub fn insert_combiner(&mut self, key: K, combiner: C) -> Result<(), SpillError> {
-        self.make_room()?;
-        self.table.insert_combiner(key, combiner);
-        self.check()
+        if self.table.check()? { Ok(()) } else { self.spill() }
     }
 
     /// Adds values until one is an error.
@@ -90,18 +71,6 @@ where
         for record in records {
             let (key, value) = record?;
             self.insert(key, value)?;
-        }
-        Ok(())
-    }
-
-    /// Adds combiners until one is an error.
-    pub fn insert_all_combiners<E: From<SpillError>>(
-        &mut self,
-        records: impl IntoIterator<Item = Result<(K, C), E>>,
-    ) -> Result<(), E> {
-        for record in records {
-            let (key, combiner) = record?;
-            self.insert_combiner(key, combiner)?;
         }
         Ok(())
     }
@@ -142,16 +111,6 @@ where
         sources.push(HashedSource::Memory(entries.into_iter()));
         let state = State::Merge(Box::new(HashMerge::new(sources)?), aggregator);
         Ok(Combined { state, values: PhantomData, _budget: budget })
-    }
-
-    #[inline]
-    fn make_room(&mut self) -> Result<(), SpillError> {
-        if self.table.is_full() && !self.table.grow() { self.spill() } else { Ok(()) }
-    }
-
-    #[inline]
-    fn check(&mut self) -> Result<(), SpillError> {
-        if self.table.is_check_due() && !self.table.check()? { self.spill() } else { Ok(()) }
     }
 
     #[cold]

@@ -8,7 +8,6 @@
 //! are looked up in one loop: the processor then waits for several of them at once.
 
 use std::{
-    borrow::Borrow,
     hash::{BuildHasher, Hash},
     mem::needs_drop,
 };
@@ -65,16 +64,21 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
         }
     }
 
+    /// Makes room for one more key. If the result is false, memory for it was refused, and the caller empties the table.
+    #[inline]
+    pub(crate) fn make_room(&mut self) -> bool {
+        !self.is_full() || self.grow()
+    }
+
     /// Whether the next new key would make the table double.
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.table.len() + self.batch.len() == self.table.capacity()
     }
 
-    /// Asks for the memory of a table of twice the size, which lives beside the old one for a moment. If it is refused, the
-    /// caller empties the table.
+    /// Asks for the memory of a table of twice the size, which lives beside the old one for a moment.
     #[cold]
-    pub(crate) fn grow(&mut self) -> bool {
+    fn grow(&mut self) -> bool {
         self.settle();
         if !self.is_full() {
             return true;
@@ -93,15 +97,15 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
         true
     }
 
-    /// Whether [`check`](Self::check) is due after an update.
+    /// To be called after each update: looks from time to time at the kill flag and at what the entries have grown to. If the
+    /// result is false, the caller empties the table.
     #[inline]
-    pub(crate) fn is_check_due(&self) -> bool {
-        self.until_check == 0
+    pub(crate) fn check(&mut self) -> Result<bool, SpillError> {
+        if self.until_check > 0 { Ok(true) } else { self.check_now() }
     }
 
-    /// Looks at the kill flag and at what the entries have grown to. If the result is false, the caller empties the table.
     #[cold]
-    pub(crate) fn check(&mut self) -> Result<bool, SpillError> {
+    fn check_now(&mut self) -> Result<bool, SpillError> {
         self.context.check_killed()?;
         let used = self.used_bytes();
         let force_spill_records = self.context.options.force_spill_records;
@@ -167,54 +171,6 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
             }
         }
         self.until_check = self.until_check.saturating_sub(1);
-    }
-
-    #[inline]
-    pub(crate) fn insert_borrowed<Q>(&mut self, key: &Q, value: V)
-    where
-        Q: Hash + Eq + ?Sized,
-        K: Borrow<Q> + for<'q> From<&'q Q>,
-    {
-        self.settle_others();
-        let hash = self.hasher.hash_one(key);
-        let Self { aggregator, hasher, table, created, merged, .. } = self;
-        match table.entry(hash, |(other, _)| other.borrow() == key, |(key, _)| hasher.hash_one(key)) {
-            Entry::Occupied(mut entry) => {
-                merge(merged, &mut entry.get_mut().1, |combiner| aggregator.merge_value(combiner, value));
-            }
-            Entry::Vacant(slot) => {
-                let entry = (K::from(key), aggregator.create_combiner(value));
-                created.add(&entry);
-                slot.insert(entry);
-            }
-        }
-        self.until_check = self.until_check.saturating_sub(1);
-    }
-
-    #[inline]
-    pub(crate) fn insert_combiner(&mut self, key: K, combiner: C) {
-        self.settle_others();
-        let hash = self.hasher.hash_one(&key);
-        let Self { aggregator, hasher, table, created, merged, .. } = self;
-        match table.entry(hash, |(other, _)| *other == key, |(key, _)| hasher.hash_one(key)) {
-            Entry::Occupied(mut entry) => {
-                merge(merged, &mut entry.get_mut().1, |held| aggregator.merge_combiners(held, combiner));
-            }
-            Entry::Vacant(slot) => {
-                let entry = (key, combiner);
-                created.add(&entry);
-                slot.insert(entry);
-            }
-        }
-        self.until_check = self.until_check.saturating_sub(1);
-    }
-
-    /// What came before comes first, in the order of arrival.
-    #[inline]
-    fn settle_others(&mut self) {
-        if !self.batch.is_empty() {
-            self.settle();
-        }
     }
 
     /// The entries, in no order.

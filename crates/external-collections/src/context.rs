@@ -91,7 +91,7 @@ pub struct SpillOptions {
     /// This much is what keeps a task going when every request is refused.
     pub initial_memory_bytes: u64,
     /// A collection with this many records in memory spills whatever it was granted:
-    /// `spark.shuffle.spill.numElementsForceSpillThreshold`, no limit.
+    /// `spark.shuffle.spill.numElementsForceSpillThreshold`, without a limit by default.
     pub force_spill_records: u64,
     /// Records are written and read in blocks of about this size; a larger record makes a larger block. 64 KiB: twice
     /// Spark's `spark.shuffle.file.buffer`, since a block is also what one checksum covers.

@@ -85,21 +85,11 @@ where
     /// Adds a value of a key.
     #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Result<(), SpillError> {
-        self.make_room()?;
+        if !self.table.make_room() {
+            self.empty_table()?;
+        }
         self.table.insert(key, value);
-        self.check()
-    }
-
-    /// Adds a value of a key that is made into an owned one only if it is new.
-    #[inline]
-    pub fn insert_borrowed<Q>(&mut self, key: &Q, value: V) -> Result<(), SpillError>
-    where
-        Q: Hash + Eq + ?Sized,
-        K: std::borrow::Borrow<Q> + for<'q> From<&'q Q>,
-    {
-        self.make_room()?;
-        self.table.insert_borrowed(key, value);
-        self.check()
+        if self.table.check()? { Ok(()) } else { self.empty_table() }
     }
 
     /// Gives the segments to the sink. Records are `(K, C)` pairs.
@@ -111,16 +101,6 @@ where
         assert!(!self.is_incomplete, "{INCOMPLETE}");
         self.empty_table()?;
         self.buffers.finish()?.write_to(sink)
-    }
-
-    #[inline]
-    fn make_room(&mut self) -> Result<(), SpillError> {
-        if self.table.is_full() && !self.table.grow() { self.empty_table() } else { Ok(()) }
-    }
-
-    #[inline]
-    fn check(&mut self) -> Result<(), SpillError> {
-        if self.table.is_check_due() && !self.table.check()? { self.empty_table() } else { Ok(()) }
     }
 
     /// Encodes all entries. Each is dropped as soon as it is encoded; the table itself goes at the end, and so does the

@@ -90,23 +90,6 @@ impl FileError {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Whether the same operation could succeed later with nothing changed: a lost connection, a busy server.
-    pub fn is_retryable(&self) -> bool {
-        let Self::Failed { source, .. } = self else { return false };
-        let Some(error) = source.downcast_ref::<io::Error>() else { return false };
-        use io::ErrorKind as Kind;
-        matches!(
-            error.kind(),
-            Kind::Interrupted
-                | Kind::TimedOut
-                | Kind::ConnectionRefused
-                | Kind::ConnectionReset
-                | Kind::ConnectionAborted
-                | Kind::BrokenPipe
-                | Kind::WouldBlock
-        )
-    }
-
     /// Sorts what the operating system answered.
     pub(crate) fn from_io(operation: &'static str, path: &FilePath, error: io::Error) -> Self {
         let path = path.clone();

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     broadcast::encode_holding,
-    data::{Data, Records, decode, encode},
+    data::{Data, Records, decode_environment, encode},
     env::Env,
     error::SparkError,
     node::{Node, Parents},
@@ -68,10 +68,7 @@ struct ConstructAction<A>(A);
 
 impl<A: Action> Construct for ConstructAction<A> {
     fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
-        let env = decode::<A::Env>(parts.environment).map_err(|error| ConstructError::Environment {
-            constructor: type_name::<A>(),
-            message: error.to_string(),
-        })?;
+        let env = decode_environment(type_name::<A>(), parts)?;
         let parent = Parents::of(type_name::<A>(), parts).get(0)?;
         Ok(Arc::new(ConstructedWork(Arc::new(ActionWork { parent, action: A::new(env) }))))
     }

@@ -9,10 +9,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     action::{Action, work_of},
+    call_site::{CallSite, Scope},
     data::{Data, Records},
     env::Env,
     error::SparkError,
-    lineage::{CallSite, Scope},
     rdd::Rdd,
     stage_binary::WorkSpec,
     with::With,

@@ -9,16 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use firesteel_model::{Partition, property};
+use firesteel_model::Partition;
 use firesteel_sampling::DistinctCount;
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    call_site::{CallSite, Scope},
     context::SparkContext,
     data::{Data, Records},
     error::SparkError,
-    lineage::{CallSite, Scope},
     numeric::Number,
     rdd::Rdd,
     stat_counter::StatCounter,
@@ -115,13 +115,6 @@ impl<V: Evaluator> FinalValue<V::Value> for Running<V> {
     }
 }
 
-/// The local properties that the engine reads, of this thread: they are passed on to the thread of the job.
-fn inherited<T: Data>(rdd: &Rdd<T>) -> Vec<(&'static str, Option<String>)> {
-    use property::{CALL_SITE_LONG, CALL_SITE_SHORT, INTERRUPT_ON_CANCEL, JOB_DESCRIPTION, JOB_GROUP, JOB_TAGS, POOL};
-    let keys = [POOL, JOB_GROUP, JOB_DESCRIPTION, INTERRUPT_ON_CANCEL, JOB_TAGS, CALL_SITE_SHORT, CALL_SITE_LONG];
-    keys.map(|key| (key, rdd.context().local_property(key))).into()
-}
-
 /// Runs `function` on all partitions, at most until the time is up.
 #[track_caller]
 fn run_approximate<T: Data, V: Evaluator, F>(
@@ -141,12 +134,9 @@ where
     let total = rdd.num_partitions();
     let state = Mutex::new(State { evaluator, merged: 0, ended: None });
     let running = Arc::new(Running { state, changed: Condvar::new(), total });
-    let (job, properties, rdd) = (Arc::clone(&running), inherited(rdd), rdd.clone());
+    let (job, properties, rdd) = (Arc::clone(&running), rdd.context().inherit_local_properties(), rdd.clone());
     let thread = std::thread::Builder::new().name("approximate-action".to_owned());
-    let started = thread.spawn(move || {
-        for (key, value) in &properties {
-            rdd.context().set_local_property(key, value.as_deref());
-        }
+    let work = properties.wrap(move || {
         let partitions = (0..total).map(Partition).collect();
         let ended = rdd.with(()).run_on(&call_site, partitions, function, |_, output| {
             let mut state = job.state.lock();
@@ -156,7 +146,7 @@ where
         job.state.lock().ended = Some(ended);
         job.changed.notify_all();
     });
-    started.map_err(|error| SparkError::Io(format!("could not start a thread for {scope}: {error}")))?;
+    thread.spawn(work).map_err(|error| SparkError::Io(format!("could not start a thread for {scope}: {error}")))?;
     let mut state = running.state.lock();
     while state.ended.is_none() {
         let Some(deadline) = deadline else {
@@ -394,7 +384,7 @@ impl<T: Data + Hash> Rdd<T> {
     ///
     /// # Panics
     ///
-    /// If the standard deviation is not within (0.00026, 1).
+    /// If the standard deviation is not positive, or below 0.00026.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use firesteel_executor::{AskError, TaskContext, TaskFailure};
 
 use crate::{
+    call_site::Scope,
     data::{Data, Records},
     env::Env,
-    lineage::{NewRdd, Scope},
+    lineage::NewRdd,
     rdd::Rdd,
 };
 

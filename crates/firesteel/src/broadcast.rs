@@ -28,6 +28,7 @@ use crate::{
     context::SparkContext,
     data::{DataCodec, encode},
     error::{SparkError, chain},
+    persist,
 };
 
 /// A handle to a broadcast value. Cheap to clone.
@@ -262,13 +263,7 @@ impl<T> Held<T> {
             // The driver of a cluster is none of the executors that the event loop sends to.
             self.storage.orders().give(ExecutorMessage::RemoveBroadcast(self.id));
         }
-        let removal = Removal::Broadcast { broadcast_id: self.id, from_driver };
-        if blocking {
-            // Cut off without a word when the driver has stopped: then everything is gone.
-            let _ = self.driver.remove_and_tell(removal).recv();
-        } else {
-            self.driver.remove(removal);
-        }
+        persist::remove(&self.driver, Removal::Broadcast { broadcast_id: self.id, from_driver }, blocking);
     }
 }
 

@@ -9,8 +9,7 @@ mod operators;
 mod write;
 
 use std::{
-    collections::{HashSet, hash_map::RandomState},
-    hash::{BuildHasher, Hasher},
+    collections::HashSet,
     panic::Location,
     sync::{Arc, atomic::Ordering},
     thread,
@@ -28,13 +27,15 @@ use self::{
     write::{WriteCheckpoint, WriteCheckpointEnv, visit_partitions},
 };
 use crate::{
+    call_site::CallSite,
     context::SparkContext,
     data::Data,
     error::{SparkError, chain},
     hadoop::HadoopProperties,
-    lineage::{CallSite, Operation, RddCore},
+    lineage::{Operation, RddCore},
     node::NodeOf,
     rdd::Rdd,
+    sampling::any_seed,
     stage_lineage::with_dependencies,
 };
 
@@ -133,10 +134,9 @@ impl SparkContext {
     }
 }
 
-/// A name that no other application has taken: hash maps are seeded by the system's randomness.
+/// A name that no other application has taken.
 fn unique_name() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
+    format!("{:016x}{:016x}", any_seed(), any_seed())
 }
 
 impl<T: Data> Rdd<T> {

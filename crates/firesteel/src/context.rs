@@ -30,12 +30,13 @@ use tracing::{error, warn};
 use crate::{
     action::{Action, work_of},
     application_files,
+    call_site::CallSite,
     checkpoint::{self, CheckpointDirectory},
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
     error::SparkError,
     event_log, fair_scheduler_file,
-    lineage::{CallSite, LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
+    lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
     listeners::{BusSink, ConsoleOptions, Listeners},
     local_properties, logging,
     operator::{
@@ -95,8 +96,8 @@ impl SparkContext {
     ///
     /// # Errors
     ///
-    /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::InsideTask`]; [`SparkError::Configuration`] if a value is wrong, or the
-    /// master is one that is not built in.
+    /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::InsideTask`]; [`SparkError::Configuration`] if a
+    /// value is wrong, or the master is one that is not built in.
     #[track_caller]
     pub fn new(conf: &SparkConf) -> Result<Self, SparkError> {
         Self::check_on_driver("SparkContext::new")?;
@@ -337,6 +338,10 @@ impl Inner {
         let url: MasterUrl = master.parse().map_err(|error| configuration(&error))?;
         conf.check_conflicts(&url).map_err(|error| configuration(&error))?;
         settings::refuse_local_encryption(&conf)?;
+        let listeners =
+            Listeners::new(Console::stderr(), conf.get(&keys::LISTENER_BUS_EVENT_QUEUE_CAPACITY)? as usize)?;
+        // First of all, or what others have to say would be lost.
+        logging::start(&conf, Some(listeners.console().clone()))?;
         let pools = fair_scheduler_file::pools(&conf)?;
         let cluster = Cluster::of(&conf, &url, &master)?;
         let threads = match &url {
@@ -352,9 +357,7 @@ impl Inner {
         let resources = custom_resources.discover_for_driver()?;
         let app_id = ApplicationId::new(format!("local-{millis}"));
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
-        let (local_dirs, _) =
-            LocalDirs::create(&settings::local_directories(&conf)?).map_err(|error| configuration(&error))?;
-        let local_dirs = Arc::new(local_dirs);
+        let local_dirs = Arc::new(settings::create_local_directories(&conf)?);
         let mut unless_started = RemovedUnlessStarted::new(&local_dirs);
         let driver_memory = settings::memory(&conf, conf.get(&keys::DRIVER_MEMORY)?)?;
         let executor_memory = if cluster.is_some() { conf.get(&keys::EXECUTOR_MEMORY)? } else { driver_memory.heap };
@@ -388,8 +391,6 @@ impl Inner {
                 }
             }
         });
-        let listeners =
-            Listeners::new(Console::stderr(), conf.get(&keys::LISTENER_BUS_EVENT_QUEUE_CAPACITY)? as usize)?;
         let console = ConsoleOptions {
             show_progress: conf
                 .contains(keys::UI_SHOW_CONSOLE_PROGRESS.name())
@@ -397,7 +398,6 @@ impl Inner {
             update_interval: conf.get(&keys::UI_CONSOLE_PROGRESS_UPDATE_INTERVAL)?,
             lines: true,
         };
-        logging::start(&conf, Some(listeners.console().clone()))?;
         for warning in conf.review(&url) {
             warn!("{warning}");
         }
@@ -548,11 +548,12 @@ impl Inner {
             }
             *stopped_at = Some(location.to_owned());
         }
-        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        self.sink.post(ListenerEvent::ApplicationEnd { time_ms, exit_code: None });
         if let Some(mut driver) = self.driver.lock().take() {
             driver.stop();
         }
+        // Only now does nobody post any more: what the jobs had under way ends before the application does.
+        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        self.sink.post(ListenerEvent::ApplicationEnd { time_ms, exit_code: None });
         if let Some((cluster, backend)) = &self.cluster {
             backend.stop();
             cluster.stop_serving();

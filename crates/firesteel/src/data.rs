@@ -1,6 +1,7 @@
 //! What can be a record.
 
 use firesteel_block_store::{CodecError, PostcardCodec, RecordCodec};
+use firesteel_closure::{ConstructError, Parts};
 use firesteel_external_collections::EncodeError;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -30,6 +31,14 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Encode
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, postcard::Error> {
     let (value, rest) = postcard::take_from_bytes(bytes)?;
     if rest.is_empty() { Ok(value) } else { Err(postcard::Error::DeserializeBadEncoding) }
+}
+
+/// Decodes what a constructor was given beside its parents.
+pub(crate) fn decode_environment<T: DeserializeOwned>(
+    constructor: &'static str,
+    parts: Parts<'_>,
+) -> Result<T, ConstructError> {
+    decode(parts.environment).map_err(|error| ConstructError::Environment { constructor, message: error.to_string() })
 }
 
 /// The encoding of cached blocks and broadcast values, which says why a value has none.

@@ -1,5 +1,6 @@
 //! What can go wrong for the caller of an action.
 
+pub(crate) use firesteel_model::error_chain as chain;
 use firesteel_model::{JobId, Partition, RddId, StageAttemptId, StorageLevel};
 
 /// Why an action, or the start of an application, failed.
@@ -105,16 +106,4 @@ impl From<firesteel_driver::StartDriverError> for SparkError {
     fn from(error: firesteel_driver::StartDriverError) -> Self {
         Self::Configuration(error.to_string())
     }
-}
-
-/// An error's message and those of its sources, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

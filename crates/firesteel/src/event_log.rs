@@ -12,7 +12,7 @@ use firesteel_event_log::{
 use firesteel_listener_bus::{ListenerBus, QueueName};
 use firesteel_model::{ApplicationId, ListenerEvent};
 
-use crate::error::SparkError;
+use crate::error::{SparkError, chain};
 
 /// Opens the event log and adds it to the bus, if it is enabled. The bus closes it.
 pub(crate) fn start(conf: &SparkConf, app_id: &ApplicationId, bus: &ListenerBus) -> Result<(), SparkError> {
@@ -64,14 +64,7 @@ fn codec(codec: ConfCodec) -> Result<CompressionCodec, SparkError> {
 
 /// The error with all its sources: the innermost one is what the user can act on.
 fn refused(error: &dyn Error) -> SparkError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    SparkError::Configuration(format!("the event log cannot be written: {text}"))
+    SparkError::Configuration(format!("the event log cannot be written: {}", chain(error)))
 }
 
 /// What the application runs with, for listeners; secrets are hidden (SE-08).

@@ -1,10 +1,6 @@
 //! This binary as an executor of a native application.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{env, fs, path::Path, sync::Arc};
 
 use firesteel_block_store::MemoryManager;
 use firesteel_closure::build_id;
@@ -13,12 +9,10 @@ use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, Questions, StoragePlace,
 };
 use firesteel_executor_backend::{ExecutorExitCode, ExecutorParts, ExecutorProcess, read_launch};
-use firesteel_local_dirs::LocalDirs;
-use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
+use firesteel_memory::{MemoryMode, MemoryOptions, UnifiedMemoryManager};
 use firesteel_model::{BlockManagerId, ByteCount};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{LocalDirsSpool, TransferClient, TransferServer};
-use tracing::warn;
 
 use crate::{application_files, error::chain, logging, resources::CustomResources, runner::RustTaskRunner, settings};
 
@@ -41,6 +35,11 @@ pub(crate) fn run() -> i32 {
     }
 }
 
+/// How large the process may be: what the pools may hold on and off heap, and the overhead.
+fn memory_limit(memory: &MemoryOptions) -> ByteCount {
+    memory.heap + memory.off_heap + MINIMUM_OVERHEAD.max(ByteCount(memory.heap.bytes() / 10))
+}
+
 type Failure = (ExecutorExitCode, String);
 
 fn general(error: impl std::error::Error) -> Failure {
@@ -59,16 +58,11 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     // Before anything is taken from the machine: without its resources the executor is of no use.
     let resources =
         CustomResources::of(&conf).and_then(|resources| resources.discover_for_executor()).map_err(general)?;
-    let roots: Vec<PathBuf> = settings::local_directories(&conf).map_err(general)?;
-    let (local_dirs, failed) =
-        LocalDirs::create(&roots).map_err(|error| (ExecutorExitCode::LocalDirectory, general(error).1))?;
-    for (root, error) in failed {
-        warn!(root = %root.display(), %error, "a local directory cannot be used");
-    }
-    let local_dirs = Arc::new(local_dirs);
+    let local_dirs = settings::create_local_directories(&conf);
+    let local_dirs = Arc::new(local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?);
     let heap = conf.get(&keys::EXECUTOR_MEMORY).map_err(general)?;
-    let memory =
-        UnifiedMemoryManager::from_options(&settings::memory(&conf, heap).map_err(general)?).map_err(general)?;
+    let memory_options = settings::memory(&conf, heap).map_err(general)?;
+    let memory = UnifiedMemoryManager::from_options(&memory_options).map_err(general)?;
     let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
     let shuffle_options = settings::shuffle(&conf).map_err(general)?;
     let files_client = application_files::client_options(&conf, &shuffle_options.client).map_err(general)?;
@@ -123,7 +117,7 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         build_id: build_id().map_err(general)?,
         heartbeat_interval: conf.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL).map_err(general)?,
         reaper: settings::reaper(&conf).map_err(general)?,
-        memory_limit: heap + MINIMUM_OVERHEAD.max(ByteCount(heap.bytes() / 10)),
+        memory_limit: memory_limit(&memory_options),
         executor,
     };
     let options = settings::rpc(&conf).map_err(general)?;
@@ -131,4 +125,22 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     // Peers are served until here.
     drop(server);
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executor_may_hold_what_its_pools_may() {
+        let limit = |settings: &[(&str, &str)], heap: u64| {
+            let conf: SparkConf = settings.iter().copied().collect();
+            memory_limit(&settings::memory(&conf, ByteCount::gib(heap)).unwrap())
+        };
+        assert_eq!(limit(&[], 1), ByteCount::mib(1024 + 384));
+        assert_eq!(limit(&[], 10), ByteCount::gib(11));
+        let off_heap = [("spark.memory.offHeap.enabled", "true"), ("spark.memory.offHeap.size", "8g")];
+        assert_eq!(limit(&off_heap, 1), ByteCount::mib(1024 + 8192 + 384));
+        assert_eq!(limit(&off_heap[1..], 1), limit(&[], 1), "a size alone switches nothing on");
+    }
 }

@@ -14,11 +14,12 @@ use firesteel_filesystem::{
 use firesteel_model::{RddId, TaskLocation};
 
 use crate::{
+    call_site::Scope,
     context::SparkContext,
     data::{Data, encode},
     error::{SparkError, chain},
     hadoop::HadoopProperties,
-    lineage::{NewRdd, Payloads, Scope},
+    lineage::{NewRdd, Payloads},
     operator::{BinaryRecords, ObjectFile, ReadEnv, TextFile, WholeFiles},
     rdd::Rdd,
 };

@@ -2,7 +2,12 @@
 //!
 //! As in Spark, they bring no checkpoint about (RT-57): a marked RDD is written down after the next action that is waited for.
 
-use std::{any::type_name, panic::Location, sync::Arc};
+use std::{
+    any::type_name,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    sync::Arc,
+    thread,
+};
 
 use firesteel_driver::{JobRequest, JobRequestKind};
 use firesteel_model::{JobId, LocalProperties, Partition};
@@ -12,11 +17,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     actions::records_work,
+    call_site::CallSite,
     context::SparkContext,
     data::{Data, Records, decode, encode},
     env::Env,
     error::SparkError,
-    lineage::CallSite,
     local_properties,
     rdd::Rdd,
     stage_lineage::current_info,
@@ -40,7 +45,7 @@ struct State<R> {
     cancelled: bool,
     /// Has it ended? The result itself may have been taken.
     completed: bool,
-    result: Option<Result<R, SparkError>>,
+    result: Option<thread::Result<Result<R, SparkError>>>,
 }
 
 impl<R: Send + 'static> FutureAction<R> {
@@ -61,15 +66,17 @@ impl<R: Send + 'static> FutureAction<R> {
         let action = Self { context: context.clone(), shared };
         // The new thread would not know that it works for a task.
         if let Err(error) = SparkContext::check_on_driver(&jobs.call_site.short) {
-            action.shared.complete(Err(error));
+            action.shared.complete(Ok(Err(error)));
             return action;
         }
-        let thread = std::thread::Builder::new().name("async-action".to_owned()).spawn(move || {
-            let result = work(&jobs);
+        let thread = thread::Builder::new().name("async-action".to_owned()).spawn(move || {
+            // Results are decoded here, by code of the user's: whoever waits must hear of its panic.
+            let result = catch_unwind(AssertUnwindSafe(|| work(&jobs)));
             jobs.shared.complete(result);
         });
         if let Err(error) = thread {
-            action.shared.complete(Err(SparkError::Io(format!("could not start a thread for an action: {error}"))));
+            let error = SparkError::Io(format!("could not start a thread for an action: {error}"));
+            action.shared.complete(Ok(Err(error)));
         }
         action
     }
@@ -79,14 +86,18 @@ impl<R: Send + 'static> FutureAction<R> {
     /// # Errors
     ///
     /// Those of the action; [`SparkError::JobFailed`] if it was cancelled; [`SparkError::ContextStopped`].
+    ///
+    /// # Panics
+    ///
+    /// If the action has: as an action that is waited for, when the `Deserialize` of a record panics.
     pub fn get(self) -> Result<R, SparkError> {
         let mut state = self.shared.state.lock();
-        loop {
-            if let Some(result) = state.result.take() {
-                return result;
-            }
+        while state.result.is_none() {
             self.shared.ended.wait(&mut state);
         }
+        let result = state.result.take().expect("it was there a moment ago, and the lock was held");
+        drop(state);
+        result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Cancels the action's job, and starts no further one. An action that has ended is not affected.
@@ -118,7 +129,7 @@ impl<R: Send + 'static> FutureAction<R> {
 }
 
 impl<R> Shared<R> {
-    fn complete(&self, result: Result<R, SparkError>) {
+    fn complete(&self, result: thread::Result<Result<R, SparkError>>) {
         let mut state = self.state.lock();
         state.completed = true;
         state.result = Some(result);

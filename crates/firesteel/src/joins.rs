@@ -8,8 +8,9 @@
 use std::{panic::Location, sync::Arc};
 
 use crate::{
+    call_site::Scope,
     data::{Data, Key},
-    lineage::{NewRdd, RddCore, Scope},
+    lineage::{NewRdd, RddCore},
     operator::{
         CoGroup2, CoGroup3, CoGroup4, FullOuter, Inner, Join, JoinKind, LeftOuter, RightOuter, Subtract, side::side_of,
     },
@@ -18,8 +19,8 @@ use crate::{
 };
 
 impl<K: Key, V: Data> Rdd<(K, V)> {
-    /// Each pair of records with equal keys. Lazy; shuffles both sides, except one that is
-    /// partitioned already as the result is: see [`Rdd::partition_by`]. Rows come in no particular order.
+    /// Each pair of records with equal keys. Lazy; shuffles both sides, except one that is partitioned already as the result
+    /// is: see [`Rdd::partition_by`]. Rows come in no particular order.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -49,8 +50,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
         self.join_chosen::<W, Inner, _>("join", other, &Chosen::given::<K>(partitioning))
     }
 
-    /// As [`Rdd::join`], and each record of this data set whose key the other does not have. Lazy; shuffles both sides, except one that is
-    /// partitioned already as the result is: see [`Rdd::partition_by`]. Rows come in no particular order.
+    /// As [`Rdd::join`], and each record of this data set whose key the other does not have.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -84,8 +84,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
         self.join_chosen::<W, LeftOuter, _>("leftOuterJoin", other, &Chosen::given::<K>(partitioning))
     }
 
-    /// As [`Rdd::join`], and each record of the other data set whose key this one does not have. Lazy; shuffles both sides, except one that is
-    /// partitioned already as the result is: see [`Rdd::partition_by`]. Rows come in no particular order.
+    /// As [`Rdd::join`], and each record of the other data set whose key this one does not have.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -119,8 +118,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
         self.join_chosen::<W, RightOuter, _>("rightOuterJoin", other, &Chosen::given::<K>(partitioning))
     }
 
-    /// As [`Rdd::join`], and each record of either data set whose key the other does not have. Lazy; shuffles both sides, except one that is
-    /// partitioned already as the result is: see [`Rdd::partition_by`]. Rows come in no particular order.
+    /// As [`Rdd::join`], and each record of either data set whose key the other does not have.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();

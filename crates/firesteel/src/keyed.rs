@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::{
+    call_site::Scope,
     data::{Data, Key},
     env::Env,
     error::SparkError,
-    lineage::Scope,
     partitioner::Partitioning,
     rdd::Rdd,
     with::With,

@@ -1,14 +1,11 @@
 //! The lineage as the driver holds it: which operation, on which parents, with which environment. Untyped; [`Rdd`](crate::Rdd)
 //! adds the type.
 
+mod registry;
+
 use std::{
-    cell::Cell,
-    collections::HashMap,
     panic::Location,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use bytes::Bytes;
@@ -17,8 +14,10 @@ use firesteel_model::{RddId, ResourceProfileId, ShuffleId, StorageLevel, TaskLoc
 use firesteel_scheduler::{Dependency, Determinism, NarrowMapping, RddInfo, ShuffleDependency};
 use parking_lot::Mutex;
 
+pub(crate) use self::registry::{LineageRegistry, Unreachable};
 use crate::{
     broadcast::{HeldBroadcast, encode_holding},
+    call_site::CallSite,
     checkpoint::{Checkpoint, Cut},
     error::SparkError,
     node::{NodeOf, Operator},
@@ -196,119 +195,6 @@ impl NewRdd {
     }
 }
 
-/// Every live RDD and shuffle of one context, by id; and what must be told when one is dropped.
-pub(crate) struct LineageRegistry {
-    tables: Mutex<Tables>,
-    /// How often a lineage was cut.
-    cuts: AtomicU64,
-    /// How many RDDs are marked for a checkpoint.
-    pub(crate) marked: AtomicUsize,
-    jobs: Mutex<Jobs>,
-    /// Called when nothing refers to an RDD or a shuffle any more. Must not block: it runs wherever the last handle is
-    /// dropped.
-    unreachable: Box<dyn Fn(Unreachable) + Send + Sync>,
-}
-
-/// Jobs under way, and ancestors of RDDs whose lineage was cut meanwhile: stages of such a job may still need them.
-#[derive(Default)]
-struct Jobs {
-    under_way: usize,
-    let_go: Vec<Ancestors>,
-}
-
-/// A job is under way as long as it lives.
-pub(crate) struct JobUnderWay(Arc<LineageRegistry>);
-
-impl Drop for JobUnderWay {
-    fn drop(&mut self) {
-        let mut jobs = self.0.jobs.lock();
-        jobs.under_way -= 1;
-        let let_go = if jobs.under_way == 0 { std::mem::take(&mut jobs.let_go) } else { Vec::new() };
-        drop(jobs);
-        // Not under the lock: what is dropped may tell the registry.
-        drop(let_go);
-    }
-}
-
-#[derive(Default)]
-struct Tables {
-    next_rdd: u32,
-    next_shuffle: u32,
-    rdds: HashMap<RddId, Weak<RddCore>>,
-    shuffles: HashMap<ShuffleId, Weak<ShuffleCore>>,
-}
-
-/// What nothing refers to any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreachable {
-    /// A persisted RDD.
-    Rdd(RddId),
-    /// A shuffle.
-    Shuffle(ShuffleId),
-}
-
-impl LineageRegistry {
-    pub(crate) fn new(unreachable: impl Fn(Unreachable) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            tables: Mutex::new(Tables::default()),
-            cuts: AtomicU64::new(0),
-            marked: AtomicUsize::new(0),
-            jobs: Mutex::default(),
-            unreachable: Box::new(unreachable),
-        })
-    }
-
-    pub(crate) fn rdd(&self, rdd_id: RddId) -> Option<Arc<RddCore>> {
-        self.tables.lock().rdds.get(&rdd_id).and_then(Weak::upgrade)
-    }
-
-    pub(crate) fn shuffle(&self, shuffle_id: ShuffleId) -> Option<Arc<ShuffleCore>> {
-        self.tables.lock().shuffles.get(&shuffle_id).and_then(Weak::upgrade)
-    }
-
-    /// Every live RDD that has a storage level, in the order of their ids.
-    pub(crate) fn persisted(&self) -> Vec<Arc<RddCore>> {
-        let live: Vec<Arc<RddCore>> = self.tables.lock().rdds.values().filter_map(Weak::upgrade).collect();
-        // Not under the lock: a handle that is the last one by now takes it when it goes.
-        let mut persisted: Vec<_> = live.into_iter().filter(|rdd| rdd.storage_level().is_valid()).collect();
-        persisted.sort_by_key(|rdd| rdd.id());
-        persisted
-    }
-
-    /// How often a lineage was cut: if never, every RDD is what it was made as.
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts.load(Ordering::Acquire)
-    }
-
-    /// A job begins. What it refers to must be looked up after that.
-    pub(crate) fn job_under_way(self: &Arc<Self>) -> JobUnderWay {
-        self.jobs.lock().under_way += 1;
-        JobUnderWay(Arc::clone(self))
-    }
-
-    fn let_go(&self, parents: Vec<Arc<RddCore>>, shuffles: Vec<Arc<ShuffleCore>>) {
-        self.cuts.fetch_add(1, Ordering::Release);
-        let mut jobs = self.jobs.lock();
-        if jobs.under_way > 0 {
-            jobs.let_go.push((parents, shuffles));
-        }
-    }
-
-    fn next_rdd_id(&self) -> RddId {
-        let mut tables = self.tables.lock();
-        let id = RddId(tables.next_rdd);
-        tables.next_rdd += 1;
-        id
-    }
-
-    fn next_shuffle_id(&self) -> ShuffleId {
-        let mut tables = self.tables.lock();
-        let id = ShuffleId(tables.next_shuffle);
-        tables.next_shuffle += 1;
-        id
-    }
-}
-
 impl RddCore {
     /// Makes an RDD of operator `O`. The environment may depend on the RDD's own id, as it does for sources.
     pub(crate) fn new<O: Operator>(
@@ -367,7 +253,7 @@ impl RddCore {
             }),
             registry: Arc::clone(registry),
         });
-        registry.tables.lock().rdds.insert(id, Arc::downgrade(&core));
+        registry.add_rdd(&core);
         core
     }
 
@@ -446,9 +332,9 @@ impl RddCore {
     pub(crate) fn cut_lineage(&self, cut: Cut) {
         let mut state = self.state.lock();
         state.checkpoint = Checkpoint::Done(Arc::new(cut));
-        let (parents, shuffles) = (std::mem::take(&mut state.parents), std::mem::take(&mut state.shuffles));
+        let ancestors = (std::mem::take(&mut state.parents), std::mem::take(&mut state.shuffles));
         drop(state);
-        self.registry.let_go(parents, shuffles);
+        self.registry.let_go(ancestors);
     }
 
     /// The level of a local checkpoint, which may replace another one.
@@ -461,12 +347,13 @@ impl RddCore {
 
 impl Drop for RddCore {
     fn drop(&mut self) {
-        self.registry.tables.lock().rdds.remove(&self.info.id);
-        if self.state.get_mut().was_persisted {
-            (self.registry.unreachable)(Unreachable::Rdd(self.info.id));
+        let state = self.state.get_mut();
+        self.registry.remove_rdd(self.info.id, state.was_persisted);
+        if matches!(state.checkpoint, Checkpoint::Marked(_)) {
+            self.registry.marked.fetch_sub(1, Ordering::Relaxed);
         }
         // Dropping a long lineage link by link would recurse as deep as it is long.
-        let mut pending = self.state.get_mut().take_ancestors();
+        let mut pending = state.take_ancestors();
         while let Some(parent) = pending.pop() {
             if let Some(mut parent) = Arc::into_inner(parent) {
                 pending.append(&mut parent.state.get_mut().take_ancestors());
@@ -509,7 +396,7 @@ impl ShuffleCore {
         });
         let writer = Operation::new(slot, &environment(id));
         let core = Arc::new(Self { info, parent: Arc::clone(parent), writer, registry: Arc::clone(registry) });
-        registry.tables.lock().shuffles.insert(id, Arc::downgrade(&core));
+        registry.add_shuffle(&core);
         core
     }
 
@@ -525,8 +412,7 @@ impl ShuffleCore {
 
 impl Drop for ShuffleCore {
     fn drop(&mut self) {
-        self.registry.tables.lock().shuffles.remove(&self.id());
-        (self.registry.unreachable)(Unreachable::Shuffle(self.id()));
+        self.registry.remove_shuffle(self.id());
     }
 }
 
@@ -543,62 +429,6 @@ impl Operation {
                 what: format!("the environment of {what}"),
                 message: message.clone(),
             }),
-        }
-    }
-}
-
-/// Where in the user's program an operation was called, as Spark shows it.
-pub(crate) struct CallSite {
-    operation: &'static str,
-    pub(crate) short: String,
-    pub(crate) long: String,
-}
-
-thread_local! {
-    /// The operation of the user's that others are made for.
-    static OUTERMOST: Cell<Option<(&'static str, &'static Location<'static>)>> = const { Cell::new(None) };
-}
-
-/// While it lives, everything that its thread makes carries the name and the place of one operation: of the outermost, if
-/// several are nested. An operation that is made of others starts with it, so that the user sees what the user called.
-pub(crate) struct Scope {
-    outermost: bool,
-}
-
-impl Scope {
-    #[track_caller]
-    pub(crate) fn enter(operation: &'static str) -> Self {
-        let outermost = OUTERMOST.get().is_none();
-        if outermost {
-            OUTERMOST.set(Some((operation, Location::caller())));
-        }
-        Self { outermost }
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        if self.outermost {
-            OUTERMOST.set(None);
-        }
-    }
-}
-
-impl CallSite {
-    /// The call of `operation` at `location`, or the outermost one in whose [`Scope`] that is.
-    pub(crate) fn at(operation: &'static str, location: &Location<'_>) -> Self {
-        match OUTERMOST.get() {
-            Some((outermost, location)) => Self::describe(outermost, location),
-            None => Self::describe(operation, location),
-        }
-    }
-
-    fn describe(operation: &'static str, location: &Location<'_>) -> Self {
-        let file = location.file().rsplit('/').next().unwrap_or_default();
-        Self {
-            operation,
-            short: format!("{operation} at {file}:{}", location.line()),
-            long: format!("{operation} at {}:{}:{}", location.file(), location.line(), location.column()),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,6 +31,7 @@ pub(crate) struct Listeners {
     status: Arc<Mutex<ApplicationStatus>>,
     console: Console,
     progress: Mutex<Option<ConsoleProgress>>,
+    stopped: AtomicBool,
 }
 
 /// What the console shows.
@@ -51,7 +55,7 @@ impl Listeners {
         let folded = Arc::clone(&status);
         bus.add_listener(QueueName::APP_STATUS, move |event: &ListenerEvent| folded.lock().apply(event))
             .map_err(|error| SparkError::Configuration(error.to_string()))?;
-        Ok(Self { bus, status, console, progress: Mutex::new(None) })
+        Ok(Self { bus, status, console, progress: Mutex::new(None), stopped: AtomicBool::new(false) })
     }
 
     pub(crate) fn console(&self) -> &Console {
@@ -95,15 +99,14 @@ impl Listeners {
         }
     }
 
-    /// Delivers what is queued, then takes the bar off and prints what the run took.
+    /// Delivers what is queued, then takes the bar off and prints what the run took. Does nothing the second time.
     pub(crate) fn stop(&self, lines: bool) {
-        match self.bus.stop(DRAIN_TIME_OUT) {
-            Ok(report) => {
-                for queue in &report.timed_out {
-                    warn!(%queue, "a listener queue was not drained in time; its listeners have not seen every event");
-                }
-            }
-            Err(error) => warn!(%error, "the listener bus was not stopped"),
+        if self.stopped.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // The bus itself tells of queues that were not drained in time.
+        if let Err(error) = self.bus.stop(DRAIN_TIME_OUT) {
+            warn!(%error, "the listener bus was not stopped");
         }
         if let Some(progress) = self.progress.lock().take() {
             progress.stop();
@@ -114,6 +117,13 @@ impl Listeners {
             // As above.
             let _ = self.console.print_line(&line);
         }
+    }
+}
+
+impl Drop for Listeners {
+    /// If the application's start has failed: listeners close what they have opened, and threads end.
+    fn drop(&mut self) {
+        self.stop(false);
     }
 }
 

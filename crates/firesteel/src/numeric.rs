@@ -3,9 +3,9 @@
 use firesteel_executor::TaskFailure;
 
 use crate::{
+    call_site::Scope,
     data::{Data, Records},
     error::SparkError,
-    lineage::Scope,
     rdd::Rdd,
     stat_counter::StatCounter,
 };

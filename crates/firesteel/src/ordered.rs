@@ -3,24 +3,23 @@
 //! A total order over partitions needs bounds that split the keys evenly, and those need a look at the data: a job takes a
 //! sample of each partition before the sort is defined, and samples again those that turn out to hold more than their share.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    panic::Location,
-};
+use std::panic::Location;
 
 use firesteel_executor::TaskContext;
 use firesteel_sampling::{
-    BernoulliSample, PartitionSketch, RangeBounds, RangeSampling, partition_seed, reservoir_sample,
+    BernoulliSample, PartitionSketch, RangeSampling, partition_seed, range_bounds, reservoir_sample,
 };
 
 use crate::{
+    call_site::Scope,
     data::Data,
     env::Env,
     error::SparkError,
-    lineage::{NewRdd, Scope},
+    lineage::NewRdd,
     operator::{SortByKey, side::side_of},
     partitioner::{Chosen, Partitioner, Partitioning, RangePartitioner},
     rdd::Rdd,
+    sampling::any_seed,
     with::With,
 };
 
@@ -139,7 +138,7 @@ impl<K: Data + Ord, V: Data> Rdd<(K, V)> {
             return Ok(RangePartitioner::new(Vec::new(), ascending));
         }
         let sampling = RangeSampling::new(self.num_partitions(), partitions);
-        let seed = RandomState::new().hash_one(self.id());
+        let seed = any_seed();
         let env = (sampling.sample_size_per_partition() as u64, seed);
         let sketches = self.with(env).run_job(|&(size, seed), records| {
             let keys = records.map(|record| record.0);
@@ -169,8 +168,7 @@ impl<K: Data + Ord, V: Data> Rdd<(K, V)> {
             )?;
             candidates.extend(again.into_iter().flatten().map(|key| (key, 1.0 / fraction)));
         }
-        let bounds = RangeBounds::from_weighted(candidates, partitions, K::cmp);
-        Ok(RangePartitioner::new(bounds.bounds().to_vec(), ascending))
+        Ok(RangePartitioner::new(range_bounds(candidates, partitions, K::cmp), ascending))
     }
 
     /// The same records, each in the partition that `partitioning` gives its key, and each partition sorted by key. Lazy;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     context::SparkContext,
-    data::{Data, Key, decode, encode},
+    data::{Data, Key, decode, decode_environment, encode},
     lineage::RddCore,
 };
 
@@ -184,10 +184,7 @@ struct ConstructPartitioner<K, P>(PhantomData<fn(K) -> P>);
 
 impl<K: 'static, P: Partitioner<K>> Construct for ConstructPartitioner<K, P> {
     fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
-        let partitioner = decode::<P>(parts.environment).map_err(|error| ConstructError::Environment {
-            constructor: type_name::<Self>(),
-            message: error.to_string(),
-        })?;
+        let partitioner: P = decode_environment(type_name::<Self>(), parts)?;
         Ok(Arc::new(PartitionFunction::<K>(Arc::new(move |key| partitioner.partition(key)))))
     }
 }

@@ -7,10 +7,11 @@ use firesteel_executor::TaskFailure;
 use firesteel_scheduler::NarrowMapping;
 
 use crate::{
+    call_site::Scope,
     data::{Data, Records},
     env::Env,
     error::SparkError,
-    lineage::{NewRdd, Parent, Scope},
+    lineage::{NewRdd, Parent},
     operator::{Coalesce, ZipPartitions, source::slice_bounds},
     rdd::Rdd,
     shuffle::{read::ShuffleRead, write},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firesteel_block_master::BlockMaster;
-use firesteel_driver::Removal;
+use firesteel_driver::{DriverHandle, Removal};
 use firesteel_model::{ByteCount, ExecutorId, RddId, StorageLevel};
 
 use crate::{context::SparkContext, data::Data, error::SparkError, rdd::Rdd};
@@ -68,7 +68,7 @@ impl<T: Data> Rdd<T> {
     /// under way go on, and may store partitions that they had begun; those go with the last handle of the RDD.
     pub fn unpersist(&self, blocking: bool) -> &Self {
         if self.core().unpersist() {
-            self.context().remove(Removal::Rdd(self.id()), blocking);
+            remove(self.context().driver(), Removal::Rdd(self.id()), blocking);
         }
         self
     }
@@ -106,13 +106,14 @@ impl SparkContext {
         };
         self.blocks().with(|registry, _| memory(registry))
     }
+}
 
-    pub(crate) fn remove(&self, removal: Removal, blocking: bool) {
-        if blocking {
-            // Cut off without a word when the driver has stopped: then everything is gone.
-            let _ = self.driver().remove_and_tell(removal).recv();
-        } else {
-            self.driver().remove(removal);
-        }
+/// Has executors drop something; with `blocking`, returns when every one has done so.
+pub(crate) fn remove(driver: &DriverHandle, removal: Removal, blocking: bool) {
+    if blocking {
+        // Cut off without a word when the driver has stopped: then everything is gone.
+        let _ = driver.remove_and_tell(removal).recv();
+    } else {
+        driver.remove(removal);
     }
 }

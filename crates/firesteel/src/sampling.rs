@@ -3,20 +3,25 @@
 //! Each partition draws from a generator of its own, seeded by the operation's seed and the partition's number, so that a
 //! partition that is computed again gives the same sample, provided that its records come in the same order.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
 
-use firesteel_sampling::{BernoulliSample, PoissonSample, SampleRandom, fraction_for_sample_size, partition_seed};
+use firesteel_sampling::{
+    BernoulliSample, PoissonSample, SampleRandom, fraction_for_sample_size, partition_seed, poisson,
+};
 
 use crate::{
+    call_site::Scope,
     data::{Data, Key, Records},
     error::SparkError,
-    lineage::{NewRdd, Scope},
+    lineage::NewRdd,
     rdd::Rdd,
 };
 
-/// A seed that nobody asked for.
-fn any_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
+/// A seed that nobody asked for: hash maps are seeded by the system's randomness.
+pub(crate) fn any_seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
@@ -66,7 +71,7 @@ impl<T: Data> Rdd<T> {
     ///
     /// # Panics
     ///
-    /// If a weight is negative or all are 0.
+    /// If a weight is negative, their sum is not finite, or all are 0.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -79,7 +84,7 @@ impl<T: Data> Rdd<T> {
     pub fn random_split(&self, weights: &[f64], seed: Option<u64>) -> Vec<Self> {
         assert!(weights.iter().all(|weight| *weight >= 0.0), "weights must not be negative: {weights:?}");
         let sum: f64 = weights.iter().sum();
-        assert!(sum > 0.0, "the sum of the weights must be positive: {weights:?}");
+        assert!(sum > 0.0 && sum.is_finite(), "the sum of the weights must be positive and finite: {weights:?}");
         let seed = seed.unwrap_or_else(any_seed);
         let mut bounds = vec![0.0];
         let mut cumulated = 0.0;
@@ -175,7 +180,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
                 let (means, mut random) = (means.clone(), SampleRandom::new(partition_seed(*seed, index)));
                 records.flat_map(move |record| {
                     let mean = means.get(&record.0).copied().unwrap_or(0.0);
-                    std::iter::repeat_n(record, poisson(&mut random, mean))
+                    std::iter::repeat_n(record, poisson(&mut random, mean) as usize)
                 })
             })
         } else {
@@ -187,19 +192,6 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
                 })
             })
         }
-    }
-}
-
-/// A Poisson number of this mean: how many arrivals there are before that time, one a unit of time on average.
-fn poisson(random: &mut SampleRandom, mean: f64) -> usize {
-    let mut time = 0.0;
-    let mut arrivals = 0;
-    loop {
-        time -= random.next_positive_f64().ln();
-        if time >= mean {
-            return arrivals;
-        }
-        arrivals += 1;
     }
 }
 

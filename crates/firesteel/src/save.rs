@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{
+    call_site::Scope,
     data::{Data, Records, encode},
     error::{SparkError, chain},
     hadoop::HadoopProperties,
-    lineage::Scope,
     operator::object_type,
     rdd::Rdd,
 };

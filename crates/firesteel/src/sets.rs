@@ -5,9 +5,10 @@ use std::{panic::Location, sync::Arc};
 use firesteel_scheduler::NarrowMapping;
 
 use crate::{
+    call_site::Scope,
     context::SparkContext,
     data::{Data, Key},
-    lineage::{NewRdd, Parent, RddCore, Scope},
+    lineage::{NewRdd, Parent, RddCore},
     operator::{AlignedUnion, Cartesian, ParallelCollection, Union},
     partitioner::Partitioning,
     rdd::Rdd,

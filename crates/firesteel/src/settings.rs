@@ -13,6 +13,7 @@ use firesteel_block_store::{BlockManagerOptions, BroadcastOptions, CompressionCo
 use firesteel_conf::{CompressionCodec, ConfError, MasterUrl, SchedulingMode as ConfMode, SparkConf, Timeout, keys};
 use firesteel_driver::DriverOptions;
 use firesteel_executor::{EnvironmentOptions, ReaperOptions, ShuffleOptions, StorageOptions};
+use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::MemoryOptions;
 use firesteel_model::{ByteCount, ExecutorId};
 use firesteel_rpc::Options;
@@ -25,7 +26,7 @@ use firesteel_shuffle::{Codec, Compression, FetchLimits, WriterOptions};
 use firesteel_transfer::{ClientOptions, ServerOptions};
 use tracing::warn;
 
-use crate::error::SparkError;
+use crate::error::{SparkError, chain};
 
 /// Spark's `DAGScheduler.RESUBMIT_TIMEOUT`: failed stages are gathered so long, as fetch failures come in crowds (RT-35).
 const RESUBMIT_DELAY: Duration = Duration::from_millis(200);
@@ -220,6 +221,7 @@ pub(crate) fn environment(conf: &SparkConf, local: bool) -> Result<EnvironmentOp
         ask_time_out: conf.get(&keys::RPC_ASK_TIMEOUT)?,
         barrier_sync_time_out: conf.get(&keys::BARRIER_SYNC_TIMEOUT)?,
         compress_spills: conf.get(&keys::SHUFFLE_SPILL_COMPRESS)?,
+        force_spill_records: conf.get(&keys::SHUFFLE_SPILL_NUM_ELEMENTS_FORCE_SPILL_THRESHOLD)?,
     })
 }
 
@@ -361,8 +363,19 @@ pub(crate) fn memory(conf: &SparkConf, heap: ByteCount) -> Result<MemoryOptions,
     })
 }
 
-/// The roots of scratch directories (RT-17), absolute: an executor process has another working directory than its driver.
-pub(crate) fn local_directories(conf: &SparkConf) -> Result<Vec<PathBuf>, SparkError> {
+/// Makes the scratch directories of this process (RT-17). A root that cannot be used is left out, with a warning, unless it is
+/// the last one.
+pub(crate) fn create_local_directories(conf: &SparkConf) -> Result<LocalDirs, SparkError> {
+    let (local_dirs, failed) =
+        LocalDirs::create(&local_directories(conf)?).map_err(|error| SparkError::Configuration(chain(&error)))?;
+    for (root, error) in failed {
+        warn!(root = %root.display(), %error, "a local directory cannot be used");
+    }
+    Ok(local_dirs)
+}
+
+/// The roots of scratch directories, absolute: an executor process has another working directory than its driver.
+fn local_directories(conf: &SparkConf) -> Result<Vec<PathBuf>, SparkError> {
     let roots = conf.local_dirs(|name| env::var_os(name))?.into_iter();
     // What cannot be made absolute fails when it is made, with its name.
     Ok(roots.map(|root| path::absolute(&root).unwrap_or(root)).collect())

@@ -10,7 +10,7 @@ use std::{
 };
 
 use firesteel_executor::TaskContext;
-use firesteel_external_collections::{ExecutionMemory, Lz4Blocks, SpillContext, SpillMetrics};
+use firesteel_external_collections::{ExecutionMemory, Lz4Blocks, SpillContext, SpillMetrics, SpillOptions};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::BlockId;
 
@@ -31,9 +31,12 @@ impl TaskSpill {
         let environment = context.environment();
         let memory = Arc::new(TaskExecutionMemory(context.memory().clone()));
         let directory = SpillFiles(Arc::clone(environment.local_dirs()));
+        let options =
+            SpillOptions { force_spill_records: environment.force_spill_records(), ..SpillOptions::default() };
         let spill = SpillContext::new(memory, Arc::new(move || directory.new_file()))
             .with_kill_flag(Arc::clone(context.kill_switch().flag()))
-            .with_metrics(metrics);
+            .with_metrics(metrics)
+            .with_options(options);
         Self(if environment.compress_spills() { spill.with_codec(Arc::new(Lz4Blocks)) } else { spill })
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use firesteel_conf::keys;
 use firesteel_sampling::TopK;
 
-use crate::{data::Data, env::Env, error::SparkError, lineage::Scope, rdd::Rdd, with::With};
+use crate::{call_site::Scope, data::Data, env::Env, error::SparkError, rdd::Rdd, with::With};
 
 impl<T: Data, E: Env> With<T, E> {
     /// As [`Rdd::take_ordered_by`].
@@ -28,6 +28,26 @@ impl<T: Data, E: Env> With<T, E> {
         let mut first = TopK::new(count, |left: &T, right: &T| compare(env, left, right));
         parts.into_iter().flatten().for_each(|record| first.add(record));
         Ok(first.into_sorted())
+    }
+
+    /// As [`Rdd::max_by`].
+    #[track_caller]
+    pub fn max_by<F>(&self, compare: F) -> Result<T, SparkError>
+    where
+        F: Fn(&E, &T, &T) -> Ordering + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("max");
+        self.reduce(move |env, left, right| if compare(env, &left, &right).is_lt() { right } else { left })
+    }
+
+    /// As [`Rdd::min_by`].
+    #[track_caller]
+    pub fn min_by<F>(&self, compare: F) -> Result<T, SparkError>
+    where
+        F: Fn(&E, &T, &T) -> Ordering + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("min");
+        self.reduce(move |env, left, right| if compare(env, &left, &right).is_gt() { right } else { left })
     }
 }
 
@@ -87,6 +107,53 @@ impl<T: Data> Rdd<T> {
     {
         self.with(()).take_ordered_by(count, move |(), left, right| compare(left, right))
     }
+
+    /// The greatest record by this order; of equal ones the first. An action.
+    ///
+    /// Floating-point numbers have no `max` of their own, as Rust has no order of all of them that would be taken for granted.
+    /// [`f64::total_cmp`] is the order of Spark's `max` and `min`: what is not a number is greater than every number, and
+    /// -0 is less than 0. (What is not a number and has a negative sign, as 0.0 / 0.0 has on x86-64, is less than every number
+    /// by it; Java makes no such difference.) [`StatCounter::max`](crate::StatCounter::max) is not a number if any record
+    /// is not, as in Spark.
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::EmptyCollection`] if there is none.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize([5.0, f64::NAN, 1.0], 2);
+    /// assert!(numbers.max_by(f64::total_cmp)?.is_nan());
+    /// assert_eq!(numbers.filter(|number| !number.is_nan()).max_by(f64::total_cmp)?, 5.0);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn max_by<F>(&self, compare: F) -> Result<T, SparkError>
+    where
+        F: Fn(&T, &T) -> Ordering + Copy + Send + Sync + 'static,
+    {
+        self.with(()).max_by(move |(), left, right| compare(left, right))
+    }
+
+    /// The least record by this order; of equal ones the first. An action. For floating-point numbers see [`Rdd::max_by`].
+    ///
+    /// # Errors
+    ///
+    /// [`SparkError::EmptyCollection`] if there is none.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let words = spark.parallelize(["steel", "tin", "oak"].map(String::from), 2);
+    /// assert_eq!(words.min_by(|left, right| left.len().cmp(&right.len()))?, "tin");
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn min_by<F>(&self, compare: F) -> Result<T, SparkError>
+    where
+        F: Fn(&T, &T) -> Ordering + Copy + Send + Sync + 'static,
+    {
+        self.with(()).min_by(move |(), left, right| compare(left, right))
+    }
 }
 
 impl<T: Data + Ord> Rdd<T> {
@@ -115,7 +182,7 @@ impl<T: Data + Ord> Rdd<T> {
         self.take_ordered_by(count, |left, right| right.cmp(left))
     }
 
-    /// The greatest record.
+    /// The greatest record; of equal ones the first. An action. For an order of one's own, see [`Rdd::max_by`].
     ///
     /// # Errors
     ///
@@ -128,11 +195,10 @@ impl<T: Data + Ord> Rdd<T> {
     /// ```
     #[track_caller]
     pub fn max(&self) -> Result<T, SparkError> {
-        let _scope = Scope::enter("max");
-        self.reduce(T::max)
+        self.max_by(T::cmp)
     }
 
-    /// The least record.
+    /// The least record; of equal ones the first. An action. For an order of one's own, see [`Rdd::min_by`].
     ///
     /// # Errors
     ///
@@ -145,8 +211,7 @@ impl<T: Data + Ord> Rdd<T> {
     /// ```
     #[track_caller]
     pub fn min(&self) -> Result<T, SparkError> {
-        let _scope = Scope::enter("min");
-        self.reduce(T::min)
+        self.min_by(T::cmp)
     }
 }
 

@@ -2,10 +2,10 @@
 //! put together.
 
 use crate::{
+    call_site::Scope,
     data::{Data, Records},
     env::Env,
     error::SparkError,
-    lineage::Scope,
     partitioner::IndexPartitioner,
     rdd::Rdd,
     with::With,

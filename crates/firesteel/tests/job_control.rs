@@ -3,7 +3,11 @@
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 mod harness;
 
-use std::{sync::mpsc, thread};
+use std::{
+    fs,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
 
 use firesteel::{BarrierTaskContext, JobId, ListenerEvent, SparkContext, SparkError};
 use harness::{wait_until, with_context};
@@ -67,6 +71,31 @@ fn jobs_are_cancelled_by_number_stage_tag_and_group() {
         assert!(message.contains("doomed"), "{message}");
         sc.clear_job_group();
         assert_eq!(sc.range(0, 1, 1, 1).count().unwrap(), 1);
+    });
+}
+
+#[test]
+fn the_end_of_the_application_is_the_last_that_listeners_hear_and_ends_the_threads_of_tasks() {
+    with_context(&[], |sc, _| {
+        let heard = Arc::<Mutex<Vec<ListenerEvent>>>::default();
+        let listener = {
+            let heard = Arc::clone(&heard);
+            move |event: &ListenerEvent| heard.lock().unwrap().push(event.clone())
+        };
+        sc.add_spark_listener(listener).unwrap();
+        let message = cancelled(sc, || (), |_| sc.stop());
+        assert!(message.contains("SparkContext was shut down"), "{message}");
+        let heard = heard.lock().unwrap();
+        assert!(heard.iter().any(|event| matches!(event, ListenerEvent::JobEnd { .. })), "{heard:?}");
+        assert!(matches!(heard.last(), Some(ListenerEvent::ApplicationEnd { .. })), "{heard:?}");
+        let task_threads = || {
+            let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+            // One that ends just now has no name any more.
+            threads
+                .filter(|it| fs::read_to_string(it.path().join("comm")).is_ok_and(|name| name == "executor-task\n"))
+                .count()
+        };
+        wait_until("the threads of tasks to end", || task_threads() == 0);
     });
 }
 

@@ -3,14 +3,20 @@
 //! Each root of `spark.local.dir` gets one directory `blockmgr-…`, readable by its owner only, and in it up to 64
 //! sub-directories; a file's name decides root and sub-directory, so that load spreads over disks and no directory grows
 //! long. Shuffle files, spilled runs and blocks on disk all live here. What a name means is its owner's business.
+//!
+//! [`DiskReserve`] keeps what comes from elsewhere from filling the disk.
 
 #![forbid(unsafe_code)]
+
+mod disk_reserve;
 
 use std::{
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
+
+pub use disk_reserve::DiskReserve;
 
 /// Spark's `spark.diskStore.subDirectories`.
 const SUB_DIRECTORIES: u64 = 64;
@@ -75,8 +81,7 @@ impl LocalDirs {
     ///
     /// If the name is not a plain file name: names are made by the engine, never taken from a peer as they are.
     pub fn path(&self, name: &str) -> PathBuf {
-        let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
-        assert!(plain, "{name:?} is not a plain file name");
+        assert!(is_plain_name(name), "{name:?} is not a plain file name");
         let hash = name_hash(name);
         let root = &self.roots[(hash % self.roots.len() as u64) as usize];
         let sub_directory = (hash / self.roots.len() as u64) % SUB_DIRECTORIES;
@@ -111,6 +116,11 @@ impl Drop for LocalDirs {
             self.remove();
         }
     }
+}
+
+/// Is it the name of something directly in a directory?
+pub fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
 fn create_in(root: &Path) -> io::Result<PathBuf> {
@@ -170,6 +180,16 @@ mod tests {
         assert_eq!(failed[0].0, file);
         let error = LocalDirs::create(&[file]).unwrap_err();
         assert!(error.to_string().contains("spark.local.dir"));
+    }
+
+    #[test]
+    fn plain_names() {
+        for name in ["a", "a b", "...", ".hidden", "a:b"] {
+            assert!(is_plain_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "/", "a\0"] {
+            assert!(!is_plain_name(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -54,6 +54,13 @@ impl LocalBackend {
     }
 }
 
+impl Drop for LocalBackend {
+    /// The driver's event loop has ended. The task threads would wait for ever, and keep what the executor holds.
+    fn drop(&mut self) {
+        self.executor.stop("the application has ended");
+    }
+}
+
 impl SchedulerBackend for LocalBackend {
     fn send(&self, executor_id: &ExecutorId, message: ExecutorMessage) -> bool {
         let here = executor_id.is_driver();

@@ -51,7 +51,7 @@ impl LocalClusterLayout {
         let by_memory = worker_memory.bytes() / executor_memory.bytes().max(1);
         let by_cores = if executor_cores.is_some() { worker_cores / cores_per_executor } else { 1 };
         let per_worker = u64::from(by_cores).min(by_memory) as u32;
-        let mut executors = workers * per_worker;
+        let mut executors = workers.saturating_mul(per_worker);
         if let Some(cores_max) = cores_max {
             executors = executors.min(cores_max / cores_per_executor);
         }
@@ -383,6 +383,7 @@ mod tests {
         assert_eq!(layout(3, 2, 1, None, 1, Some(4)), Some((2, 2)));
         assert_eq!(layout(1, 1, 1, None, 2, None), None);
         assert_eq!(layout(1, 2, 4, Some(3), 1, None), None);
+        assert_eq!(layout(u32::MAX, 2, 2, Some(1), 1, Some(4)), Some((4, 1)), "more than can be counted");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct ApplicationFile {
 pub enum FileSource {
     /// The driver serves it on its data plane.
     Driver {
-        /// The name that executors reach the driver by.
+        /// The name that executors reach the driver by; empty if there is nobody but the driver.
         host: String,
         /// The port of its data plane.
         port: u16,
@@ -91,9 +91,11 @@ impl ArchiveFormat {
 }
 
 impl fmt::Display for ApplicationFile {
-    /// For people: `spark://host:port/files/name`, or the URL it was added by, less what may be a secret.
+    /// For people: `spark://host:port/files/name`, or the URL it was added by, less what may be a secret; the name alone where
+    /// there is no address to fetch it from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
+            FileSource::Driver { host, .. } if host.is_empty() => f.write_str(&self.name),
             FileSource::Driver { host, port, .. } => {
                 let kind = if self.kind == ApplicationFileKind::Jar { "jars" } else { "files" };
                 write!(f, "spark://{host}:{port}/{kind}/{}", self.name)
@@ -107,6 +109,21 @@ impl fmt::Display for ApplicationFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_as_people_see_them() {
+        let shown =
+            |kind, source| ApplicationFile { name: "a.zip".to_owned(), source, kind, parts: Vec::new() }.to_string();
+        let driver = |host: &str| FileSource::Driver { host: host.to_owned(), port: 7, number: 0 };
+        assert_eq!(shown(ApplicationFileKind::File, driver("h")), "spark://h:7/files/a.zip");
+        assert_eq!(shown(ApplicationFileKind::Jar, driver("h")), "spark://h:7/jars/a.zip");
+        assert_eq!(shown(ApplicationFileKind::File, driver("")), "a.zip");
+        assert_eq!(shown(ApplicationFileKind::File, FileSource::Local("/d/b.zip".to_owned())), "file:/d/b.zip");
+        assert_eq!(
+            shown(ApplicationFileKind::File, FileSource::Remote("https://u:p@h/b.zip?token=1".to_owned())),
+            "https://h/b.zip"
+        );
+    }
 
     #[test]
     fn formats_by_name() {

@@ -63,7 +63,8 @@ pub enum ExecutorMessage {
     },
     /// Answer with `StorageSynced` and this number when every earlier order about blocks has been carried out.
     SyncStorage(u64),
-    /// The driver asks for a heartbeat because it does not know this executor's blocks.
+    /// The driver does not know this executor: it was given up, and its tasks run elsewhere. It ends with exit code 1, so that
+    /// another one takes its place.
     ReRegister,
     /// The driver knows that this executor leaves by itself, and why.
     FarewellTaken,

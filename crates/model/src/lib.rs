@@ -8,6 +8,7 @@
 mod accumulator;
 mod block;
 mod byte_count;
+mod error_chain;
 mod ids;
 mod listener;
 mod locality;
@@ -22,6 +23,7 @@ mod url;
 pub use accumulator::{AccumulatorUpdate, AccumulatorValue};
 pub use block::{BlockId, BlockManagerId, ParseBlockIdError};
 pub use byte_count::ByteCount;
+pub use error_chain::error_chain;
 pub use ids::{
     AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
     ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, TaskAttemptNumber, TaskId,

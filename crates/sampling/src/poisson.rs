@@ -72,8 +72,8 @@ where
     }
 }
 
-/// A Poisson number of this mean.
-fn poisson(random: &mut SampleRandom, mut mean: f64) -> u64 {
+/// A Poisson number of this mean, which is 0 or more: how often something is chosen that is chosen so often on average.
+pub fn poisson(random: &mut SampleRandom, mut mean: f64) -> u64 {
     let mut sum = 0;
     while mean > MAX_DRAW_MEAN {
         sum += invert(random.next_f64(), MAX_DRAW_MEAN);

@@ -55,55 +55,30 @@ impl RangeSampling {
     }
 }
 
-/// The upper bounds of all partitions but the last, ascending in the order that they were made with.
+/// Cuts keys into at most `partitions` parts of equal weight: gives the upper bound of each part but the last, ascending in the
+/// order of `compare`. A key equal to a bound belongs to the part below it.
 ///
-/// A key equal to a bound belongs to the partition below it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RangeBounds<K> {
-    bounds: Vec<K>,
-}
-
-impl<K> RangeBounds<K> {
-    /// Cuts the keys into at most `partitions` parts of equal weight. Each candidate is a sampled key with the number of
-    /// records that it stands for: in a first sample `records / sample.len()`, in a second one `1 / fraction`.
-    ///
-    /// The result depends on the candidates and their order only. Fewer parts come out if there are few distinct keys.
-    pub fn from_weighted(mut candidates: Vec<(K, f64)>, partitions: u32, compare: impl Fn(&K, &K) -> Ordering) -> Self {
-        candidates.sort_by(|a, b| compare(&a.0, &b.0));
-        let parts = (partitions as usize).min(candidates.len());
-        let weights: f64 = candidates.iter().map(|candidate| candidate.1).sum();
-        let step = weights / parts.max(1) as f64;
-        let mut bounds: Vec<K> = Vec::new();
-        let (mut cumulated, mut target) = (0.0, step);
-        for (key, weight) in candidates {
-            if bounds.len() + 1 >= parts {
-                break;
-            }
-            cumulated += weight;
-            if cumulated >= target && bounds.last().is_none_or(|last| compare(&key, last).is_gt()) {
-                bounds.push(key);
-                target += step;
-            }
+/// Each candidate is a sampled key with the number of records that it stands for: in a first sample `records / sample.len()`,
+/// in a second one `1 / fraction`. The result depends on the candidates and their order only. Fewer parts come out if there
+/// are few distinct keys.
+pub fn range_bounds<K>(mut candidates: Vec<(K, f64)>, partitions: u32, compare: impl Fn(&K, &K) -> Ordering) -> Vec<K> {
+    candidates.sort_by(|a, b| compare(&a.0, &b.0));
+    let parts = (partitions as usize).min(candidates.len());
+    let weights: f64 = candidates.iter().map(|candidate| candidate.1).sum();
+    let step = weights / parts.max(1) as f64;
+    let mut bounds: Vec<K> = Vec::new();
+    let (mut cumulated, mut target) = (0.0, step);
+    for (key, weight) in candidates {
+        if bounds.len() + 1 >= parts {
+            break;
         }
-        Self { bounds }
+        cumulated += weight;
+        if cumulated >= target && bounds.last().is_none_or(|last| compare(&key, last).is_gt()) {
+            bounds.push(key);
+            target += step;
+        }
     }
-
-    /// How many partitions there are.
-    pub fn partitions(&self) -> u32 {
-        self.bounds.len() as u32 + 1
-    }
-
-    /// The bounds.
-    pub fn bounds(&self) -> &[K] {
-        &self.bounds
-    }
-
-    /// The partition of a key, in the order that the bounds were made with. For a descending sort the bounds are made with the
-    /// reversed order, or with this one and partitions counted from the end, as Spark does.
-    #[inline]
-    pub fn partition_of(&self, key: &K, compare: impl Fn(&K, &K) -> Ordering) -> u32 {
-        self.bounds.partition_point(|bound| compare(bound, key).is_lt()) as u32
-    }
+    bounds
 }
 
 #[cfg(test)]
@@ -113,8 +88,13 @@ mod tests {
     use super::*;
     use crate::{BernoulliSample, partition_seed, reservoir_sample};
 
+    /// The part that a key belongs to.
+    fn part_of<K>(bounds: &[K], key: &K, compare: impl Fn(&K, &K) -> Ordering) -> usize {
+        bounds.partition_point(|bound| compare(bound, key).is_lt())
+    }
+
     /// The whole way, as a driver and its tasks go it.
-    fn range_bounds(input: &[Vec<u64>], partitions: u32) -> RangeBounds<u64> {
+    fn sampled_bounds(input: &[Vec<u64>], partitions: u32) -> Vec<u64> {
         let sampling = RangeSampling::new(input.len() as u32, partitions);
         let sketches: Vec<_> = (0..)
             .zip(input)
@@ -137,13 +117,13 @@ mod tests {
                 candidates.extend(sketch.sample.into_iter().map(|key| (key, weight)));
             }
         }
-        RangeBounds::from_weighted(candidates, partitions, u64::cmp)
+        range_bounds(candidates, partitions, u64::cmp)
     }
 
-    fn shares(input: &[Vec<u64>], bounds: &RangeBounds<u64>) -> Vec<usize> {
-        let mut shares = vec![0; bounds.partitions() as usize];
+    fn shares(input: &[Vec<u64>], bounds: &[u64]) -> Vec<usize> {
+        let mut shares = vec![0; bounds.len() + 1];
         for key in input.iter().flatten() {
-            shares[bounds.partition_of(key, u64::cmp) as usize] += 1;
+            shares[part_of(bounds, key, u64::cmp)] += 1;
         }
         shares
     }
@@ -157,42 +137,36 @@ mod tests {
         let mut uneven = vec![(0..91_000).map(|key| (1 << 50) + key).collect::<Vec<u64>>()];
         uneven.extend((0..9).map(|part| (part * 1_000..(part + 1) * 1_000).collect()));
         for input in [even, uneven] {
-            let bounds = range_bounds(&input, 8);
-            assert_eq!(bounds.partitions(), 8);
+            let bounds = sampled_bounds(&input, 8);
+            assert_eq!(bounds.len(), 7);
             let shares = shares(&input, &bounds);
             assert!(shares.iter().all(|share| (6_000..20_000).contains(share)), "{shares:?}");
-            assert_eq!(range_bounds(&input, 8), bounds, "the seed decides");
+            assert_eq!(sampled_bounds(&input, 8), bounds, "the seed decides");
         }
     }
 
     #[test]
     fn few_distinct_keys_make_few_partitions() {
-        let bounds = RangeBounds::from_weighted(vec![(1, 1.0), (2, 1.0), (1, 1.0), (2, 1.0)], 10, i32::cmp);
-        assert_eq!(bounds.bounds(), [1, 2]);
-        let compare = |a: &i32, b: &i32| a.cmp(b);
-        assert_eq!([0, 1, 2, 3].map(|key| bounds.partition_of(&key, compare)), [0, 0, 1, 2]);
-        assert_eq!(RangeBounds::from_weighted(Vec::<(i32, f64)>::new(), 10, i32::cmp).partitions(), 1);
-        assert_eq!(RangeBounds::from_weighted(vec![(5, 1.0)], 1, i32::cmp).partitions(), 1);
+        let bounds = range_bounds(vec![(1, 1.0), (2, 1.0), (1, 1.0), (2, 1.0)], 10, i32::cmp);
+        assert_eq!(bounds, [1, 2]);
+        assert_eq!([0, 1, 2, 3].map(|key| part_of(&bounds, &key, i32::cmp)), [0, 0, 1, 2]);
+        assert_eq!(range_bounds(Vec::<(i32, f64)>::new(), 10, i32::cmp), []);
+        assert_eq!(range_bounds(vec![(5, 1.0)], 1, i32::cmp), []);
     }
 
     #[test]
     fn weights_move_the_bounds() {
-        let bounds = RangeBounds::from_weighted(
-            (0..10).map(|key| (key, if key == 0 { 9.0 } else { 1.0 })).collect(),
-            2,
-            i32::cmp,
-        );
-        assert_eq!(bounds.bounds(), [0], "half of the records are at the first key");
+        let candidates = (0..10).map(|key| (key, if key == 0 { 9.0 } else { 1.0 })).collect();
+        assert_eq!(range_bounds(candidates, 2, i32::cmp), [0], "half of the records are at the first key");
     }
 
     proptest! {
         /// Partitions follow each other, and every key is in one.
         #[test]
         fn keys_of_lower_partitions_are_lower(candidates in prop::collection::vec((any::<u8>(), 0.1..10.0), 0..100), partitions in 1u32..20) {
-            let bounds = RangeBounds::from_weighted(candidates, partitions, |a, b| b.cmp(a));
-            prop_assert!(bounds.partitions() <= partitions);
-            let of = |key: u8| bounds.partition_of(&key, |a, b| b.cmp(a));
-            prop_assert!((0..=u8::MAX).map(of).all(|partition| partition < bounds.partitions()));
+            let bounds = range_bounds(candidates, partitions, |a, b| b.cmp(a));
+            prop_assert!(bounds.len() < partitions as usize);
+            let of = |key: u8| part_of(&bounds, &key, |a, b| b.cmp(a));
             prop_assert!((0..u8::MAX).all(|key| of(key) >= of(key + 1)), "descending, as the order is");
         }
     }

@@ -5,9 +5,8 @@
 
 use crate::SampleRandom;
 
-/// A sample that takes elements one by one: for `takeSample` and a range partitioner's sketch.
-#[derive(Clone, Debug)]
-pub struct Reservoir<T> {
+/// A sample that takes elements one by one.
+struct Reservoir<T> {
     size: usize,
     sample: Vec<T>,
     seen: u64,
@@ -20,13 +19,13 @@ pub struct Reservoir<T> {
 
 impl<T> Reservoir<T> {
     /// An empty sample of at most `size` elements.
-    pub fn new(size: usize, seed: u64) -> Self {
+    fn new(size: usize, seed: u64) -> Self {
         Self { size, sample: Vec::new(), seen: 0, random: SampleRandom::new(seed), threshold: 1.0, next: 0 }
     }
 
     /// Takes an element or refuses it.
     #[inline]
-    pub fn add(&mut self, element: T) {
+    fn add(&mut self, element: T) {
         if self.seen == self.next {
             self.take(element);
         }
@@ -53,24 +52,14 @@ impl<T> Reservoir<T> {
         // `as` ends at the largest number, which stands for never.
         self.next = self.next.saturating_add(1).saturating_add(skipped as u64);
     }
-
-    /// How many elements there were.
-    pub fn seen(&self) -> u64 {
-        self.seen
-    }
-
-    /// The sample, in no particular order: all elements, in their order, if they were at most `size`.
-    pub fn into_sample(self) -> Vec<T> {
-        self.sample
-    }
 }
 
-/// Spark's `SamplingUtils.reservoirSampleAndCount`: a sample of at most `size` elements, and how many there were.
+/// Spark's `SamplingUtils.reservoirSampleAndCount`: a sample of at most `size` elements, and how many there were. The
+/// sample is in no particular order; in the elements' own if it is all of them.
 pub fn reservoir_sample<T>(elements: impl IntoIterator<Item = T>, size: usize, seed: u64) -> (Vec<T>, u64) {
     let mut reservoir = Reservoir::new(size, seed);
     elements.into_iter().for_each(|element| reservoir.add(element));
-    let seen = reservoir.seen();
-    (reservoir.into_sample(), seen)
+    (reservoir.sample, reservoir.seen)
 }
 
 #[cfg(test)]

@@ -43,11 +43,6 @@ impl<T, F: Fn(&T, &T) -> Ordering> TopK<T, F> {
         }
     }
 
-    /// Adds the elements of another partition, which come after those of this one.
-    pub fn merge(&mut self, other: Self) {
-        other.into_sorted().into_iter().for_each(|element| self.add(element));
-    }
-
     /// The elements in order.
     pub fn into_sorted(mut self) -> Vec<T> {
         let compare = &self.compare;
@@ -80,7 +75,7 @@ mod tests {
                 let mut top = TopK::new(k, compare);
                 partition.iter().for_each(|element| top.add(*element));
                 prop_assert!(top.elements.len() <= 2 * k);
-                all.merge(top);
+                top.into_sorted().into_iter().for_each(|element| all.add(element));
             }
             let mut expected = partitions.concat();
             expected.sort_by_key(|element| element.0);

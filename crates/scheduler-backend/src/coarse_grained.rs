@@ -1,13 +1,10 @@
 //! One connection to each executor process.
 
-use std::{io, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use firesteel_driver::{DriverHandle, Registration, ResultFetch, SchedulerBackend};
 use firesteel_messages::{DriverMessage, ExecutorMessage, RegisterExecutor};
-use firesteel_model::{
-    BlockId, BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId,
-};
+use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId};
 use firesteel_rpc::{Address, Connection, Listener, Options, Receiver, Secret, SendError, Sender};
 use firesteel_scheduler::{ExecutorRegistration, LostOutputs};
 use tokio::{
@@ -17,7 +14,9 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use crate::{ClusterManager, ExecutorRequest, ManagerEvents, connections::Connections};
+use crate::{
+    ClusterManager, ExecutorRequest, FetchBlock, ManagerEvents, connections::Connections, result_getter::ResultGetter,
+};
 
 /// How the driver listens.
 #[derive(Clone, Debug)]
@@ -45,15 +44,12 @@ pub enum StartBackendError {
     Bind(#[source] firesteel_rpc::BindError),
 }
 
-/// Fetches a block from the executor that has it; blocks until it is here. The error is for people.
-pub type FetchBlock = Arc<dyn Fn(&BlockManagerId, BlockId) -> Result<Bytes, String> + Send + Sync>;
-
 /// Executors that are processes, started by a cluster manager.
 pub struct CoarseGrainedSchedulerBackend {
     connections: Arc<Connections>,
     manager: Arc<dyn ClusterManager>,
     runtime: parking_lot::Mutex<Option<Runtime>>,
-    fetch_block: FetchBlock,
+    results: ResultGetter,
 }
 
 /// A connection whose first message does not come in this time is closed.
@@ -94,7 +90,8 @@ impl CoarseGrainedSchedulerBackend {
             ExecutorRequest { driver_address, secret: secret.clone() },
             ManagerEvents { connections: Arc::clone(&connections) },
         );
-        Ok(Arc::new(Self { connections, manager, runtime: parking_lot::Mutex::new(Some(runtime)), fetch_block }))
+        let results = ResultGetter::new(Arc::clone(&connections), fetch_block);
+        Ok(Arc::new(Self { connections, manager, runtime: parking_lot::Mutex::new(Some(runtime)), results }))
     }
 
     /// Tells every executor to stop and waits until their processes are gone.
@@ -119,26 +116,7 @@ impl SchedulerBackend for CoarseGrainedSchedulerBackend {
     }
 
     fn fetch_result(&self, fetch: ResultFetch) {
-        let driver = self.connections.driver().clone();
-        let Some((host, port)) = self.connections.block_address(&fetch.executor_id) else {
-            driver.result_fetched(fetch.task_id, None);
-            return;
-        };
-        let holder = BlockManagerId { executor_id: fetch.executor_id.clone(), host, port };
-        let (fetch_block, connections) = (Arc::clone(&self.fetch_block), Arc::clone(&self.connections));
-        // A thread of its own: results this large are few, and the fetch blocks.
-        let started = thread::Builder::new().name("task-result-getter".to_owned()).spawn(move || {
-            let fetched = fetch_block(&holder, fetch.block_id);
-            let bytes = fetched
-                .inspect_err(|error| warn!(task_id = %fetch.task_id, executor_id = %fetch.executor_id, error, "result could not be fetched"))
-                .ok();
-            connections.send(&fetch.executor_id, ExecutorMessage::RemoveBlocks(vec![fetch.block_id]));
-            connections.driver().result_fetched(fetch.task_id, bytes);
-        });
-        if let Err(error) = started {
-            warn!(%error, "no thread to fetch a result with");
-            driver.result_fetched(fetch.task_id, None);
-        }
+        self.results.fetch(fetch);
     }
 }
 
@@ -163,11 +141,10 @@ async fn serve(
         Ok(Err(error)) => return warn!(peer, %error, "connection failed before a registration"),
         Err(_) => return warn!(peer, "no registration came"),
     };
-    let executor_id = registration.executor_id.clone();
+    let (executor_id, cores, pid) = (registration.executor_id.clone(), registration.cores, registration.pid);
     let (messages, queue) = unbounded_channel();
-    let block_address = (registration.host.clone(), registration.block_port);
     let taken = if registration.build_id == build_id {
-        connections.connect(&executor_id, messages, block_address)
+        connections.connect(registration_of(registration), messages)
     } else {
         Err("it runs another binary than the driver: both must be the same file".to_owned())
     };
@@ -178,9 +155,8 @@ async fn serve(
         let _ = sender.close().await;
         return;
     }
-    info!(%executor_id, peer, cores = registration.cores, pid = registration.pid, "executor registered");
+    info!(%executor_id, peer, cores, pid, "executor registered");
     tokio::spawn(forward(queue, sender));
-    connections.driver().executor_registered(registration_of(*Box::new(registration)));
     receive(&executor_id, receiver, &connections).await;
     // The process's end tells more than the connection's; it is known a moment later.
     let news = async {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firesteel_driver::DriverHandle;
+use firesteel_driver::{DriverHandle, Registration};
 use firesteel_messages::ExecutorMessage;
-use firesteel_model::{ExecutorId, ExecutorLossReason};
+use firesteel_model::{BlockManagerId, ExecutorId, ExecutorLossReason};
 use firesteel_scheduler::LostOutputs;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -53,13 +53,13 @@ impl Connections {
         self.state.lock().expected.insert(executor_id.clone());
     }
 
-    /// Takes a connection for an executor that was announced and has none yet.
+    /// Takes a connection for an executor that was announced and has none yet, and registers it with the driver.
     pub(crate) fn connect(
         &self,
-        executor_id: &ExecutorId,
+        registration: Registration,
         messages: UnboundedSender<ExecutorMessage>,
-        block_address: (String, u16),
     ) -> Result<(), String> {
+        let executor_id = &registration.executor.executor_id;
         let mut state = self.state.lock();
         if state.stopped {
             // It comes too late for work and is told what the others were told.
@@ -73,7 +73,10 @@ impl Connections {
             return Err(format!("the driver has asked for no executor with id {executor_id}"));
         }
         state.registered.insert(executor_id.clone());
-        state.connected.insert(executor_id.clone(), Connected { messages, block_address });
+        let BlockManagerId { host, port, .. } = registration.block_manager_id.clone();
+        state.connected.insert(executor_id.clone(), Connected { messages, block_address: (host, port) });
+        // Under the lock, so that a loss that is reported from now on comes to the driver after it.
+        self.driver.executor_registered(registration);
         Ok(())
     }
 

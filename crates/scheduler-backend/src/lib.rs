@@ -10,6 +10,8 @@
 mod cluster_manager;
 mod coarse_grained;
 mod connections;
+mod result_getter;
 
 pub use cluster_manager::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
-pub use coarse_grained::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend, FetchBlock, StartBackendError};
+pub use coarse_grained::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend, StartBackendError};
+pub use result_getter::FetchBlock;

@@ -1,10 +1,15 @@
-//! The tasks of a barrier stage wait for each other (RT-48): Spark's `BarrierCoordinator`.
+//! Barrier stages (RT-48): their tasks wait for each other, as with Spark's `BarrierCoordinator`, and run all or none.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use firesteel_model::{StageAttemptId, TaskId};
+use firesteel_model::{StageAttemptId, StageId, TaskEndReason, TaskId};
 
-use crate::{BarrierMethod, BarrierSync, Command, Moment};
+use crate::{
+    BarrierMethod, BarrierSync, Command, Moment, Scheduler,
+    scheduler::Turn,
+    stage::{JobProgress, StageKind, StageStatus},
+    task_set::TaskSetState,
+};
 
 #[derive(Debug)]
 struct Waiter {
@@ -121,11 +126,73 @@ impl BarrierCoordinator {
 }
 
 /// The answer to one task.
-pub(crate) fn answer(
-    stage: StageAttemptId,
-    task_id: TaskId,
-    epoch: u32,
-    outcome: Result<Arc<[String]>, String>,
-) -> Command {
+fn answer(stage: StageAttemptId, task_id: TaskId, epoch: u32, outcome: Result<Arc<[String]>, String>) -> Command {
     Command::AnswerBarrier { stage, task_id, epoch, outcome }
+}
+
+impl Scheduler {
+    /// A task of a barrier stage waits for the others.
+    pub(crate) fn barrier_sync(&mut self, request: BarrierSync, turn: &mut Turn) {
+        let set = self.task_sets.get(&request.stage);
+        let set = set.filter(|set| set.running.contains(&request.task_id) && set.state != TaskSetState::Preparing);
+        let ended = || "the stage attempt has ended, or the task is no part of it".to_owned();
+        let stage_runs = self
+            .stages
+            .get(&request.stage.stage_id)
+            .is_some_and(|stage| stage.latest() == request.stage && stage.status == StageStatus::Running);
+        let Some(set) = set.filter(|set| set.barrier && stage_runs) else {
+            let refusal = answer(request.stage, request.task_id, request.epoch, Err(ended()));
+            return turn.commands.push(refusal);
+        };
+        let (index, tasks) = (self.running[&request.task_id].index, set.tasks());
+        let timeout = self.options.barrier.sync_timeout;
+        self.barriers.sync(request, index, tasks, turn.moment(), timeout, turn.commands);
+    }
+
+    /// One task of a barrier stage failed: the attempt failed, and the rest is killed.
+    pub(crate) fn barrier_task_failed(
+        &mut self,
+        id: StageAttemptId,
+        what: &str,
+        reason: &TaskEndReason,
+        turn: &mut Turn,
+    ) {
+        let stage_id = id.stage_id;
+        let message = format!("Stage failed because barrier task {what} finished unsuccessfully.\n{reason}");
+        let killed = format!("Task {what} from barrier stage {id} failed");
+        self.retire_task_sets(stage_id, false, &killed, turn);
+        self.finish_stage(stage_id, Some(&message), turn);
+        if self.count_failed_attempt(id, &message, turn) {
+            return;
+        }
+        self.void_barrier_outputs(stage_id, turn);
+        self.resubmit_later([stage_id], turn);
+    }
+
+    /// All tasks of a barrier stage run again, so what some of them made is void.
+    pub(crate) fn void_barrier_outputs(&mut self, stage_id: StageId, turn: &mut Turn) {
+        let stage = self.stage_mut(stage_id);
+        stage.first_valid_attempt = stage.attempts;
+        let Self { commits, task_sets, running, .. } = self;
+        commits.outputs_void(stage_id, |id, partition, number| {
+            let Some(set) = task_sets.get(&id) else { return false };
+            let mut own = set.running.iter().map(|task_id| &running[task_id]);
+            own.any(|task| set.partition(task.index) == partition && task.attempt == number)
+        });
+        match &self.stages[&stage_id].kind {
+            StageKind::Map(shuffle) => {
+                let shuffle_id = shuffle.shuffle_id;
+                let lost = self.map_outputs.unregister_all(shuffle_id);
+                self.requeue_lost(lost, turn);
+            }
+            StageKind::Result(job_id) => {
+                let job = self.jobs.get_mut(job_id).expect("a result stage is gone when its job is");
+                if let JobProgress::Result { finished, held, .. } = &mut job.progress {
+                    finished.clear();
+                    let dropped = held.drain(..).map(|result| Command::DropResult { task_id: result.task_id });
+                    turn.commands.extend(dropped);
+                }
+            }
+        }
+    }
 }

@@ -123,7 +123,7 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// A heartbeat came from an executor that is not registered: it must register again, or exit.
+    /// A heartbeat came from an executor that is not registered: it was given up, and must exit.
     AskToRegister {
         /// Which.
         executor_id: ExecutorId,

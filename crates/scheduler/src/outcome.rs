@@ -11,7 +11,7 @@ use crate::{
     Command, Moment, Scheduler, TaskEnded, TaskOutcome,
     health::Exclusion,
     scheduler::{RunningTask, Turn},
-    stage::{HeldResult, JobProgress, StageKind, StageStatus},
+    stage::{HeldResult, JobProgress, StageStatus},
     task_set::{TaskKind, TaskSetState},
 };
 
@@ -475,49 +475,6 @@ impl Scheduler {
         self.offer_all();
     }
 
-    /// One task of a barrier stage failed: the attempt failed, and the rest is killed (RT-48).
-    fn barrier_task_failed(&mut self, id: StageAttemptId, what: &str, reason: &TaskEndReason, turn: &mut Turn) {
-        let stage_id = id.stage_id;
-        let message = format!("Stage failed because barrier task {what} finished unsuccessfully.\n{reason}");
-        let killed = format!("Task {what} from barrier stage {id} failed");
-        self.retire_task_sets(stage_id, false, &killed, turn);
-        self.finish_stage(stage_id, Some(&message), turn);
-        if self.count_failed_attempt(id, &message, turn) {
-            return;
-        }
-        self.void_barrier_outputs(stage_id, turn);
-        self.resubmit_later([stage_id], turn);
-    }
-
-    /// All tasks of a barrier stage run again, so what some of them made is void.
-    pub(crate) fn void_barrier_outputs(&mut self, stage_id: StageId, turn: &mut Turn) {
-        let stage = self.stage_mut(stage_id);
-        stage.first_valid_attempt = stage.attempts;
-        let running = &self.running;
-        let task_sets = &self.task_sets;
-        self.commits.outputs_void(stage_id, |id, partition, number| {
-            let own =
-                task_sets.get(&id).into_iter().flat_map(|set| set.running.iter().map(move |task_id| (set, task_id)));
-            own.map(|(set, task_id)| (set, &running[task_id]))
-                .any(|(set, task)| set.partition(task.index) == partition && task.attempt == number)
-        });
-        match &self.stages[&stage_id].kind {
-            StageKind::Map(shuffle) => {
-                let shuffle_id = shuffle.shuffle_id;
-                let lost = self.map_outputs.unregister_all(shuffle_id);
-                self.requeue_lost(lost, turn);
-            }
-            StageKind::Result(job_id) => {
-                let job = self.jobs.get_mut(job_id).expect("a result stage is gone when its job is");
-                if let JobProgress::Result { finished, held, .. } = &mut job.progress {
-                    finished.clear();
-                    let dropped = held.drain(..).map(|result| Command::DropResult { task_id: result.task_id });
-                    turn.commands.extend(dropped);
-                }
-            }
-        }
-    }
-
     /// Counts a failed attempt; has the stage failed too often? Then its jobs have failed (RT-35).
     pub(crate) fn count_failed_attempt(&mut self, id: StageAttemptId, message: &str, turn: &mut Turn) -> bool {
         let most = self.options.stage.max_consecutive_attempts.get();
@@ -593,24 +550,4 @@ fn protocol_failure(description: &str) -> TaskEndReason {
 
 fn accumulable(update: &AccumulatorUpdate) -> AccumulableInfo {
     AccumulableInfo { id: update.id, name: update.name.clone(), update: Some(update.value.clone()), value: None }
-}
-
-impl Scheduler {
-    /// A task of a barrier stage waits for the others (RT-48).
-    pub(crate) fn barrier_sync(&mut self, request: crate::BarrierSync, turn: &mut Turn) {
-        let set = self.task_sets.get(&request.stage);
-        let set = set.filter(|set| set.running.contains(&request.task_id) && set.state != TaskSetState::Preparing);
-        let ended = || "the stage attempt has ended, or the task is no part of it".to_owned();
-        let stage_runs = self
-            .stages
-            .get(&request.stage.stage_id)
-            .is_some_and(|stage| stage.latest() == request.stage && stage.status == StageStatus::Running);
-        let Some(set) = set.filter(|set| set.barrier && stage_runs) else {
-            let refusal = crate::barrier::answer(request.stage, request.task_id, request.epoch, Err(ended()));
-            return turn.commands.push(refusal);
-        };
-        let (index, tasks) = (self.running[&request.task_id].index, set.tasks());
-        let timeout = self.options.barrier.sync_timeout;
-        self.barriers.sync(request, index, tasks, turn.moment(), timeout, turn.commands);
-    }
 }

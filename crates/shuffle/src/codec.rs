@@ -1,4 +1,4 @@
-//! Compression of segments and spills, block by block.
+//! Compression of segments, block by block.
 //!
 //! Records are gathered into blocks of some 64 KiB, and each block is compressed by itself behind a header of nine bytes: codec
 //! (`u8`), stored length and raw length (`u32`, little endian). Compared with the stream formats of the codecs this
@@ -11,7 +11,6 @@
 use std::{
     fmt,
     io::{self, Write},
-    str::FromStr,
 };
 
 use firesteel_model::ByteCount;
@@ -31,37 +30,6 @@ pub enum Codec {
         /// `spark.io.compression.zstd.level`, 1.
         level: i32,
     },
-}
-
-/// The text names no codec that there is here.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("spark.io.compression.codec {0:?} is not one of lz4, zstd, snappy, none")]
-pub struct ParseCodecError(String);
-
-impl FromStr for Codec {
-    type Err = ParseCodecError;
-
-    /// Reads Spark's short names.
-    fn from_str(name: &str) -> Result<Self, ParseCodecError> {
-        match name.to_ascii_lowercase().as_str() {
-            "none" => Ok(Self::None),
-            "lz4" => Ok(Self::Lz4),
-            "snappy" => Ok(Self::Snappy),
-            "zstd" => Ok(Self::Zstd { level: 1 }),
-            _ => Err(ParseCodecError(name.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Lz4 => "lz4",
-            Self::Snappy => "snappy",
-            Self::Zstd { .. } => "zstd",
-        })
-    }
 }
 
 /// How blocks are made.

@@ -10,7 +10,7 @@ use std::{
 use firesteel_model::{BlockManagerId, MapId, MapIndex, ReduceId, ShuffleId, TaskEndReason};
 use firesteel_transfer::CorruptionCause;
 
-/// A shuffle or spill file could not be written. Nothing of it is left.
+/// A shuffle file could not be written. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum ShuffleWriteError {
     /// There is no room, or a quota or limit is reached.
@@ -173,16 +173,4 @@ pub enum FetchError {
     /// This process ends.
     #[error("the data plane of this process has stopped")]
     Stopped,
-}
-
-/// An error and what caused it, as one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use firesteel_model::{
-    ApplicationId, BlockManagerId, ExecutorId, MapId, MapIndex, ReduceId, ShuffleId, ShuffleReadMetrics,
+    ApplicationId, BlockManagerId, ExecutorId, MapId, MapIndex, ReduceId, ShuffleId, ShuffleReadMetrics, error_chain,
 };
 use firesteel_transfer::{
     Body, CorruptSegment, CorruptionCause, FetchHandle, Fetched, PeerAddress, TransferClient, TransferError,
@@ -24,7 +24,6 @@ use crate::{
     BlockDecoder, FetchError, FetchFailedError, FetchLimits, OpenSegmentError, SegmentId, SegmentReader,
     ShuffleBlockResolver, StoredSegment,
     checksum::ChecksumReader,
-    error::chain,
     fetch_plan::FetchPlan,
     segment_reader::{Failure, FileRange},
 };
@@ -73,8 +72,8 @@ pub struct FetchedBlock {
 /// Fetches the segments of one reduce task, and gives each out when it is there: first come, first served, the files of this
 /// host whenever nothing has come. The first error is the last item.
 ///
-/// No wait is longer than [`KILL_CHECK`](Self::KILL_CHECK) without looking whether the task was killed. Dropping it cancels what
-/// is under way.
+/// No wait is longer than [`KILL_CHECK`](Self::KILL_CHECK) without looking whether the task was killed, save for the question
+/// where a segment was damaged. Dropping it cancels what is under way.
 pub struct ShuffleFetcher {
     context: ShuffleReadContext,
     shuffle_id: ShuffleId,
@@ -84,6 +83,7 @@ pub struct ShuffleFetcher {
     plan: FetchPlan,
     requests: HashMap<u64, UnderWay>,
     next_request: u64,
+    /// Holds no more than was asked for, which the plan's limits bound.
     sender: mpsc::Sender<Arrival>,
     arrivals: mpsc::Receiver<Arrival>,
     /// Blocks that came damaged once.
@@ -272,7 +272,7 @@ impl ShuffleFetcher {
         let segment = match opened {
             Ok(segment) => segment,
             Err(error @ OpenSegmentError::Damaged { .. }) => {
-                let failed = self.failed(index, chain(&error));
+                let failed = self.failed(index, error_chain(&error));
                 return Err(FetchFailedError { corruption: Some(CorruptionCause::Disk), ..failed }.into());
             }
             Err(error) if *executor_id != self.context.executor_id && block.block_manager_id.port != 0 => {
@@ -280,7 +280,7 @@ impl ShuffleFetcher {
                 self.plan.add(index, block);
                 return Ok(None);
             }
-            Err(error) => return Err(self.failed(index, chain(&error)).into()),
+            Err(error) => return Err(self.failed(index, error_chain(&error)).into()),
         };
         let size = segment.length;
         let diagnose = self.local_diagnosis(index);
@@ -321,7 +321,7 @@ impl ShuffleFetcher {
         match error {
             TransferError::Spool(error) => FetchError::LocalDisk(error),
             TransferError::Stopped => FetchError::Stopped,
-            error => self.failed(index, chain(&error)).into(),
+            error => self.failed(index, error_chain(&error)).into(),
         }
     }
 

@@ -11,14 +11,13 @@
 //! | `shuffle_S_M_0.index` | where each segment starts and the last one ends: `u64`, big endian, as in Spark |
 //! | `shuffle_S_M_0.checksum` | the name of the algorithm and a line feed, then the CRC-32 of each segment: `u32`, big endian |
 //!
-//! A segment is a sequence of self-contained blocks (module `codec`), so segments of several spills, of neighbouring reducers,
-//! and even of different codecs may be put one after the other and read as one. An empty segment has no bytes.
+//! A segment is a sequence of self-contained blocks (module `codec`), so segments of neighbouring reducers, and even of different
+//! codecs, may be put one after the other and read as one. An empty segment has no bytes.
 //!
 //! # Writing
 //!
-//! [`MapOutputWriter`] takes the records of each reducer in the order of the reducers; [`SpillWriter`] makes spill files in the
-//! same format, which are merged without being decoded. Files appear under their names at the end, all or none; the index comes
-//! last, and readers begin with it.
+//! [`MapOutputWriter`] takes the records of each reducer in the order of the reducers. Files appear under their names at the end,
+//! all or none; the index comes last, and readers begin with it. What does not fit into memory before, the caller spills.
 //!
 //! # Reading
 //!
@@ -49,20 +48,16 @@ mod map_output;
 mod output_file;
 mod resolver;
 mod segment_reader;
-mod segment_writer;
 mod service;
-mod spill;
 
-pub use codec::{BlockEncoder, Codec, Compression, ParseCodecError};
+pub use codec::{BlockEncoder, Codec, Compression};
 pub use decoder::BlockDecoder;
 pub use error::{FetchError, FetchFailedError, OpenSegmentError, ShuffleWriteError};
 pub use fetch_plan::FetchLimits;
 pub use fetcher::{BlockToFetch, FetchedBlock, ShuffleFetcher, ShuffleReadContext};
 pub use firesteel_transfer::{CorruptionCause, SegmentId};
 pub use index::{MapOutputIndex, StoredSegment};
-pub use map_output::{CommittedMapOutput, MapOutputWriter};
+pub use map_output::{MapOutputWriter, WriterOptions};
 pub use resolver::{RegisterExecutorError, ShuffleBlockResolver};
 pub use segment_reader::SegmentReader;
-pub use segment_writer::{SegmentWriter, WriterOptions};
 pub use service::ShuffleService;
-pub use spill::{SpillFile, SpillWriter};

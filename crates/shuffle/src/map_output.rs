@@ -1,16 +1,31 @@
 //! The output of one map task.
 
 use std::{
-    io::Write,
-    ops::{Deref, DerefMut},
+    fmt,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use firesteel_local_dirs::LocalDirs;
-use firesteel_model::{BlockId, MapId, ShuffleId};
+use firesteel_model::{BlockId, MapId, ReduceId, ShuffleId};
 
-use crate::{SegmentWriter, ShuffleWriteError, WriterOptions, index::MapOutputIndex, output_file::OutputFile};
+use crate::{BlockEncoder, Compression, ShuffleWriteError, index::MapOutputIndex, output_file::OutputFile};
+
+/// How segments are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WriterOptions {
+    /// `spark.io.compression.*`, or none where `spark.shuffle.compress` is off.
+    pub compression: Compression,
+    /// `spark.shuffle.checksum.enabled`, on.
+    pub checksums: bool,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { compression: Compression::default(), checksums: true }
+    }
+}
 
 /// Writes the output of one map task: a data, an index and a checksum file, which appear together on [`Self::commit`] or not
 /// at all.
@@ -28,22 +43,20 @@ use crate::{SegmentWriter, ShuffleWriteError, WriterOptions, index::MapOutputInd
 /// writer.append(ReduceId(0), b"some records").unwrap();
 /// writer.append(ReduceId(0), b"more").unwrap();
 /// writer.append(ReduceId(2), b"for the last reducer").unwrap();
-/// let committed = writer.commit().unwrap();
-/// assert_eq!(committed.index.lengths().map(|length| length > 0).collect::<Vec<_>>(), [true, false, true]);
+/// let index = writer.commit().unwrap();
+/// assert_eq!(index.lengths().map(|length| length > 0).collect::<Vec<_>>(), [true, false, true]);
 /// ```
-#[derive(Debug)]
 pub struct MapOutputWriter {
-    segments: SegmentWriter,
     local_dirs: Arc<LocalDirs>,
     shuffle_id: ShuffleId,
     map_id: MapId,
-}
-
-/// A map output that is in place.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CommittedMapOutput {
-    /// Where its segments are; [`MapOutputIndex::lengths`] goes into the `MapStatus`.
-    pub index: MapOutputIndex,
+    output: OutputFile,
+    encoder: BlockEncoder,
+    reducers: u32,
+    /// Where each segment that was begun starts.
+    offsets: Vec<u64>,
+    /// Of each segment that was ended.
+    checksums: Vec<u32>,
 }
 
 impl MapOutputWriter {
@@ -56,14 +69,37 @@ impl MapOutputWriter {
         options: &WriterOptions,
     ) -> Result<Self, ShuffleWriteError> {
         let path = path_to_write(local_dirs, BlockId::ShuffleData(shuffle_id, map_id))?;
-        let output = OutputFile::create(in_progress(&path), options.checksums)?;
-        let segments = SegmentWriter::new(output, reducers, options);
-        Ok(Self { segments, local_dirs: local_dirs.clone(), shuffle_id, map_id })
+        Ok(Self {
+            local_dirs: local_dirs.clone(),
+            shuffle_id,
+            map_id,
+            output: OutputFile::create(in_progress(&path), options.checksums)?,
+            encoder: BlockEncoder::new(options.compression),
+            reducers,
+            offsets: Vec::with_capacity(reducers as usize + 1),
+            checksums: Vec::new(),
+        })
     }
 
-    /// Puts the files in place. The index comes last: whoever finds it finds the others too.
-    pub fn commit(self) -> Result<CommittedMapOutput, ShuffleWriteError> {
-        let (data, index) = self.segments.finish()?;
+    /// Appends records to the segment of a reducer. Any number of bytes at once; the compression gathers them. After an error
+    /// nothing more may be written; drop the writer, and what was written goes.
+    ///
+    /// # Panics
+    ///
+    /// If the reducer comes after a later one, or is not one of the reducers.
+    pub fn append(&mut self, reduce_id: ReduceId, records: &[u8]) -> Result<(), ShuffleWriteError> {
+        self.try_io(|writer| {
+            writer.advance_to(reduce_id)?;
+            writer.encoder.write(records, &mut writer.output)
+        })
+    }
+
+    /// Puts the files in place. The index comes last: whoever finds it finds the others too. Its lengths go into the
+    /// `MapStatus`.
+    pub fn commit(mut self) -> Result<MapOutputIndex, ShuffleWriteError> {
+        self.try_io(Self::end_segments)?;
+        let checksums = (self.checksums.len() == self.reducers as usize).then_some(self.checksums);
+        let index = MapOutputIndex::new(self.offsets, checksums);
         let path = |block_id| path_to_write(&self.local_dirs, block_id);
         let checksum_path = path(BlockId::ShuffleChecksum(self.shuffle_id, self.map_id))?;
         let index_path = path(BlockId::ShuffleIndex(self.shuffle_id, self.map_id))?;
@@ -73,23 +109,51 @@ impl MapOutputWriter {
         if let Some(checksums) = checksums {
             checksums.name(&checksum_path)?;
         }
-        data.name(&path(BlockId::ShuffleData(self.shuffle_id, self.map_id))?)?;
+        self.output.name(&path(BlockId::ShuffleData(self.shuffle_id, self.map_id))?)?;
         offsets.name(&index_path)?;
-        Ok(CommittedMapOutput { index })
+        Ok(index)
+    }
+
+    fn try_io(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<(), ShuffleWriteError> {
+        work(self).map_err(|error| ShuffleWriteError::new(self.output.path(), error))
+    }
+
+    /// Ends segments until this reducer's is the one that is open.
+    fn advance_to(&mut self, reduce_id: ReduceId) -> io::Result<()> {
+        assert!(reduce_id.0 < self.reducers, "reducer {reduce_id} of {}", self.reducers);
+        let wanted = reduce_id.0 as usize + 1;
+        assert!(self.offsets.len() <= wanted, "reducer {reduce_id} comes after a later one");
+        while self.offsets.len() < wanted {
+            self.end_segment()?;
+            self.offsets.push(self.output.length());
+        }
+        Ok(())
+    }
+
+    fn end_segment(&mut self) -> io::Result<()> {
+        if !self.offsets.is_empty() {
+            self.encoder.finish(&mut self.output)?;
+            self.checksums.extend(self.output.take_checksum());
+        }
+        Ok(())
+    }
+
+    fn end_segments(&mut self) -> io::Result<()> {
+        if let Some(last) = self.reducers.checked_sub(1) {
+            self.advance_to(ReduceId(last))?;
+        }
+        self.end_segment()?;
+        self.offsets.push(self.output.length());
+        Ok(())
     }
 }
 
-impl Deref for MapOutputWriter {
-    type Target = SegmentWriter;
-
-    fn deref(&self) -> &SegmentWriter {
-        &self.segments
-    }
-}
-
-impl DerefMut for MapOutputWriter {
-    fn deref_mut(&mut self) -> &mut SegmentWriter {
-        &mut self.segments
+impl fmt::Debug for MapOutputWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapOutputWriter")
+            .field("path", &self.output.path())
+            .field("length", &self.output.length())
+            .finish_non_exhaustive()
     }
 }
 

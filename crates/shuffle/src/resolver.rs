@@ -10,7 +10,7 @@ use std::{
 };
 
 use firesteel_local_dirs::LocalDirs;
-use firesteel_model::{ApplicationId, BlockId, ByteCount, ExecutorId, MapId, ShuffleId};
+use firesteel_model::{ApplicationId, BlockId, ByteCount, ExecutorId, ShuffleId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
@@ -215,34 +215,6 @@ impl ShuffleBlockResolver {
             (application, executor, map_output.shuffle_id) == (application_id, executor_id, shuffle_id)
         });
         Ok(remove_files(&directories.local_dirs, &format!("shuffle_{shuffle_id}_")))
-    }
-
-    /// Removes the files of one map output: of an attempt that lost against another.
-    pub fn remove_map_output(
-        &self,
-        application_id: &ApplicationId,
-        executor_id: &ExecutorId,
-        shuffle_id: ShuffleId,
-        map_id: MapId,
-    ) -> Result<(), OpenSegmentError> {
-        let directories = self.directories(application_id, executor_id)?;
-        let map_output = MapOutputId { shuffle_id, map_id };
-        self.cache.lock().remove_where(|key| *key == (application_id.clone(), executor_id.clone(), map_output));
-        // The index first: without it nobody looks for the others.
-        for block_id in [
-            BlockId::ShuffleIndex(shuffle_id, map_id),
-            BlockId::ShuffleData(shuffle_id, map_id),
-            BlockId::ShuffleChecksum(shuffle_id, map_id),
-        ] {
-            let path = directories.local_dirs.path(&block_id.to_string());
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(OpenSegmentError::new(&path, error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     fn directories(

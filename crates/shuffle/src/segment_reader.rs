@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::{BlockDecoder, CorruptionCause, FetchFailedError, checksum::ChecksumMismatch, error::chain};
+use firesteel_model::error_chain;
+
+use crate::{BlockDecoder, CorruptionCause, FetchFailedError, checksum::ChecksumMismatch};
 
 /// Reads the records of one segment, decoded, to the end. As a [`BufRead`] it hands out a block at a time without copying it.
 ///
@@ -38,7 +40,7 @@ impl SegmentReader {
             None => self.decoder.drain_input().err().as_ref().and_then(find_mismatch),
         };
         let failed = FetchFailedError {
-            message: format!("could not read the segment: {}", chain(&error)),
+            message: format!("could not read the segment: {}", error_chain(&error)),
             corruption: match (mismatch, error.kind()) {
                 (Some(mismatch), _) => Some((self.failure.diagnose)(mismatch.actual)),
                 (None, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Some(CorruptionCause::Unknown),

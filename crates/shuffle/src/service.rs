@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use firesteel_model::{ApplicationId, BlockId, ExecutorId};
+use firesteel_model::{ApplicationId, BlockId, ExecutorId, error_chain};
 use firesteel_transfer::{
     BlockSource, BlockUpload, CorruptSegment, CorruptionCause, Payload, Requester, Segment, SegmentId, Unavailable,
     UploadSink,
 };
 
-use crate::{OpenSegmentError, ShuffleBlockResolver, error::chain};
+use crate::{OpenSegmentError, ShuffleBlockResolver};
 
 /// Serves the segments that a [`ShuffleBlockResolver`] finds, and nothing else. An executor's source asks this for segments
 /// and its block store for blocks; an external shuffle service has nothing but this.
@@ -93,7 +93,7 @@ impl BlockSource for ShuffleService {
 
 impl From<OpenSegmentError> for Unavailable {
     fn from(error: OpenSegmentError) -> Self {
-        let message = chain(&error);
+        let message = error_chain(&error);
         match error {
             OpenSegmentError::UnknownExecutor { .. }
             | OpenSegmentError::NotFound { .. }

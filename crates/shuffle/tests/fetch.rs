@@ -87,7 +87,7 @@ impl Cluster {
             for reducer in 0..reducers {
                 writer.append(ReduceId(reducer), &records(map, reducer, size)).unwrap();
             }
-            let index = writer.commit().unwrap().index;
+            let index = writer.commit().unwrap();
             BlockToFetch {
                 block_manager_id: self.block_manager_id(map % self.executors.len(), executor.port),
                 map_id,

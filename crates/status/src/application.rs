@@ -510,9 +510,11 @@ impl ApplicationStatus {
         if let Some(executor) = self.executors.get_mut(executor_id) {
             let (memory_before, disk_before) = before.unwrap_or_default();
             let (memory, disk) = after.unwrap_or_default();
-            executor.rdd_blocks = executor.rdd_blocks - u64::from(before.is_some()) + u64::from(after.is_some());
-            executor.memory_used = executor.memory_used - memory_before + memory;
-            executor.disk_used = executor.disk_used - disk_before + disk;
+            // What was stored before the executor was heard of is not counted there.
+            executor.rdd_blocks =
+                executor.rdd_blocks.saturating_sub(u64::from(before.is_some())) + u64::from(after.is_some());
+            executor.memory_used = executor.memory_used.saturating_sub(memory_before) + memory;
+            executor.disk_used = executor.disk_used.saturating_sub(disk_before) + disk;
         }
     }
 
@@ -539,9 +541,10 @@ impl ApplicationStatus {
         let Some(rdd) = self.rdds.remove(&rdd_id) else { return };
         for (executor_id, (memory, disk)) in rdd.cached.values().flat_map(|partition| &partition.copies) {
             if let Some(executor) = self.executors.get_mut(executor_id) {
-                executor.rdd_blocks -= 1;
-                executor.memory_used -= memory;
-                executor.disk_used -= disk;
+                // As in `update_block`.
+                executor.rdd_blocks = executor.rdd_blocks.saturating_sub(1);
+                executor.memory_used = executor.memory_used.saturating_sub(*memory);
+                executor.disk_used = executor.disk_used.saturating_sub(*disk);
             }
         }
     }

@@ -304,21 +304,37 @@ fn executors_come_work_are_excluded_and_go() {
 }
 
 #[test]
+fn blocks_of_an_executor_that_is_heard_of_later_do_no_harm() {
+    let mut story = Story::new(RetainedLimits::default());
+    story.job(0, &[(0, 2)], &[]);
+    story.submit(stage_id(0, 0), 2);
+    story.tell(block("1", 0, StorageLevel::MEMORY_ONLY, 40));
+    story.tell(block("1", 1, StorageLevel::MEMORY_ONLY, 40));
+    // The queue has dropped its registration: only now is it heard of.
+    story.start(stage_id(0, 0), 0, "1");
+    story.tell(block("1", 0, StorageLevel::NONE, 0));
+    story.tell(ListenerEvent::UnpersistRdd { rdd_id: RddId(0) });
+    let executor = story.status.executors().next().unwrap();
+    assert_eq!((executor.memory_used, executor.rdd_blocks), (0, 0));
+}
+
+fn block(executor: &str, partition: u32, storage_level: StorageLevel, memory_size: u64) -> ListenerEvent {
+    ListenerEvent::BlockUpdated(BlockUpdatedInfo {
+        block_manager_id: BlockManagerId {
+            executor_id: ExecutorId::from(executor),
+            host: format!("host-{executor}"),
+            port: 1,
+        },
+        block_id: BlockId::Rdd(RddId(0), Partition(partition)),
+        storage_level,
+        memory_size,
+        disk_size: 0,
+    })
+}
+
+#[test]
 fn storage_follows_the_blocks() {
     let mut story = Story::new(RetainedLimits::default());
-    let block = |executor: &str, partition: u32, storage_level, memory_size| {
-        ListenerEvent::BlockUpdated(BlockUpdatedInfo {
-            block_manager_id: BlockManagerId {
-                executor_id: ExecutorId::from(executor),
-                host: format!("host-{executor}"),
-                port: 1,
-            },
-            block_id: BlockId::Rdd(RddId(0), Partition(partition)),
-            storage_level,
-            memory_size,
-            disk_size: 0,
-        })
-    };
     for executor in ["1", "2"] {
         story.tell(ListenerEvent::BlockManagerAdded {
             time_ms: 1,

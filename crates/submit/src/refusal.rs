@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use firesteel_conf::{ClusterManager, ConfConflict, DeployMode, ParseArtifactError, ReadDefaultsError, nearest};
-use firesteel_model::url_without_secrets;
+use firesteel_model::{error_chain, url_without_secrets};
 
 use crate::options;
 
@@ -45,7 +45,7 @@ pub enum Refusal {
         word: String,
     },
     /// The properties file cannot be used.
-    #[error("{}", chain(.0))]
+    #[error("{}", error_chain(.0))]
     Properties(#[from] ReadDefaultsError),
     /// A value is wrong.
     #[error("{source_name} is {value:?}, but it must be {expected}")]
@@ -164,7 +164,7 @@ pub enum Refusal {
         resource: String,
     },
     /// The application is somewhere else, and cannot be had from there (SS-81).
-    #[error("could not fetch the application {}: {}", url_without_secrets(url), chain(&**source))]
+    #[error("could not fetch the application {}: {}", url_without_secrets(url), error_chain(&**source))]
     FetchApplication {
         /// As it was named.
         url: String,
@@ -238,15 +238,4 @@ impl Refusal {
 
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
-}
-
-/// An error with its sources, as one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        line = format!("{line}: {error}");
-        source = error.source();
-    }
-    line
 }

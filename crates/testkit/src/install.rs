@@ -10,7 +10,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
-    #[error("test servers are kept in a cache directory, but neither XDG_CACHE_HOME nor HOME is set")]
+    #[error("neither XDG_CACHE_HOME nor HOME is set, so there is no cache directory")]
     NoCacheDirectory,
     /// A file or directory of the cache cannot be used.
     #[error("could not use {path} of the cache of test servers")]
@@ -43,10 +43,13 @@ pub enum InstallError {
 }
 
 /// Where test servers are kept.
-pub fn cache_directory() -> Result<PathBuf, InstallError> {
+const TEST_SERVERS: &str = "firesteel-tests";
+
+/// A directory of the user's cache. It need not be there.
+pub fn cache_directory(name: &str) -> Result<PathBuf, InstallError> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    Ok(base.ok_or(InstallError::NoCacheDirectory)?.join("firesteel-tests"))
+    Ok(base.ok_or(InstallError::NoCacheDirectory)?.join(name))
 }
 
 /// A Python environment with these packages, made by the first test that needs it. The name should carry the versions.
@@ -73,7 +76,7 @@ pub fn maven_jars(name: &str, artifacts: &[&str]) -> Result<PathBuf, InstallErro
 
 /// Makes a directory of the cache unless it is complete. One process at a time does so; what one that was ended has left is removed.
 fn install(name: &str, make: impl FnOnce(&Path) -> Result<(), InstallError>) -> Result<PathBuf, InstallError> {
-    let cache = cache_directory()?;
+    let cache = cache_directory(TEST_SERVERS)?;
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| InstallError::Cache { path, source }

@@ -49,10 +49,3 @@ pub enum TransferError {
     #[error("the data plane of this process has stopped")]
     Stopped,
 }
-
-impl TransferError {
-    /// Was it the network, or the peer's end, rather than something that the peer said?
-    pub fn is_network(&self) -> bool {
-        matches!(self, Self::Network { .. })
-    }
-}

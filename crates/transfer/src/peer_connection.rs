@@ -51,6 +51,7 @@ struct State {
 
 struct Waiting {
     left: usize,
+    /// Without a bound: it holds what one request asked for, and whoever asks limits that.
     replies: mpsc::UnboundedSender<Reply>,
 }
 

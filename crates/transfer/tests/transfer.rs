@@ -295,8 +295,9 @@ fn a_wrong_secret_is_refused_without_retries() {
 #[test]
 fn a_peer_that_is_not_there_is_tried_as_often_as_was_said() {
     let cluster = Cluster::start(ServerOptions::default());
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let peer = PeerAddress::new("127.0.0.1", nobody);
+    // Nobody listens at the near end of a connection, and nobody can.
+    let taken = TcpStream::connect(cluster.server.address()).unwrap();
+    let peer = PeerAddress::new("127.0.0.1", taken.local_addr().unwrap().port());
     let result = cluster.client(ClientOptions { max_retries: 2, ..quick() }).fetch_block(&peer, BlockId::TempLocal(1));
     assert!(matches!(&result, Err(TransferError::Network { attempts: 3, .. })), "{result:?}");
 }
@@ -392,13 +393,13 @@ fn flipped_bits_never_pass_unseen() {
                 }
                 true
             });
-            let [result] = fetch(
-                &cluster.client(ClientOptions { connection_time_out: Duration::from_millis(500), ..quick() }),
-                &peer,
-                vec![segment(2, 301)],
-            )
-            .try_into()
-            .unwrap();
+            // A damaged length under the AEAD is only noticed as silence. In clear nothing is, and a time-out would fetch again
+            // what must come damaged.
+            let options = match encrypt {
+                true => ClientOptions { connection_time_out: Duration::from_millis(500), max_retries: 50, ..quick() },
+                false => quick(),
+            };
+            let [result] = fetch(&cluster.client(options), &peer, vec![segment(2, 301)]).try_into().unwrap();
             let fetched = result.unwrap();
             let Body::Memory(body) = &fetched.body else { panic!("90 kB fit in memory") };
             let is_right = body[..] == segment_bytes(301);
@@ -429,7 +430,7 @@ fn encrypted_bodies_are_not_to_be_seen_on_the_wire_and_plain_ones_are() {
 #[test]
 fn a_peer_that_falls_silent_is_given_up() {
     let cluster = Cluster::start(ServerOptions::default());
-    let (peer, connections) = proxy(cluster.server.address().port(), |_, offset, piece| {
+    let (peer, _) = proxy(cluster.server.address().port(), |_, offset, piece| {
         if offset >= HANDSHAKE {
             // Half open: it takes everything and says nothing.
             piece.clear();
@@ -440,7 +441,6 @@ fn a_peer_that_falls_silent_is_given_up() {
     let result = cluster.client(options).fetch_block(&peer, BlockId::TempLocal(1));
     let Err(TransferError::Network { attempts: 2, source, .. }) = &result else { panic!("{result:?}") };
     assert_eq!(source.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod cores;
 mod directions;
 mod finding;
 mod habits;
+mod keys;
 mod masked;
 mod table;
 mod tree;
@@ -27,7 +28,8 @@ Usage: cargo xtask COMMAND
 
   check                 all checks
   check-architecture    dependency directions, the purity of cores, the table in ARCHITECTURE.md
-  check-tree            crate and module docs, lint settings, long files, unfinished code, paths of build machines
+  check-tree            crate and module docs, lint settings, long files, unfinished code, paths of build machines,
+                        keys that nothing reads
   write-architecture    write the table of crates in ARCHITECTURE.md";
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn check(architecture: bool, habits: bool) -> anyhow::Result<ExitCode> {
     }
     if habits {
         findings.extend(habits::check(&tree));
+        findings.extend(keys::check(&tree));
     }
     for Finding { place, what } in &findings {
         eprintln!("{place}: {what}");

@@ -7,11 +7,13 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
     path::{Component, Path, PathBuf},
 };
+
+use firesteel_local_dirs::DiskReserve;
 
 use super::UnpackError;
 use crate::names::below;
@@ -21,6 +23,8 @@ pub(super) struct Unpacker<'a> {
     root: &'a Path,
     /// Symbolic links: where they are below the root, and what they point to.
     links: Vec<(PathBuf, PathBuf)>,
+    /// A small archive may hold more than any disk.
+    reserve: DiskReserve,
 }
 
 /// As many links may lead to one another, as in the kernel.
@@ -29,7 +33,7 @@ const MAX_LINKS: usize = 40;
 impl<'a> Unpacker<'a> {
     pub(super) fn create(root: &'a Path) -> Result<Self, UnpackError> {
         make_directory(root)?;
-        Ok(Self { root, links: Vec::new() })
+        Ok(Self { root, links: Vec::new(), reserve: DiskReserve::default() })
     }
 
     pub(super) fn directory(&mut self, member: &Path) -> Result<(), UnpackError> {
@@ -44,7 +48,14 @@ impl<'a> Unpacker<'a> {
         // Its owner must be able to remove it, and nobody gains rights by it.
         let mode = (mode & 0o755) | 0o600;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(write)?;
-        copy(content, &mut file, &path)
+        let mut buffer = vec![0; super::BUFFER];
+        loop {
+            let length = content.read(&mut buffer).map_err(UnpackError::Read)?;
+            if length == 0 {
+                return Ok(());
+            }
+            self.reserve.write_all(&mut file, &buffer[..length]).map_err(write)?;
+        }
     }
 
     pub(super) fn symbolic_link(&mut self, member: &Path, target: &Path) -> Result<(), UnpackError> {
@@ -152,18 +163,6 @@ fn stays_inside(root: &Path, place: &Path, target: &Path) -> bool {
         if followed > MAX_LINKS {
             return false;
         }
-    }
-}
-
-fn copy(content: &mut dyn Read, file: &mut File, path: &Path) -> Result<(), UnpackError> {
-    let mut buffer = vec![0; super::BUFFER];
-    loop {
-        let length = content.read(&mut buffer).map_err(UnpackError::Read)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let written = io::Write::write_all(file, &buffer[..length]);
-        written.map_err(|source| UnpackError::Write { path: path.to_owned(), source })?;
     }
 }
 

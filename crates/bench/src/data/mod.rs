@@ -4,25 +4,22 @@ mod random;
 pub mod records;
 mod text;
 
-use std::{env, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context;
+use firesteel_testkit::cache_directory;
 
 pub use random::SplitMix;
 pub use records::records;
 pub use text::zipf_text;
 
-/// Where data, compiled programs and logs are kept.
-pub fn cache_directory() -> anyhow::Result<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("firesteel-bench"))
-}
+/// In the user's cache: where data, compiled programs and logs are kept.
+pub const CACHE: &str = "firesteel-bench";
 
 /// A directory of the cache, which `make` fills the first time. It gets its name when it is complete, so that what an
 /// interrupted run has left is never taken for it.
 pub fn once(name: &str, make: impl FnOnce(&std::path::Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
-    let cache = cache_directory()?;
+    let cache = cache_directory(CACHE)?;
     let directory = cache.join(name);
     if directory.is_dir() {
         return Ok(directory);

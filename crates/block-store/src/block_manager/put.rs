@@ -136,8 +136,8 @@ impl BlockManager {
         E: From<BlockError> + 'a,
         I: Iterator<Item = Result<T, E>> + 'a,
     {
-        // A file that could not be opened must not pass for the new block.
-        self.disk_store.remove(&block_id);
+        // A file that could not be opened must not pass for the new block, nor, if that is not stored, for a block at all.
+        self.remove_claimed(&block_id, claim);
         let put = match (level.use_memory, level.deserialized) {
             (true, true) => self.put_values(task, block_id, level, codec, iterator)?,
             (true, false) => self.put_encoded(task, block_id, level, codec, iterator)?,

@@ -28,10 +28,6 @@ keys! { Executor:
     /// How often an executor reports that it lives, with the metrics of its tasks (RT-70).
     EXECUTOR_HEARTBEAT_INTERVAL: Duration = "spark.executor.heartbeatInterval", since "1.1.0",
         default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
-
-    /// How many heartbeats in a row may fail before an executor ends with exit code 56 (RT-72).
-    EXECUTOR_HEARTBEAT_MAX_FAILURES: u32 = "spark.executor.heartbeat.maxFailures", since "1.6.2",
-        default("60"), check(|number| *number > 0, "at least 1"), only_on(Managers::WITH_EXECUTORS);
 }
 
 prefixes! { Executor:

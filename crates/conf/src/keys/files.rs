@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AnyKey, Key, KeyPrefix, Managers, Section, Unit};
 
 keys! { Files:
-    /// How long the source of one of the application's files may be silent, and how long one executor waits for another that fetches the same file. For files that the driver serves, and for HTTP; S3 and HDFS have time-outs of their own (SS-80).
+    /// How long the source of one of the application's files may be silent, and how long one executor waits for another that fetches the same file. An HTTP server that sends less than 1 KiB a second for so long is given up, too. For files that the driver serves, and for HTTP; S3 and HDFS have time-outs of their own (SS-80).
     FILES_FETCH_TIMEOUT: Duration = "spark.files.fetchTimeout", since "1.0.0",
         default("60s"), unit(Unit::Seconds), check(|time| !time.is_zero(), "more than 0");
 

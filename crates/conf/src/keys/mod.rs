@@ -1,4 +1,4 @@
-//! Every key that the engine honours, by subsystem.
+//! Every key that the engine honours, by subsystem. `cargo xtask check` finds a declaration that nothing reads.
 //!
 //! The doc comment of a declaration is the key's text in the manual. Numbers and defaults are those of Spark 3.5 unless the
 //! comment says otherwise. Keys that mean something only elsewhere (to other cluster managers, to a JVM) are listed by name

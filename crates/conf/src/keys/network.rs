@@ -21,11 +21,12 @@ keys! { Network:
         formerly(&["spark.storage.blockManagerSlaveTimeoutMs"]);
 
     /// The name or address under which executors reach the driver.
-    DRIVER_HOST: Option<String> = "spark.driver.host", since "0.7.0", computed("this machine's address");
+    DRIVER_HOST: Option<String> = "spark.driver.host", since "0.7.0",
+        computed("`SPARK_LOCAL_IP`, else `spark.driver.bindAddress`, else 127.0.0.1");
 
     /// The address that the driver listens on, if it is not the one that executors use.
     DRIVER_BIND_ADDRESS: Option<String> = "spark.driver.bindAddress", since "2.1.0",
-        computed("`SPARK_LOCAL_IP`, else `spark.driver.host`");
+        computed("`SPARK_LOCAL_IP`, else `spark.driver.host`, else 127.0.0.1");
 
     /// The port of the driver; 0 takes a free one.
     DRIVER_PORT: u16 = "spark.driver.port", since "0.7.0", default("0");
@@ -37,9 +38,6 @@ keys! { Network:
     DRIVER_BLOCK_MANAGER_PORT: u16 = "spark.driver.blockManager.port", since "2.1.0",
         falls_back_to(&BLOCK_MANAGER_PORT);
 
-    /// How many ports above a given one are tried if it is taken.
-    PORT_MAX_RETRIES: u16 = "spark.port.maxRetries", since "1.1.1", default("16");
-
     /// The largest message between driver and executors; a task that is larger aborts its task set (RT-08). A number alone means MiB.
     RPC_MESSAGE_MAX_SIZE: ByteCount = "spark.rpc.message.maxSize", since "2.0.0",
         default("128m"), unit(Unit::MiB),
@@ -49,8 +47,4 @@ keys! { Network:
     /// How long to wait for the answer to a request.
     RPC_ASK_TIMEOUT: Duration = "spark.rpc.askTimeout", since "1.4.0",
         falls_back_to(&NETWORK_TIMEOUT), unit(Unit::Seconds), formerly(&["spark.akka.askTimeout"]);
-
-    /// How long to wait until a remote endpoint is found.
-    RPC_LOOKUP_TIMEOUT: Duration = "spark.rpc.lookupTimeout", since "1.4.0",
-        falls_back_to(&NETWORK_TIMEOUT), unit(Unit::Seconds), formerly(&["spark.akka.lookupTimeout"]);
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use firesteel_model::ByteCount;
 
 use super::{AnyKey, Key, Section, Unit};
-use crate::ChecksumAlgorithm;
 
 keys! { Shuffle:
     /// Compress map outputs, with `spark.io.compression.codec`.
@@ -13,14 +12,6 @@ keys! { Shuffle:
 
     /// Compress what shuffles spill to disk.
     SHUFFLE_SPILL_COMPRESS: bool = "spark.shuffle.spill.compress", since "0.9.0", default("true");
-
-    /// Buffer of each file that a shuffle writes. A number alone means KiB.
-    SHUFFLE_FILE_BUFFER: ByteCount = "spark.shuffle.file.buffer", since "1.4.0",
-        default("32k"), unit(Unit::KiB), check(|size| size.bytes() > 0, "more than 0"),
-        formerly(&["spark.shuffle.file.buffer.kb"]);
-
-    /// Without map-side combining and with at most this many reducers, map tasks write one file per reducer and join them.
-    SHUFFLE_SORT_BYPASS_MERGE_THRESHOLD: u32 = "spark.shuffle.sort.bypassMergeThreshold", since "1.1.1", default("200");
 
     /// Records in memory that force a spill, however small they are.
     SHUFFLE_SPILL_NUM_ELEMENTS_FORCE_SPILL_THRESHOLD: u64 = "spark.shuffle.spill.numElementsForceSpillThreshold",
@@ -59,25 +50,6 @@ keys! { Shuffle:
 
     /// Write a checksum for each segment of map output, so that a reader can tell a bad disk from a bad network.
     SHUFFLE_CHECKSUM_ENABLED: bool = "spark.shuffle.checksum.enabled", since "3.2.0", default("true");
-
-    /// The checksum.
-    SHUFFLE_CHECKSUM_ALGORITHM: ChecksumAlgorithm = "spark.shuffle.checksum.algorithm", since "3.2.0",
-        default("ADLER32");
-
-    /// Check fetched blocks, and fetch damaged ones once more.
-    SHUFFLE_DETECT_CORRUPT: bool = "spark.shuffle.detectCorrupt", since "2.2.0", default("true");
-
-    /// Map statuses of this size and above are broadcast instead of sent in answers (RT-62).
-    SHUFFLE_MAP_OUTPUT_MIN_SIZE_FOR_BROADCAST: ByteCount = "spark.shuffle.mapOutput.minSizeForBroadcast",
-        since "2.0.0", default("512k"), unit(Unit::Bytes);
-
-    /// Above this many partitions a map status keeps an average size and only large blocks exactly (RT-62).
-    SHUFFLE_MIN_NUM_PARTITIONS_TO_HIGHLY_COMPRESS: u32 = "spark.shuffle.minNumPartitionsToHighlyCompress",
-        since "2.4.0", default("2000"), check(|number| *number > 0, "at least 1");
-
-    /// Blocks above this size are always kept exactly (RT-62).
-    SHUFFLE_ACCURATE_BLOCK_THRESHOLD: ByteCount = "spark.shuffle.accurateBlockThreshold", since "2.2.1",
-        default("100m"), unit(Unit::Bytes);
 
     /// Open the shuffle files of other executors on the same host in place, instead of fetching them over the network.
     SHUFFLE_READ_HOST_LOCAL_DISK: bool = "spark.shuffle.readHostLocalDisk", since "3.0.0", default("true");

@@ -10,16 +10,6 @@ keys! { Storage:
     /// The codec of shuffle files, spills, broadcast pieces and serialized blocks.
     IO_COMPRESSION_CODEC: CompressionCodec = "spark.io.compression.codec", since "0.8.0", default("lz4");
 
-    /// Block size of LZ4.
-    IO_COMPRESSION_LZ4_BLOCK_SIZE: ByteCount = "spark.io.compression.lz4.blockSize", since "1.4.0",
-        default("32k"), unit(Unit::Bytes), check(|size| size.bytes() > 0, "more than 0"),
-        formerly(&["spark.io.compression.lz4.block.size"]);
-
-    /// Block size of Snappy.
-    IO_COMPRESSION_SNAPPY_BLOCK_SIZE: ByteCount = "spark.io.compression.snappy.blockSize", since "1.4.0",
-        default("32k"), unit(Unit::Bytes), check(|size| size.bytes() > 0, "more than 0"),
-        formerly(&["spark.io.compression.snappy.block.size"]);
-
     /// Level of Zstandard; higher is smaller and slower.
     IO_COMPRESSION_ZSTD_LEVEL: i64 = "spark.io.compression.zstd.level", since "2.3.0",
         default("1"), check(|level| (-131_072..=22).contains(level), "from -131072 to 22");
@@ -53,9 +43,6 @@ keys! { Storage:
 
     /// Compress checkpoints.
     CHECKPOINT_COMPRESS: bool = "spark.checkpoint.compress", since "2.2.0", default("false");
-
-    /// Remove shuffle files, broadcast values and cached blocks that the program has dropped (RT-58).
-    CLEANER_REFERENCE_TRACKING: bool = "spark.cleaner.referenceTracking", since "1.0.0", default("true");
 
     /// Remove checkpoints that the program has dropped.
     CLEANER_REFERENCE_TRACKING_CLEAN_CHECKPOINTS: bool = "spark.cleaner.referenceTracking.cleanCheckpoints",

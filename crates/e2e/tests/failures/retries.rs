@@ -20,6 +20,11 @@ fn what_an_action_accumulates_counts_once_when_its_stage_is_tried_again() {
     application.finish().succeeded_with(&["before 10000 49995000", "after 20000 99990000", "a stage was tried again"]);
 }
 
+/// Every executor is there from the start, so that none is without a part of each stage.
+fn scatter(deliver: &str) -> Start {
+    Start::new("scatter", WIDE_CLUSTER).complete().with("spark.e2e.deliver", deliver)
+}
+
 /// Map tasks that deal records out in turn, each run of them.
 fn deals(application: &Application) -> Vec<String> {
     let mut deals = application.gates().announced();
@@ -29,7 +34,7 @@ fn deals(application: &Application) -> Vec<String> {
 
 #[test]
 fn records_that_go_elsewhere_when_they_are_computed_anew_are_all_computed_anew() {
-    let mut application = Start::new("scatter", WIDE_CLUSTER).with("spark.e2e.deliver", "false").start();
+    let mut application = scatter("false").start();
     let readers: Vec<u32> = (0..4).map(|index| application.wait_for(&format!("read-{index}"))).collect();
     assert_eq!(deals(&application).len(), 3);
     signal(readers[0], Signal::KILL);
@@ -44,7 +49,7 @@ fn records_that_go_elsewhere_when_they_are_computed_anew_are_all_computed_anew()
 
 #[test]
 fn a_job_that_has_delivered_what_cannot_be_computed_alike_again_fails_and_says_so() {
-    let mut application = Start::new("scatter", WIDE_CLUSTER).with("spark.e2e.deliver", "true").start();
+    let mut application = scatter("true").start();
     let readers: Vec<u32> = (0..4).map(|index| application.wait_for(&format!("read-{index}"))).collect();
     application.wait_for("delivered");
     signal(readers[1], Signal::KILL);

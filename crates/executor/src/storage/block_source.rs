@@ -14,6 +14,8 @@ use firesteel_transfer::{
     UploadSink,
 };
 
+use crate::failure::chain;
+
 /// Serves the segments that the shuffle resolver finds and the blocks of the block manager.
 ///
 /// A block manager's name holds the port of the server, and the server needs its source to start: so the blocks come
@@ -68,7 +70,7 @@ impl BlockSource for ExecutorBlockSource {
         match self.blocks()?.serve(block_id) {
             Ok(Some(bytes)) => Ok(Payload::Memory(bytes)),
             Ok(None) => Err(Unavailable::NotFound(format!("{block_id} is not here"))),
-            Err(error) => Err(Unavailable::Failed(error_chain(&error))),
+            Err(error) => Err(Unavailable::Failed(chain(&error))),
         }
     }
 
@@ -112,21 +114,9 @@ impl UploadSink for ReceivedBlock {
         let BlockUpload { block_id, level, .. } = self.upload;
         self.blocks.receive(block_id, level, self.received.into()).map_err(|error| match error {
             BlockError::Busy { .. } | BlockError::NoRoom { .. } | BlockError::InvalidLevel { .. } => {
-                Unavailable::Refused(error_chain(&error))
+                Unavailable::Refused(chain(&error))
             }
-            error => Unavailable::Failed(error_chain(&error)),
+            error => Unavailable::Failed(chain(&error)),
         })
     }
-}
-
-/// An error and its sources in one line, as the other side gets only text.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -144,9 +144,4 @@ impl ExecutorStorage {
     pub fn orders(&self) -> &StorageOrders {
         &self.orders
     }
-
-    /// Reports every block again: the executor has registered anew with a driver that had forgotten it (RT-70).
-    pub fn report_all(&self) -> Result<(), BlockManagerMasterError> {
-        self.blocks.reregister()
-    }
 }

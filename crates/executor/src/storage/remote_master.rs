@@ -41,7 +41,7 @@ impl BlockManagerMaster for RemoteMaster {
         Ok(())
     }
 
-    /// A driver that does not know this executor asks it to register again; the blocks are then all reported anew.
+    /// A driver that does not know this executor tells it to end, by a message to whoever holds the connection.
     fn update_block(&self, update: BlockUpdatedInfo) -> Result<UpdateBlock, BlockManagerMasterError> {
         self.link.tell(DriverMessage::BlockUpdated(update));
         Ok(UpdateBlock::Recorded)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PartWriter, pending};
 use crate::{
-    BoxedError, Codec, Existing, FileError, FilePath, FileStatus, FileSystem, FileSystems, FileWrite, HadoopConf,
+    BoxedError, Codec, Existing, FileError, FilePath, FileSystem, FileSystems, FileWrite, HadoopConf,
     HadoopPropertyError, PendingUploads,
 };
 
@@ -190,12 +190,6 @@ impl OutputCommitter {
         self.abort_task(task)
     }
 
-    /// Where an attempt writes its files; `None` on an object store, where there is no such place. [`Self::create_file`] serves
-    /// both.
-    pub fn task_output_path(&self, task: TaskAttempt) -> Option<FilePath> {
-        self.system.pending_uploads().is_none().then(|| self.attempt_path(task))
-    }
-
     /// Begins a file of an attempt, named as it will be below the output directory.
     pub fn create_file(&self, task: TaskAttempt, name: &str) -> Result<Box<dyn FileWrite>, FileError> {
         let records = self.attempt_path(task);
@@ -287,7 +281,7 @@ impl OutputCommitter {
         let attempts = job.join(TEMPORARY);
         let uploads: Option<&dyn PendingUploads> = self.system.pending_uploads();
         for (directory, prefix) in [(&attempts, self.attempt_prefix()), (&job, self.task_prefix())] {
-            for entry in self.list_if_there(directory)? {
+            for entry in pending::list_if_there(&*self.system, directory)? {
                 if !entry.path.name().starts_with(&prefix) {
                     continue;
                 }
@@ -303,13 +297,13 @@ impl OutputCommitter {
             self.system.delete(&self.claim_path(), false)?;
         }
         for directory in [&attempts, &job, &temporary] {
-            if !self.list_if_there(directory)?.is_empty() {
+            if !pending::list_if_there(&*self.system, directory)?.is_empty() {
                 return Ok(false);
             }
             // Another job may put something into it just now; then it stays.
             match self.system.delete(directory, false) {
                 Ok(_) => {}
-                Err(_) if !self.list_if_there(directory)?.is_empty() => return Ok(false),
+                Err(_) if !pending::list_if_there(&*self.system, directory)?.is_empty() => return Ok(false),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -320,13 +314,6 @@ impl OutputCommitter {
         let mut claimed_by = String::new();
         let read = self.system.open(&self.claim_path()).map(|mut claim| claim.read_to_string(&mut claimed_by));
         matches!(read, Ok(Ok(_))) && claimed_by == self.spec.job_id
-    }
-
-    fn list_if_there(&self, directory: &FilePath) -> Result<Vec<FileStatus>, FileError> {
-        match self.system.list(directory) {
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            other => other,
-        }
     }
 
     /// Moves a file or the content of a directory to a place that may hold files already; those of the same name are replaced.

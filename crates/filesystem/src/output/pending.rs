@@ -15,7 +15,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::CommitError;
-use crate::{Existing, FileError, FilePath, FileSystem, FileWrite, PendingUpload, PendingUploads, PendingWrite};
+use crate::{
+    Existing, FileError, FilePath, FileStatus, FileSystem, FileWrite, PendingUpload, PendingUploads, PendingWrite,
+};
 
 /// The suffix of a record of one file.
 const FILE_RECORD: &str = ".pending";
@@ -198,7 +200,8 @@ fn records_below(system: &dyn FileSystem, directory: &FilePath) -> Result<Vec<Fi
     Ok(found)
 }
 
-fn list_if_there(system: &dyn FileSystem, directory: &FilePath) -> Result<Vec<crate::FileStatus>, FileError> {
+/// What is in a directory: nothing, if it is not there.
+pub(super) fn list_if_there(system: &dyn FileSystem, directory: &FilePath) -> Result<Vec<FileStatus>, FileError> {
     match system.list(directory) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         other => other,

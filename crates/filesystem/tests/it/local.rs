@@ -110,8 +110,13 @@ fn hadoops_directories_are_used() {
     let systems = FileSystems::default();
     let output = FilePath::local(root.path()).unwrap().join("output");
     let job = job(&systems, &output);
+    job.setup_job().unwrap();
     let task = TaskAttempt { partition: 7, attempt: 3 };
-    assert_eq!(job.task_output_path(task), Some(output.join("_temporary/0/_temporary/attempt_1_m_000007_3")));
+    job.create_part(task, None).unwrap().finish().unwrap();
+    let is_there = |path: &str| LocalFileSystem.exists(&output.join(path)).unwrap();
+    assert!(is_there("_temporary/0/_temporary/attempt_1_m_000007_3/part-00007"));
+    job.commit_task(task).unwrap();
+    assert!(is_there("_temporary/0/task_1_m_000007/part-00007"));
 }
 
 fn job(systems: &FileSystems, output: &FilePath) -> OutputCommitter {

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::operators::{part_name, record_type};
 use crate::{
     action::Action,
+    call_site::CallSite,
     context::SparkContext,
     data::{Data, Records, encode},
     error::SparkError,
     hadoop::HadoopProperties,
-    lineage::{CallSite, RddCore},
+    lineage::RddCore,
 };
 
 /// Writes a partition to its file. A file appears whole, and a second attempt's takes the place of the first one's.

@@ -8,6 +8,7 @@ use firesteel_external_collections::{Aggregator, ByValue, ExternalAppendOnlyMap,
 use firesteel_model::Partition;
 
 use crate::{
+    combine_by_key::Combining,
     data::{Data, Key, Records},
     env::Env,
     node::{Operator, Parents},
@@ -17,48 +18,29 @@ use crate::{
 
 /// Values combined by key, without a map side that has combined them: in a partition that holds all values of its keys
 /// already, or behind an exchange that would not have made them fewer.
-pub(crate) struct Combine<K, V, C, E, Create, MergeValue, MergeCombiners> {
+pub(crate) struct Combine<K, V, C, E, F> {
     side: Side<K, V>,
     env: E,
-    create: Closure<Create>,
-    merge_value: Closure<MergeValue>,
-    merge_combiners: Closure<MergeCombiners>,
+    functions: Closure<F>,
     records: PhantomData<fn(V) -> (K, C)>,
 }
 
-impl<K, V, C, E, Create, MergeValue, MergeCombiners> Operator
-    for Combine<K, V, C, E, Create, MergeValue, MergeCombiners>
-where
-    K: Key,
-    V: Data,
-    C: Data,
-    E: Env,
-    Create: Fn(&E, V) -> C + Copy + Send + Sync + 'static,
-    MergeValue: Fn(&E, C, V) -> C + Copy + Send + Sync + 'static,
-    MergeCombiners: Fn(&E, C, C) -> C + Copy + Send + Sync + 'static,
-{
+impl<K: Key, V: Data, C: Data, E: Env, F: Combining<V, C, E>> Operator for Combine<K, V, C, E, F> {
     type Env = (SideEnv, E);
     type Item = (K, C);
 
     fn construct((side, env): (SideEnv, E), parents: Parents<'_>) -> Result<Self, ConstructError> {
-        Ok(Self {
-            side: Sides::of(parents).take(side)?,
-            env,
-            create: Closure::by_type(),
-            merge_value: Closure::by_type(),
-            merge_combiners: Closure::by_type(),
-            records: PhantomData,
-        })
+        let side = Sides::of(parents).take(side)?;
+        Ok(Self { side, env, functions: Closure::by_type(), records: PhantomData })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<(K, C)> {
-        let (create, merge_value, merge_combiners) =
-            (self.create.get(), self.merge_value.get(), self.merge_combiners.get());
+        let functions = self.functions.get();
         let [for_create, for_value, for_combiners] = [&self, &self, &self].map(Arc::clone);
         let aggregator = ByValue {
-            create_combiner: move |value| create(&for_create.env, value),
-            merge_value: move |combiner, value| merge_value(&for_value.env, combiner, value),
-            merge_combiners: move |left, right| merge_combiners(&for_combiners.env, left, right),
+            create_combiner: move |value| functions.create_combiner(&for_create.env, value),
+            merge_value: move |combiner, value| functions.merge_value(&for_value.env, combiner, value),
+            merge_combiners: move |left, right| functions.merge_combiners(&for_combiners.env, left, right),
         };
         let combined = combine::<K, V, Held<C>>(self.side.read(partition, context), aggregator, context);
         Box::new(combined.map(|(key, combiner)| (key, combiner.into_inner())))

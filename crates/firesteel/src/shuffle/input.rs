@@ -31,14 +31,6 @@ enum State<T> {
 const KILL_CHECK_RECORDS: u64 = 256;
 
 impl<T> ReduceInput<T> {
-    /// Adds what was read since the last time to the task's own count, which heartbeats tell (RT-47).
-    fn count_records(&mut self) {
-        self.context.metrics().shuffle_records_read.add(self.records - self.counted);
-        self.counted = self.records;
-    }
-}
-
-impl<T: Data> ReduceInput<T> {
     /// Starts fetching. What goes wrong is the iterator's first item.
     pub(crate) fn open(shuffle_id: ShuffleId, partition: Partition, context: &Arc<TaskContext>) -> Self {
         let state = match start(shuffle_id, ReduceId(partition.0), context) {
@@ -54,7 +46,13 @@ impl<T: Data> ReduceInput<T> {
         Some(Err(failure))
     }
 
-    /// Counts what was read.
+    /// Adds what was read since the last time to the task's own count, which heartbeats tell (RT-47).
+    fn count_records(&mut self) {
+        self.context.metrics().shuffle_records_read.add(self.records - self.counted);
+        self.counted = self.records;
+    }
+
+    /// Fetches no more, and counts what was read. Does nothing the second time.
     fn close(&mut self) {
         if let State::Open { fetcher, .. } = std::mem::replace(&mut self.state, State::Ended) {
             let read = fetcher.metrics();
@@ -113,15 +111,9 @@ impl<T: Data> Iterator for ReduceInput<T> {
 impl<T: Data> FusedIterator for ReduceInput<T> {}
 
 impl<T> Drop for ReduceInput<T> {
+    /// An input that is dropped early (`take`) has read something too.
     fn drop(&mut self) {
-        // An input that is dropped early (`take`) has read something too; `close` has not been called then.
-        if let State::Open { fetcher, .. } = &self.state {
-            let read = fetcher.metrics();
-            let metrics = self.context.metrics();
-            metrics.remote_bytes_read.add(read.remote_bytes_read);
-            metrics.local_bytes_read.add(read.local_bytes_read);
-            self.count_records();
-        }
+        self.close();
     }
 }
 

@@ -35,13 +35,13 @@ impl MapOutput {
     /// Puts the files in place and tells where they are.
     pub(crate) fn commit(self, context: &Arc<TaskContext>, records: u64) -> Result<TaskSuccess, TaskFailure> {
         context.end_if_killed();
-        let committed = self.writer.commit().map_err(|error| TaskFailure::from_error(&error))?;
+        let index = self.writer.commit().map_err(|error| TaskFailure::from_error(&error))?;
         let metrics = context.metrics();
         metrics.shuffle_records_written.add(records);
-        metrics.shuffle_bytes_written.add(committed.index.data_length());
+        metrics.shuffle_bytes_written.add(index.data_length());
         metrics.shuffle_write_time_ns.add(self.started.elapsed().as_nanos() as u64);
         let location = context.environment().block_manager_id().clone();
-        Ok(TaskSuccess::MapOutput(MapStatus::new(location, self.map_id, committed.index.lengths())))
+        Ok(TaskSuccess::MapOutput(MapStatus::new(location, self.map_id, index.lengths())))
     }
 }
 

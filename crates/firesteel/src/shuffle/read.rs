@@ -8,6 +8,7 @@ use firesteel_external_collections::{ByValue, ExternalAppendOnlyMap, Held};
 use firesteel_model::{Partition, ShuffleId};
 
 use crate::{
+    combine_by_key::Combining,
     data::{Data, Key, Records},
     env::Env,
     node::{Operator, Parents},
@@ -36,36 +37,31 @@ impl<T: Data> Operator for ShuffleRead<T> {
 }
 
 /// Combiners of one reduce partition, merged by key.
-pub(crate) struct CombiningRead<K, C, E, MergeCombiners> {
+pub(crate) struct CombiningRead<K, V, C, E, F> {
     shuffle_id: ShuffleId,
     env: E,
-    merge_combiners: Closure<MergeCombiners>,
-    records: PhantomData<fn() -> (K, C)>,
+    functions: Closure<F>,
+    records: PhantomData<fn(V) -> (K, C)>,
 }
 
-impl<K: Key, C: Data, E: Env, MergeCombiners> Operator for CombiningRead<K, C, E, MergeCombiners>
-where
-    MergeCombiners: Fn(&E, C, C) -> C + Copy + Send + Sync + 'static,
-{
+impl<K: Key, V: Data, C: Data, E: Env, F: Combining<V, C, E>> Operator for CombiningRead<K, V, C, E, F> {
     type Env = (ShuffleId, E);
     type Item = (K, C);
 
     fn construct((shuffle_id, env): (ShuffleId, E), _parents: Parents<'_>) -> Result<Self, ConstructError> {
-        Ok(Self { shuffle_id, env, merge_combiners: Closure::by_type(), records: PhantomData })
+        Ok(Self { shuffle_id, env, functions: Closure::by_type(), records: PhantomData })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<(K, C)> {
         let spill = TaskSpill::of(context);
         let input = ReduceInput::<(K, C)>::open(self.shuffle_id, partition, context);
-        let merge_combiners = self.merge_combiners.get();
-        let this = Arc::clone(&self);
+        let functions = self.functions.get();
+        let [for_value, for_combiners] = [&self, &self].map(Arc::clone);
+        // What is read are combiners already.
         let aggregator = ByValue {
             create_combiner: |combiner: C| combiner,
-            merge_value: {
-                let this = Arc::clone(&this);
-                move |left, right| merge_combiners(&this.env, left, right)
-            },
-            merge_combiners: move |left, right| merge_combiners(&this.env, left, right),
+            merge_value: move |left, right| functions.merge_combiners(&for_value.env, left, right),
+            merge_combiners: move |left, right| functions.merge_combiners(&for_combiners.env, left, right),
         };
         let mut map = ExternalAppendOnlyMap::<K, C, Held<C>, _>::new(spill.context(), aggregator);
         for record in input {

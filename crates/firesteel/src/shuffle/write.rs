@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     action::{ConstructedWork, Work},
-    data::{Data, Key, decode},
+    combine_by_key::Combining,
+    data::{Data, Key, Records, decode_environment},
     env::Env,
     lineage::{RddCore, ShuffleCore},
     node::{Node, Parents},
@@ -41,7 +42,7 @@ struct WriteEnvRef<'a, P, E> {
     env: &'a E,
 }
 
-/// Writes records as they are.
+/// Writes records as they are, each to the reducer of its key.
 struct PlainWrite<K, V, P> {
     parent: Node<(K, V)>,
     env: WriteEnv<P, ()>,
@@ -49,92 +50,18 @@ struct PlainWrite<K, V, P> {
 
 impl<K: Data, V: Data, P: Partitioner<K>> Construct for PlainWrite<K, V, P> {
     fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
-        let parent = Parents::of(type_name::<Self>(), parts).get(0)?;
-        let env = decode_env::<WriteEnv<P, ()>>(type_name::<Self>(), parts)?;
+        let (parent, env) = parent_and_env(type_name::<Self>(), parts)?;
         Ok(Arc::new(ConstructedWork(Arc::new(Self { parent, env }))))
     }
 }
 
 impl<K: Data, V: Data, P: Partitioner<K>> Work for PlainWrite<K, V, P> {
     fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
-        let spill = TaskSpill::of(context);
-        let mut writer = ShuffleMapWriter::<(K, V)>::new(spill.context(), self.env.reducers);
-        for record in self.parent.records(partition, context) {
-            let target = checked(self.env.partitioner.partition(&record.0), self.env.reducers)?;
-            writer.insert(target, &record).map_err(|error| spill_failure(error, context))?;
-        }
-        let mut output = MapOutput::create(context, self.env.shuffle_id, self.env.reducers)?;
-        let summary = writer.finish(&mut output).map_err(|error| write_failure(error, context))?;
-        output.commit(context, summary.records_written)
-    }
-}
-
-/// Combines the values of a key before it writes them (RT-12).
-struct CombiningWrite<K, V, C, P, E, Create, MergeValue, MergeCombiners> {
-    parent: Node<(K, V)>,
-    env: WriteEnv<P, E>,
-    create: Closure<Create>,
-    merge_value: Closure<MergeValue>,
-    merge_combiners: Closure<MergeCombiners>,
-    combiner: PhantomData<fn() -> C>,
-}
-
-impl<K, V, C, P, E, Create, MergeValue, MergeCombiners> Construct
-    for CombiningWrite<K, V, C, P, E, Create, MergeValue, MergeCombiners>
-where
-    K: Key,
-    V: Data,
-    C: Data,
-    P: Partitioner<K>,
-    E: Env,
-    Create: Fn(&E, V) -> C + Copy + Send + Sync + 'static,
-    MergeValue: Fn(&E, C, V) -> C + Copy + Send + Sync + 'static,
-    MergeCombiners: Fn(&E, C, C) -> C + Copy + Send + Sync + 'static,
-{
-    fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
-        let parent = Parents::of(type_name::<Self>(), parts).get(0)?;
-        let env = decode_env::<WriteEnv<P, E>>(type_name::<Self>(), parts)?;
-        Ok(Arc::new(ConstructedWork(Arc::new(Self {
-            parent,
-            env,
-            create: Closure::by_type(),
-            merge_value: Closure::by_type(),
-            merge_combiners: Closure::by_type(),
-            combiner: PhantomData,
-        }))))
-    }
-}
-
-impl<K, V, C, P, E, Create, MergeValue, MergeCombiners> Work
-    for CombiningWrite<K, V, C, P, E, Create, MergeValue, MergeCombiners>
-where
-    K: Key,
-    V: Data,
-    C: Data,
-    P: Partitioner<K>,
-    E: Env,
-    Create: Fn(&E, V) -> C + Copy + Send + Sync + 'static,
-    MergeValue: Fn(&E, C, V) -> C + Copy + Send + Sync + 'static,
-    MergeCombiners: Fn(&E, C, C) -> C + Copy + Send + Sync + 'static,
-{
-    fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
-        let spill = TaskSpill::of(context);
-        let WriteEnv { shuffle_id, reducers, partitioner, env } = &self.env;
-        let (create, merge_value, merge_combiners) =
-            (self.create.get(), self.merge_value.get(), self.merge_combiners.get());
-        let aggregator = ByValue {
-            create_combiner: move |value| create(env, value),
-            merge_value: move |combiner, value| merge_value(env, combiner, value),
-            merge_combiners: move |left, right| merge_combiners(env, left, right),
-        };
-        let target = |key: &K| partitioner.partition(key);
-        let mut writer = CombiningMapWriter::<K, V, Held<C>, _, _>::new(spill.context(), *reducers, target, aggregator);
-        for (key, value) in self.parent.records(partition, context) {
-            writer.insert(key, value).map_err(|error| spill_failure(error, context))?;
-        }
-        let mut output = MapOutput::create(context, *shuffle_id, *reducers)?;
-        let summary = writer.finish(&mut output).map_err(|error| write_failure(error, context))?;
-        output.commit(context, summary.records_written)
+        let WriteEnv { shuffle_id, reducers, partitioner, .. } = &self.env;
+        let records = self.parent.records(partition, context);
+        write_records(records, *shuffle_id, *reducers, context, |(key, _)| {
+            checked(partitioner.partition(key), *reducers)
+        })
     }
 }
 
@@ -146,8 +73,7 @@ struct RoundRobinWrite<T> {
 
 impl<T: Data> Construct for RoundRobinWrite<T> {
     fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
-        let parent = Parents::of(type_name::<Self>(), parts).get(0)?;
-        let env = decode_env::<WriteEnv<(), ()>>(type_name::<Self>(), parts)?;
+        let (parent, env) = parent_and_env(type_name::<Self>(), parts)?;
         Ok(Arc::new(ConstructedWork(Arc::new(Self { parent, env }))))
     }
 }
@@ -155,16 +81,85 @@ impl<T: Data> Construct for RoundRobinWrite<T> {
 impl<T: Data> Work for RoundRobinWrite<T> {
     fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
         let WriteEnv { shuffle_id, reducers, .. } = self.env;
-        let spill = TaskSpill::of(context);
-        let mut writer = ShuffleMapWriter::<T>::new(spill.context(), reducers);
         // Each partition begins elsewhere, so that small ones do not all fill the first reducers; always at the same place,
         // so that an attempt repeats the one before it.
-        let mut target = reduce(stable_hash(&partition.0), reducers);
-        for record in self.parent.records(partition, context) {
-            writer.insert(target, &record).map_err(|error| spill_failure(error, context))?;
-            target = if target + 1 == reducers { 0 } else { target + 1 };
+        let mut next = reduce(stable_hash(&partition.0), reducers);
+        write_records(self.parent.records(partition, context), shuffle_id, reducers, context, |_| {
+            let target = next;
+            next = if next + 1 == reducers { 0 } else { next + 1 };
+            Ok(target)
+        })
+    }
+}
+
+/// Writes each record to the reducer that `target` names.
+fn write_records<T: Data>(
+    records: Records<T>,
+    shuffle_id: ShuffleId,
+    reducers: u32,
+    context: &Arc<TaskContext>,
+    mut target: impl FnMut(&T) -> Result<u32, TaskFailure>,
+) -> Result<TaskSuccess, TaskFailure> {
+    let spill = TaskSpill::of(context);
+    let mut writer = ShuffleMapWriter::<T>::new(spill.context(), reducers);
+    for record in records {
+        writer.insert(target(&record)?, &record).map_err(|error| spill_failure(error, context))?;
+    }
+    let mut output = MapOutput::create(context, shuffle_id, reducers)?;
+    let summary = writer.finish(&mut output).map_err(|error| write_failure(error, context))?;
+    output.commit(context, summary.records_written)
+}
+
+/// Combines the values of a key before it writes them (RT-12).
+struct CombiningWrite<K, V, C, P, E, F> {
+    parent: Node<(K, V)>,
+    env: WriteEnv<P, E>,
+    functions: Closure<F>,
+    combiner: PhantomData<fn() -> C>,
+}
+
+impl<K, V, C, P, E, F> Construct for CombiningWrite<K, V, C, P, E, F>
+where
+    K: Key,
+    V: Data,
+    C: Data,
+    P: Partitioner<K>,
+    E: Env,
+    F: Combining<V, C, E>,
+{
+    fn construct(parts: Parts<'_>) -> Result<Constructed, ConstructError> {
+        let (parent, env) = parent_and_env(type_name::<Self>(), parts)?;
+        let work = Self { parent, env, functions: Closure::by_type(), combiner: PhantomData };
+        Ok(Arc::new(ConstructedWork(Arc::new(work))))
+    }
+}
+
+impl<K, V, C, P, E, F> Work for CombiningWrite<K, V, C, P, E, F>
+where
+    K: Key,
+    V: Data,
+    C: Data,
+    P: Partitioner<K>,
+    E: Env,
+    F: Combining<V, C, E>,
+{
+    fn run(&self, partition: Partition, context: &Arc<TaskContext>) -> Result<TaskSuccess, TaskFailure> {
+        let spill = TaskSpill::of(context);
+        let WriteEnv { shuffle_id, reducers, partitioner, env } = &self.env;
+        let functions = self.functions.get();
+        let aggregator = ByValue {
+            create_combiner: move |value| functions.create_combiner(env, value),
+            merge_value: move |combiner, value| functions.merge_value(env, combiner, value),
+            merge_combiners: move |left, right| functions.merge_combiners(env, left, right),
+        };
+        let target = |key: &K| {
+            checked(partitioner.partition(key), *reducers).unwrap_or_else(|failure: TaskFailure| failure.throw())
+        };
+        let mut writer = CombiningMapWriter::<K, V, Held<C>, _, _>::new(spill.context(), *reducers, target, aggregator);
+        for (key, value) in self.parent.records(partition, context) {
+            writer.insert(key, value).map_err(|error| spill_failure(error, context))?;
         }
-        let mut output = MapOutput::create(context, shuffle_id, reducers)?;
+        let mut output = MapOutput::create(context, *shuffle_id, *reducers)?;
         let summary = writer.finish(&mut output).map_err(|error| write_failure(error, context))?;
         output.commit(context, summary.records_written)
     }
@@ -189,28 +184,15 @@ pub(crate) fn round_robin<T: Data>(parent: &Arc<RddCore>, reducers: u32) -> Arc<
     })
 }
 
-/// An exchange that combines before it writes. The closures must capture nothing.
-pub(crate) fn combining<K, V, C, P, E, Create, MergeValue, MergeCombiners>(
+/// An exchange that combines before it writes.
+pub(crate) fn combining<K: Key, V: Data, C: Data, P: Partitioner<K>, E: Env, F: Combining<V, C, E>>(
     parent: &Arc<RddCore>,
     chosen: &Chosen<P>,
     env: &E,
-    (create, merge_value, merge_combiners): (Create, MergeValue, MergeCombiners),
-) -> Arc<ShuffleCore>
-where
-    K: Key,
-    V: Data,
-    C: Data,
-    P: Partitioner<K>,
-    E: Env,
-    Create: Fn(&E, V) -> C + Copy + Send + Sync + 'static,
-    MergeValue: Fn(&E, C, V) -> C + Copy + Send + Sync + 'static,
-    MergeCombiners: Fn(&E, C, C) -> C + Copy + Send + Sync + 'static,
-{
-    Closure::of(create);
-    Closure::of(merge_value);
-    Closure::of(merge_combiners);
-    let slot = slot_of::<CombiningWrite<K, V, C, P, E, Create, MergeValue, MergeCombiners>>();
-    exchange::<K, P, E>(parent, chosen, env, slot)
+    functions: F,
+) -> Arc<ShuffleCore> {
+    Closure::of(functions);
+    exchange::<K, P, E>(parent, chosen, env, slot_of::<CombiningWrite<K, V, C, P, E, F>>())
 }
 
 fn exchange<K, P: Partitioner<K>, E: Env>(
@@ -228,8 +210,17 @@ fn exchange<K, P: Partitioner<K>, E: Env>(
     })
 }
 
-fn decode_env<T: DeserializeOwned>(constructor: &'static str, parts: Parts<'_>) -> Result<T, ConstructError> {
-    decode(parts.environment).map_err(|error| ConstructError::Environment { constructor, message: error.to_string() })
+/// What every map side is constructed from.
+fn parent_and_env<T: Data, P, E>(
+    constructor: &'static str,
+    parts: Parts<'_>,
+) -> Result<(Node<T>, WriteEnv<P, E>), ConstructError>
+where
+    WriteEnv<P, E>: DeserializeOwned,
+{
+    let parent = Parents::of(constructor, parts).get(0)?;
+    let env = decode_environment(constructor, parts)?;
+    Ok((parent, env))
 }
 
 /// A partitioner of the user's may be wrong.

@@ -70,6 +70,34 @@ fn actions_take_an_environment() {
     rdd.with(2).foreach_partition(|count, records| assert_eq!(records.count(), *count)).unwrap();
 }
 
+/// As in Spark, whose `Ordering.max` keeps the left one. (`Ord::max` keeps the right one.)
+#[test]
+fn of_equal_extremes_the_first_is_given() {
+    let words = ["tin", "oak", "flint", "steel", "ash"].map(str::to_owned);
+    for partitions in 1..=5 {
+        let words = spark().parallelize(words.clone(), partitions);
+        let length = |left: &String, right: &String| left.len().cmp(&right.len());
+        assert_eq!(words.max_by(length).unwrap(), "flint");
+        assert_eq!(words.min_by(length).unwrap(), "tin");
+        let to_four =
+            |four: &usize, left: &String, right: &String| left.len().abs_diff(*four).cmp(&right.len().abs_diff(*four));
+        assert_eq!(words.with(4).max_by(to_four).unwrap(), "tin");
+        assert_eq!(words.with(5).min_by(to_four).unwrap(), "flint");
+    }
+}
+
+/// The order that Spark's `max` and `min` have for numbers, `Double.compare`.
+#[test]
+fn extremes_of_floating_point_numbers_are_those_of_the_total_order() {
+    for partitions in 1..=4 {
+        let numbers = spark().parallelize([0.0, f64::NAN, -0.0, 2.0], partitions);
+        assert!(numbers.max_by(f64::total_cmp).unwrap().is_nan());
+        assert_eq!(numbers.min_by(f64::total_cmp).unwrap().to_bits(), (-0.0f64).to_bits());
+        let nothing = spark().parallelize([f64::NAN], partitions);
+        assert!(nothing.min_by(f64::total_cmp).unwrap().is_nan());
+    }
+}
+
 #[test]
 fn what_a_task_meets_is_what_the_action_says() {
     let error = spark().parallelize([1, 0], 2).map(|n| 1 / n).collect().unwrap_err();
@@ -113,6 +141,23 @@ fn actions_in_the_background_end_like_others() {
     numbers.with(100).foreach_async(|most, n| assert!(n < *most)).get().unwrap();
     let error = numbers.map(|n| 1 / (n - 50)).count_async().get().unwrap_err().to_string();
     assert!(error.contains("divide by zero"), "{error}");
+}
+
+/// A record that cannot be read back.
+#[derive(Clone, serde::Serialize)]
+struct Unreadable;
+
+impl<'de> serde::Deserialize<'de> for Unreadable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("nobody can read this")
+    }
+}
+
+#[test]
+fn an_action_in_the_background_that_panics_keeps_nobody_waiting() {
+    let collecting = spark().parallelize([1], 1).map(|_| Unreadable).collect_async();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collecting.get().map(drop))).unwrap_err();
+    assert_eq!(caught.downcast_ref::<&str>(), Some(&"nobody can read this"));
 }
 
 #[test]

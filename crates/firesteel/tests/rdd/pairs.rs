@@ -165,6 +165,11 @@ fn a_partitioner_that_goes_too_far_fails_the_job() {
             2
         }
     }
-    let error = spark().parallelize([(1u8, 2i64)], 1).partition_by(&TooFar).count().unwrap_err().to_string();
-    assert!(error.contains("the partitioner gave partition 2"), "{error}");
+    let pairs = spark().parallelize([(1u8, 2i64)], 1);
+    let moved = pairs.partition_by(&TooFar).count();
+    let combined = pairs.reduce_by_key_with(|left, right| left + right, &TooFar).count();
+    for outcome in [moved, combined] {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("the partitioner gave partition 2"), "{error}");
+    }
 }

@@ -51,3 +51,10 @@ fn fractions_by_key_are_kept() {
 fn a_fraction_above_one_needs_replacement() {
     spark().parallelize([1], 1).sample(false, 1.5, None);
 }
+
+/// No record would be in any part.
+#[test]
+#[should_panic(expected = "the sum of the weights must be positive and finite")]
+fn weights_without_bounds_are_refused() {
+    spark().parallelize([1], 1).random_split(&[1.0, f64::INFINITY], None);
+}
