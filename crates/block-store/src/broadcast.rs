@@ -17,10 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use firesteel_model::{BlockId, BroadcastId, ByteCount, StorageLevel};
+use firesteel_model::{BlockId, BroadcastId, BroadcastInfo, ByteCount, StorageLevel};
 use parking_lot::Mutex;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     BlockError, BlockManager, BlockServer, BroadcastOptions, CodecError, CompressionCodec, RecordCodec,
@@ -33,26 +32,6 @@ const FETCH_ROUNDS: u32 = 3;
 
 /// In front of each piece: how it is compressed (u8), and how long it is when it is not (u32).
 const PIECE_HEADER_SIZE: usize = 5;
-
-/// What a task must know to read a broadcast value: it travels with the closures that use the value.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct BroadcastInfo {
-    /// Which value.
-    pub id: BroadcastId,
-    /// How many bytes its encoding has.
-    pub size: u64,
-    /// How many of them each piece has, but for the last.
-    pub piece_size: u64,
-    /// One CRC-32 for each piece as it is stored; empty if pieces are not verified.
-    pub checksums: Vec<u32>,
-}
-
-impl BroadcastInfo {
-    /// How many pieces there are.
-    pub fn pieces(&self) -> u32 {
-        self.size.div_ceil(self.piece_size.max(1)) as u32
-    }
-}
 
 /// The driver could not make a broadcast value.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +132,14 @@ impl BroadcastManager {
     ) -> Result<BroadcastInfo, WriteBroadcastError> {
         let mut encoded = Vec::new();
         codec.encode(value, &mut encoded).map_err(|source| WriteBroadcastError::Encode { id, source })?;
+        let info = self.write_encoded(id, &encoded)?;
+        let slot = self.slot(id);
+        self.keep(&info, &mut slot.lock(), value, codec);
+        Ok(info)
+    }
+
+    /// Makes a value readable everywhere that is encoded already, and that the driver itself does not read.
+    pub fn write_encoded(&self, id: BroadcastId, encoded: &[u8]) -> Result<BroadcastInfo, WriteBroadcastError> {
         let piece_size = self.options.block_size.bytes().clamp(1, u64::from(u32::MAX));
         let mut info = BroadcastInfo { id, size: encoded.len() as u64, piece_size, checksums: Vec::new() };
         let compression = self.options.compress.then_some(self.compression);
@@ -168,8 +155,6 @@ impl BroadcastManager {
                 return Err(WriteBroadcastError::Store { id, source });
             }
         }
-        let slot = self.slot(id);
-        self.keep(&info, &mut slot.lock(), value, codec);
         Ok(info)
     }
 

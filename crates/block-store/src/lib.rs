@@ -82,7 +82,7 @@ mod transfer;
 mod unroll;
 
 pub use block_manager::{BlockManager, PutBlock};
-pub use broadcast::{BroadcastInfo, BroadcastManager, ReadBroadcastError, WriteBroadcastError};
+pub use broadcast::{BroadcastManager, ReadBroadcastError, WriteBroadcastError};
 pub use codec::{CodecError, PostcardCodec, RecordCodec};
 pub use compression::CompressionCodec;
 pub use disk_store::{DiskBlockWriter, DiskStore, DiskStoreError};

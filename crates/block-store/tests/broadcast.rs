@@ -9,10 +9,9 @@ use std::sync::{
 
 use cluster::{Cluster, rdd};
 use firesteel_block_store::{
-    BroadcastInfo, BroadcastManager, BroadcastOptions, CodecError, CompressionCodec, PostcardCodec, ReadBroadcastError,
-    RecordCodec,
+    BroadcastManager, BroadcastOptions, CodecError, CompressionCodec, PostcardCodec, ReadBroadcastError, RecordCodec,
 };
-use firesteel_model::{BlockId, BroadcastId, ByteCount, StorageLevel};
+use firesteel_model::{BlockId, BroadcastId, BroadcastInfo, ByteCount, StorageLevel};
 
 const PIECE: u64 = 512 << 10;
 

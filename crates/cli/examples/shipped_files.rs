@@ -2,7 +2,8 @@
 //!
 //! Arguments of the form `conf:KEY=VALUE` are what the program sets by itself. Each other argument is something to do:
 //! `read=NAME` prints what tasks on all executors find by that name, `add=PATH` and `archive=PATH` add something, `name` and
-//! `where` print the application's name and the place of this program, and `wait` waits to be killed while tasks run.
+//! `where` print the application's name and the place of this program, `panic` panics, and `wait` waits to be killed while
+//! tasks run.
 
 use std::{collections::BTreeSet, error::Error, fs, process::ExitCode};
 
@@ -27,6 +28,7 @@ fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
             Some(("archive", path)) => spark.add_archive(path)?,
             _ if argument == "name" => println!("name {}", spark.app_name()),
             _ if argument == "where" => println!("where {}", std::env::current_exe()?.display()),
+            _ if argument == "panic" => panic!("the program has a flaw"),
             _ if argument == "wait" => wait(&spark)?,
             _ => return Err(format!("{argument} is nothing to do").into()),
         }

@@ -398,6 +398,24 @@ fn scripts_work_from_anywhere_through_links_and_in_every_shell() {
     }
 }
 
+/// SS-05.
+#[test]
+fn the_version_tells_what_was_built() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(&repository).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let [branch, revision] = match repository.join(".git").exists() {
+        true => [git(&["rev-parse", "--abbrev-ref", "HEAD"]), git(&["rev-parse", "HEAD"])],
+        false => ["unknown".to_owned(), "unknown".to_owned()],
+    };
+    let ended = Installation::new().run("spark-submit", &["--version"]);
+    let expected = format!("\nBranch {branch}\nRevision {revision}\nBuilt for ");
+    assert!(ended.stderr.contains(&expected), "no {expected:?} in {}", ended.stderr);
+}
+
 #[test]
 fn a_given_spark_home_is_kept_and_a_missing_binary_explained() {
     let installation = Installation::new();

@@ -17,9 +17,9 @@ use std::{
 };
 
 use firesteel_filesystem::{Existing, FileSystems, HadoopConf};
-use firesteel_testkit::{Moto, http_request};
+use firesteel_testkit::{Hdfs, Moto, http_request};
 use flate2::{Compression, write::GzEncoder};
-use installation::{Ended, Installation, built_example};
+use installation::{Ended, Installation, built_example, clean};
 
 const CLUSTER: &str = "local-cluster[2,1,1024]";
 const MASTERS: [&str; 2] = [CLUSTER, "local[2]"];
@@ -188,11 +188,15 @@ fn files_and_applications_come_from_s3() {
     ];
     let systems = FileSystems::new(HadoopConf::from_spark(settings.clone()));
     let built = fs::read(built_example("shipped_files")).unwrap();
-    for (key, content) in [("d/a.txt", b"from s3".to_vec()), ("env.tgz", archive()), ("apps/shipped", built)] {
-        let path = systems.path(&format!("s3a://bucket/{key}")).unwrap();
-        let mut file = systems.get(&path).unwrap().create(&path, Existing::Refuse).unwrap();
-        file.write_all(&content).unwrap();
-        file.finish().unwrap();
+    for (key, content) in [
+        ("d/a.txt", b"from s3".to_vec()),
+        ("d/b.txt", b"second".to_vec()),
+        ("d/c.log", b"no text".to_vec()),
+        ("d/e.txt/f", b"below".to_vec()),
+        ("env.tgz", archive()),
+        ("apps/shipped", built),
+    ] {
+        put(&systems, &format!("s3a://bucket/{key}"), &content);
     }
     let installation = Installation::new();
     let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -204,8 +208,53 @@ fn files_and_applications_come_from_s3() {
     assert!(ended.stderr.contains("s3n://bucket/env.tgz is read as s3a://bucket/env.tgz"), "{}", ended.stderr);
     let ended = installation.submit_tidily(&[&words[..], &["s3a://bucket/gone"]].concat());
     assert_eq!(ended.code, Some(1));
-    let words = "could not fetch the application s3a://bucket/gone: s3a://bucket/gone does not exist";
-    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    let message = "could not fetch the application s3a://bucket/gone: s3a://bucket/gone does not exist";
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
+
+    // SS-14 and SS-86: patterns are resolved by the application, which knows how to reach the store.
+    let application = installation.example("shipped_files");
+    let submit = |list: &str, work: &[&str]| {
+        let options = [&words[..words.len() - 4], &["--files", list, application.to_str().unwrap()], work].concat();
+        installation.submit_tidily(&options)
+    };
+    let ended = submit("s3a://bucket/d/*.txt", &["read=a.txt", "read=b.txt", "read=c.log", "read=e.txt"]);
+    let expected = "a.txt: from s3\nb.txt: second\nc.log: entity not found\ne.txt: entity not found\n";
+    assert_eq!(ended.stdout, expected, "{}", ended.stderr);
+    for (list, message) in [
+        ("s3a://bucket/d/?.md", "Error: spark.files: s3a://bucket/d/?.md matches no file"),
+        (
+            "s3a://bucket/d/?.txt#one",
+            "Error: spark.files: s3a://bucket/d/?.txt matches several files, which cannot all",
+        ),
+        ("s3a://bucket/d/[a.txt", "unclosed character class in glob pattern"),
+    ] {
+        let ended = submit(list, &["where"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{list}");
+        assert!(ended.stderr.contains(message), "{list}: {}", ended.stderr);
+    }
+}
+
+/// SS-80 and SS-14 with Hadoop's own servers.
+#[test]
+fn files_come_from_hdfs() {
+    let hdfs = Hdfs::start().unwrap_or_else(|error| panic!("{error}: {error:?}"));
+    let systems = FileSystems::new(HadoopConf::default());
+    for (name, content) in [("a.txt", "from hdfs"), ("b.txt", "second"), ("c.md", "third")] {
+        put(&systems, &format!("{}/d/{name}", hdfs.uri()), content.as_bytes());
+    }
+    let installation = Installation::new();
+    let application = installation.example("shipped_files");
+    let files = format!("{0}/d/?.txt,{0}/d/c.md#renamed", hdfs.uri());
+    let words = ["--master", CLUSTER, "--files", &files, application.to_str().unwrap()];
+    let ended = installation.submit_tidily(&[&words[..], &["read=a.txt", "read=b.txt", "read=renamed"]].concat());
+    assert_eq!(ended.stdout, "a.txt: from hdfs\nb.txt: second\nrenamed: third\n", "{}", ended.stderr);
+}
+
+fn put(systems: &FileSystems, url: &str, content: &[u8]) {
+    let path = systems.path(url).unwrap();
+    let mut file = systems.get(&path).unwrap().create(&path, Existing::Refuse).unwrap();
+    file.write_all(content).unwrap();
+    file.finish().unwrap();
 }
 
 /// SS-86: before anything is started, with one line that names the pattern or the file.
@@ -242,9 +291,11 @@ fn exit_codes_of_an_application() {
     let installation = Installation::new();
     let application = installation.example("shipped_files");
     let application = application.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--master", "local[1]", application], 0, ""),
         (&["--master", "local[1]", application, "nonsense"], 1, "Error: nonsense is nothing to do"),
+        (&["--master", "local[1]", application, "panic"], 1, "the program has a flaw"),
+        (&["--master", CLUSTER, application, "panic"], 1, "the program has a flaw"),
         (
             &["--master", "local[1]", "--class", "a.B", application],
             101,
@@ -269,7 +320,7 @@ fn the_programs_own_settings() {
     let words = ["--master", "local[1]", "--name", "by option", application];
     let ended = installation.submit_tidily(&[&words[..], &["name"]].concat());
     assert_eq!(ended.stdout, "name by option\n", "{}", ended.stderr);
-    assert!(!ended.stderr.contains("does nothing"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("when the program sets it"), "{}", ended.stderr);
     let set = ["conf:spark.app.name=by program", "conf:spark.submit.deployMode=cluster", "name"];
     let ended = installation.submit_tidily(&[&words[..], &set].concat());
     assert_eq!(ended.stdout, "name by program\n", "{}", ended.stderr);
@@ -295,12 +346,16 @@ fn the_configuration_is_printed_if_that_is_wanted_and_without_secrets() {
 /// SS-107.
 #[test]
 fn a_signal_ends_every_process_and_is_the_exit_code() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         for master in MASTERS {
             let installation = Installation::new();
             // The port is bound and so nobody else's; processes of this application have it in their environment.
-            let mut child = installation
-                .submission()
+            // Whoever runs the tests in the background has some signals ignored.
+            let submission = installation.submission();
+            let mut child = clean(Command::new("env"), installation.directory.path())
+                .arg("--default-signal")
+                .arg(submission.get_program())
+                .args(submission.get_args())
                 .args(["--master", master])
                 .arg(installation.example("shipped_files"))
                 .arg("wait")

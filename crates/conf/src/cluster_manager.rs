@@ -17,10 +17,12 @@ pub enum ClusterManager {
     Mesos,
     /// `k8s://…`
     Kubernetes,
+    /// One that the application brings along, for URLs that are no other's.
+    External,
 }
 
 impl ClusterManager {
-    /// Every kind, in the order in which the documentation lists them.
+    /// Every kind that Spark has, in the order in which the documentation lists them.
     pub const ALL: [Self; 6] =
         [Self::Local, Self::LocalCluster, Self::Standalone, Self::Yarn, Self::Mesos, Self::Kubernetes];
 
@@ -33,6 +35,7 @@ impl ClusterManager {
             Self::Yarn => "YARN",
             Self::Mesos => "Mesos",
             Self::Kubernetes => "Kubernetes",
+            Self::External => "external",
         }
     }
 }
@@ -49,7 +52,7 @@ pub struct Managers(u8);
 
 impl Managers {
     /// Every manager.
-    pub const ALL: Self = Self::of(&ClusterManager::ALL);
+    pub const ALL: Self = Self(Self::WITH_EXECUTORS.0 | Self::of(&[ClusterManager::Local]).0);
     /// Every manager whose executors are processes of their own.
     pub const WITH_EXECUTORS: Self = Self::of(&[
         ClusterManager::LocalCluster,
@@ -57,6 +60,7 @@ impl Managers {
         ClusterManager::Yarn,
         ClusterManager::Mesos,
         ClusterManager::Kubernetes,
+        ClusterManager::External,
     ]);
 
     /// The set of these managers.
@@ -75,7 +79,7 @@ impl Managers {
         self.0 & (1 << manager as u8) != 0
     }
 
-    /// The managers in the set, in the order of [`ClusterManager::ALL`].
+    /// The managers in the set, in the order of [`ClusterManager::ALL`], which does not have external ones.
     pub fn iter(self) -> impl Iterator<Item = ClusterManager> {
         ClusterManager::ALL.into_iter().filter(move |manager| self.contains(*manager))
     }
@@ -104,5 +108,6 @@ mod tests {
         assert_eq!(set.to_string(), "standalone, Mesos and Kubernetes");
         assert!(set.contains(ClusterManager::Mesos) && !set.contains(ClusterManager::Local));
         assert_eq!(Managers::ALL.iter().count(), 6);
+        assert!(Managers::ALL.contains(ClusterManager::External));
     }
 }

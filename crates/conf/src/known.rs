@@ -48,16 +48,10 @@ use ClusterManager::{Kubernetes, LocalCluster, Mesos, Standalone, Yarn};
 
 static GROUPS: &[Group] = &[
     Group {
-        reason: Elsewhere::Otherwise("map outputs are written in blocks of some 64 KiB"),
-        names: &[
-            "spark.shuffle.file.buffer",
-            "spark.shuffle.file.buffer.kb",
-            "spark.io.compression.lz4.blockSize",
-            "spark.io.compression.lz4.block.size",
-            "spark.io.compression.snappy.blockSize",
-            "spark.io.compression.snappy.block.size",
-        ],
+        reason: Elsewhere::Otherwise("map outputs are written in the blocks that are compressed"),
+        names: &["spark.shuffle.file.buffer", "spark.shuffle.file.buffer.kb"],
     },
+    Group { reason: Elsewhere::Otherwise("every connection is authenticated"), names: &["spark.authenticate"] },
     Group {
         reason: Elsewhere::Otherwise("there is one shuffle writer, for any number of reducers"),
         names: &["spark.shuffle.sort.bypassMergeThreshold"],
@@ -70,29 +64,12 @@ static GROUPS: &[Group] = &[
         reason: Elsewhere::Otherwise(
             "every segment is compared with its checksum, if spark.shuffle.checksum.enabled is set",
         ),
-        names: &["spark.shuffle.detectCorrupt"],
+        names: &["spark.shuffle.detectCorrupt", "spark.shuffle.detectCorrupt.useExtraMemory"],
     },
     Group {
-        reason: Elsewhere::Otherwise("map statuses hold the size of each segment in a byte, and are sent in answers"),
-        names: &[
-            "spark.shuffle.mapOutput.minSizeForBroadcast",
-            "spark.shuffle.minNumPartitionsToHighlyCompress",
-            "spark.shuffle.accurateBlockThreshold",
-        ],
-    },
-    Group {
-        reason: Elsewhere::Otherwise("what the program has dropped is always removed"),
-        names: &["spark.cleaner.referenceTracking"],
-    },
-    Group {
-        reason: Elsewhere::Otherwise("an executor ends when its connection to the driver does"),
+        reason: Elsewhere::Otherwise("an executor ends as soon as its connection to the driver does"),
         names: &["spark.executor.heartbeat.maxFailures"],
     },
-    Group {
-        reason: Elsewhere::Otherwise("no endpoint need be looked up: a connection leads to it"),
-        names: &["spark.rpc.lookupTimeout", "spark.akka.lookupTimeout"],
-    },
-    Group { reason: Elsewhere::NotBuiltIn("trying further ports"), names: &["spark.port.maxRetries"] },
     Group { reason: managers(&[Yarn]), names: &["spark.yarn."] },
     Group { reason: managers(&[Mesos]), names: &["spark.mesos.", "spark.executor.uri", "spark.executor.port"] },
     Group { reason: managers(&[Kubernetes]), names: &["spark.kubernetes."] },

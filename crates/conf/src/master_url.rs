@@ -2,6 +2,8 @@
 
 use std::{fmt, num::IntErrorKind, str::FromStr};
 
+use firesteel_model::url_without_secrets;
+
 use crate::{ClusterManager, redaction::REDACTED};
 
 /// Where the driver runs (SS-11).
@@ -23,7 +25,7 @@ impl fmt::Display for DeployMode {
     }
 }
 
-/// A parsed master URL. `Display` writes the form that parses back to the same.
+/// A parsed master URL. `Display` writes the form that parses back to the same, save an external one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum MasterUrl {
     /// `local`, `local[N]`, `local[*]`, `local[N,F]`, `local[*,F]`
@@ -71,6 +73,12 @@ pub enum MasterUrl {
         /// The API server, always with its scheme; `https` if none was given.
         api_server: String,
     },
+    /// Any other `scheme://…`. Only [`MasterUrl::external`] makes it: it means something only to a program that brings a
+    /// cluster manager for it along (RT-03).
+    External {
+        /// As it was given.
+        url: String,
+    },
 }
 
 /// How many task slots `local` has.
@@ -116,12 +124,22 @@ impl MasterUrl {
     /// `local[*]`: what runs when nothing says otherwise (SS-03).
     pub const LOCAL_ALL_CORES: Self = Self::Local { threads: WorkerThreads::AllCores, max_failures: 1 };
 
+    /// A URL whose scheme is none of Spark's, for a cluster manager of the application's own; none for any other text.
+    pub fn external(text: &str) -> Option<Self> {
+        let (scheme, _) = text.split_once("://")?;
+        let is_name = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|next| next.is_ascii_alphanumeric() || "+.-".contains(next));
+        let is_sparks = ["spark", "mesos", "zk", "k8s"].contains(&scheme);
+        (is_name && !is_sparks && text.trim() == text).then(|| Self::External { url: text.to_owned() })
+    }
+
     /// The URL as it may be shown: `Display` without the password that a ZooKeeper address can hold.
     pub fn redacted(&self) -> String {
         match self {
             Self::MesosZooKeeper { authentication: Some(_), servers, path } => {
                 format!("mesos://zk://{REDACTED}@{}{path}", joined(servers))
             }
+            Self::External { url } => url_without_secrets(url),
             other => other.to_string(),
         }
     }
@@ -135,6 +153,7 @@ impl MasterUrl {
             Self::Mesos { .. } | Self::MesosZooKeeper { .. } => ClusterManager::Mesos,
             Self::Yarn { .. } => ClusterManager::Yarn,
             Self::Kubernetes { .. } => ClusterManager::Kubernetes,
+            Self::External { .. } => ClusterManager::External,
         }
     }
 }
@@ -165,6 +184,7 @@ impl fmt::Display for MasterUrl {
             Self::Yarn { implied_mode: None } => f.write_str("yarn"),
             Self::Yarn { implied_mode: Some(mode) } => write!(f, "yarn-{mode}"),
             Self::Kubernetes { api_server } => write!(f, "k8s://{api_server}"),
+            Self::External { url } => f.write_str(url),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     AnyKey, Key, Managers, MasterUrl, SparkConf, deprecated, keys,
     known::{self, Elsewhere},
     nearest,
-    substitution::SYSTEM_PROPERTIES,
+    substitution::{SYSTEM_PROPERTIES, Substituted},
 };
 
 /// One thing to warn about. `Display` is one line for a human.
@@ -89,6 +89,11 @@ pub enum ConfWarning {
         /// The keys whose values hold them, each with the property's name.
         references: Vec<(String, String)>,
     },
+    /// References to environment variables that are not set (SS-76).
+    UnsetVariables {
+        /// The keys whose values hold them, each with the variable's name.
+        references: Vec<(String, String)>,
+    },
     /// A memory size without unit that is so large that bytes were meant.
     BareMemory {
         /// The key.
@@ -128,18 +133,27 @@ impl fmt::Display for ConfWarning {
                 "{key} does nothing when the program sets it, as spark-submit acts on it before the program runs; give it to spark-submit"
             ),
             Self::UnknownProperties { references } => {
-                for (index, (key, property)) in references.iter().enumerate() {
-                    let separator = if index > 0 { ", " } else { "" };
-                    write!(f, "{separator}${{system:{property}}} in {key}")?;
-                }
-                let verb = if references.len() == 1 { "stays as it is" } else { "stay as they are" };
-                write!(f, " {verb}: of Java's properties, only {} are known here", SYSTEM_PROPERTIES.join(", "))
+                references_stay(f, "system", references)?;
+                write!(f, ": of Java's properties, only {} are known here", SYSTEM_PROPERTIES.join(", "))
+            }
+            Self::UnsetVariables { references } => {
+                references_stay(f, "env", references)?;
+                f.write_str(": the environment does not have this")
             }
             Self::BareMemory { key, value, size } => {
                 write!(f, "{key} is {value}, which without a unit means MiB ({size}); write {value}b for bytes")
             }
         }
     }
+}
+
+/// `${env:A} in spark.x, ${env:B} in spark.y stay as they are`
+fn references_stay(f: &mut fmt::Formatter<'_>, kind: &str, references: &[(String, String)]) -> fmt::Result {
+    for (index, (key, name)) in references.iter().enumerate() {
+        let separator = if index > 0 { ", " } else { "" };
+        write!(f, "{separator}${{{kind}:{name}}} in {key}")?;
+    }
+    f.write_str(if references.len() == 1 { " stays as it is" } else { " stay as they are" })
 }
 
 impl SparkConf {
@@ -158,9 +172,13 @@ impl SparkConf {
         for key in [&keys::DRIVER_MEMORY, &keys::EXECUTOR_MEMORY] {
             warnings.extend(self.bare_memory(key));
         }
-        let references = self.unknown_properties();
+        let references = self.unresolved(|value| value.unknown_properties);
         if !references.is_empty() {
             warnings.push(ConfWarning::UnknownProperties { references });
+        }
+        let references = self.unresolved(|value| value.unset_variables);
+        if !references.is_empty() {
+            warnings.push(ConfWarning::UnsetVariables { references });
         }
         if !users_own.is_empty() {
             warnings.push(ConfWarning::UsersOwn { keys: users_own });
@@ -202,14 +220,21 @@ impl SparkConf {
             Some(Elsewhere::Managers(managers)) => Verdict::on(managers, key, master),
             Some(Elsewhere::Jvm) => Verdict::Warn(ConfWarning::NoJvm { key: owned() }),
             Some(Elsewhere::Otherwise(how)) => Verdict::Warn(ConfWarning::Otherwise { key: owned(), how }),
-            Some(Elsewhere::Harmless) => Verdict::Fine,
+            Some(Elsewhere::Harmless) if known::names().any(|name| name == key) => Verdict::Fine,
+            Some(Elsewhere::Harmless) => match nearest(key, declared_names()) {
+                Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
+                None => Verdict::Fine,
+            },
             // A slip in a key that is honoured can fall under the family of keys that are not.
             Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match nearest(key, declared_names()) {
                 Some(nearest) => ConfWarning::Unknown { key: owned(), nearest: Some(nearest) },
                 None => ConfWarning::NotBuiltIn { key: owned(), part },
             }),
             None => match nearest(key, declared_names().chain(known::names().filter(|name| !name.ends_with('.')))) {
-                None if !is_in_a_namespace_of_sparks(key) => Verdict::UsersOwn,
+                None if !is_in_a_namespace_of_sparks(key) => match nearest_prefix(key) {
+                    Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
+                    None => Verdict::UsersOwn,
+                },
                 nearest => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest }),
             },
         }
@@ -217,10 +242,10 @@ impl SparkConf {
 
     /// References that will stay as they are, in values that are substituted: those of declared keys. A value that cannot be
     /// substituted at all is an error elsewhere.
-    fn unknown_properties(&self) -> Vec<(String, String)> {
+    fn unresolved(&self, names: fn(Substituted<'_>) -> Vec<String>) -> Vec<(String, String)> {
         let declared = |key: &str| keys::all().any(|known| known.name() == key || known.formerly().contains(&key));
         let values = self.get_all().filter(|(key, _)| !self.is_reviewed(key) && declared(key));
-        let found = values.filter_map(|(key, value)| Some((key, self.substitute(key, value).ok()?.unknown_properties)));
+        let found = values.filter_map(|(key, value)| Some((key, names(self.substitute(key, value).ok()?))));
         found.flat_map(|(key, names)| names.into_iter().map(|name| (key.to_owned(), name))).collect()
     }
 
@@ -246,6 +271,15 @@ impl Verdict {
         }
         Self::Warn(ConfWarning::OtherManager { key: key.to_owned(), master: master.redacted(), managers })
     }
+}
+
+/// A family of keys that this one may have been meant for, such as `spark.hadoop.` for `spark.hadop.fs.x`.
+fn nearest_prefix(key: &str) -> Option<&'static str> {
+    keys::prefixes().map(|family| family.prefix).find(|prefix| {
+        let words = prefix.matches('.').count();
+        let end = key.match_indices('.').nth(words - 1).map(|(index, _)| index + 1);
+        end.is_some_and(|end| nearest(&key[..end], [*prefix]).is_some())
+    })
 }
 
 fn declared_names() -> impl Iterator<Item = &'static str> {
@@ -280,7 +314,20 @@ mod tests {
                 "spark.task.maxFailurs",
                 "spark.task.maxFailurs is not a known key and does nothing; did you mean spark.task.maxFailures?",
             ),
+            (
+                "spark.hadop.fs.s3a.endpoint",
+                "spark.hadop.fs.s3a.endpoint is not a known key and does nothing; did you mean spark.hadoop.?",
+            ),
+            (
+                "spark.submit.deploymode",
+                "spark.submit.deploymode is not a known key and does nothing; did you mean spark.submit.deployMode?",
+            ),
             ("spark.yarn.queue", "spark.yarn.queue does nothing on local[*]; it is for YARN"),
+            ("spark.authenticate", "spark.authenticate does nothing: every connection is authenticated"),
+            (
+                "spark.port.maxRetries",
+                "spark.port.maxRetries does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
+            ),
             (
                 "spark.executor.memory",
                 "spark.executor.memory does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
@@ -299,6 +346,10 @@ mod tests {
                 "spark.kryoserializer.buffer.max does nothing: it is for a JVM, and Firesteel has none",
             ),
             (
+                "spark.executor.heartbeat.maxFailures",
+                "spark.executor.heartbeat.maxFailures does nothing: an executor ends as soon as its connection to the driver does",
+            ),
+            (
                 "spark.io.encryption.keySizeBits",
                 "spark.io.encryption.keySizeBits does nothing: encryption of local files is not built in yet",
             ),
@@ -306,7 +357,6 @@ mod tests {
                 "spark.shuffle.checksum.algorithm",
                 "spark.shuffle.checksum.algorithm does nothing: checksums of shuffle files are CRC-32",
             ),
-            ("spark.port.maxRetries", "spark.port.maxRetries does nothing: trying further ports is not built in yet"),
             (
                 "spark.myapp.threshold",
                 "no part of Firesteel reads spark.myapp.threshold; only the application itself can",
@@ -320,7 +370,9 @@ mod tests {
     #[test]
     fn what_is_honoured_or_harmless_gets_no_line() {
         let fine = [
-            ("spark.task.maxFailures", "8"),
+            ("spark.task.cpus", "1"),
+            ("spark.submit.isThriftServer", "x"),
+            ("spark.job.description", "x"),
             ("spark.hadoop.fs.s3a.endpoint", "http://x"),
             ("spark.hadoop.anything", "x"),
             ("spark.app.name", "x"),
@@ -330,7 +382,8 @@ mod tests {
         ];
         assert_eq!(warnings("local[*]", &fine), [""; 0]);
         assert_eq!(warnings("yarn", &[("spark.yarn.queue", "q"), ("spark.executor.memory", "1g")]), [""; 0]);
-        assert_eq!(warnings("local-cluster[1,1,1024]", &[("spark.executor.memory", "1g")]), [""; 0]);
+        let cluster = [("spark.executor.memory", "1g"), ("spark.task.maxFailures", "8"), ("spark.driver.port", "7001")];
+        assert_eq!(warnings("local-cluster[1,1,1024]", &cluster), [""; 0]);
     }
 
     #[test]
@@ -393,6 +446,14 @@ mod tests {
         let mut conf: SparkConf = [two].into_iter().collect();
         conf.handed_over = conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         assert_eq!(conf.review(&MasterUrl::LOCAL_ALL_CORES), []);
+    }
+
+    /// SS-76.
+    #[test]
+    fn variables_that_are_not_set_share_a_line() {
+        let unset = ("spark.local.dir", "${env:FIRESTEEL_TEST_NO_SUCH_VARIABLE}/x");
+        let expected = "${env:FIRESTEEL_TEST_NO_SUCH_VARIABLE} in spark.local.dir stays as it is: the environment does not have this";
+        assert_eq!(warnings("local", &[unset, ("spark.app.name", "${env:PATH}")]), [expected]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Substituted<'a> {
     pub(crate) text: Cow<'a, str>,
     /// The Java properties that it refers to and that mean nothing here: the names, in order, without `system:`.
     pub(crate) unknown_properties: Vec<String>,
+    /// The environment variables that it refers to and that are not set: the names, in order, without `env:`.
+    pub(crate) unset_variables: Vec<String>,
 }
 
 /// Replaces the references in the value of `key`.
@@ -32,12 +34,15 @@ pub(crate) fn substitute<'a>(
     text: &'a str,
 ) -> Result<Substituted<'a>, ConfError> {
     if !text.contains("${") {
-        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties: Vec::new() });
+        let (unknown_properties, unset_variables) = Default::default();
+        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties, unset_variables });
     }
+    let (unknown_properties, unset_variables) = Default::default();
     let mut substitution =
-        Substitution { conf, environment, open: vec![key.to_owned()], unknown_properties: Vec::new() };
+        Substitution { conf, environment, open: vec![key.to_owned()], unknown_properties, unset_variables };
     let text = Cow::Owned(substitution.expand(text)?);
-    Ok(Substituted { text, unknown_properties: substitution.unknown_properties })
+    let Substitution { unknown_properties, unset_variables, .. } = substitution;
+    Ok(Substituted { text, unknown_properties, unset_variables })
 }
 
 /// The work in progress.
@@ -47,6 +52,7 @@ struct Substitution<'a> {
     /// The keys whose values are being expanded, outermost first.
     open: Vec<String>,
     unknown_properties: Vec<String>,
+    unset_variables: Vec<String>,
 }
 
 impl Substitution<'_> {
@@ -69,7 +75,11 @@ impl Substitution<'_> {
 
     fn resolve(&mut self, reference: &str) -> Result<Option<String>, ConfError> {
         if let Some(name) = reference.strip_prefix("env:") {
-            return Ok((self.environment)(name));
+            let value = (self.environment)(name);
+            if value.is_none() && !self.unset_variables.iter().any(|known| known == name) {
+                self.unset_variables.push(name.to_owned());
+            }
+            return Ok(value);
         }
         if let Some(name) = reference.strip_prefix("system:") {
             let value = system_property(self.environment, name);

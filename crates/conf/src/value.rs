@@ -138,13 +138,15 @@ impl ConfValue for MasterUrl {
     const TYPE: &'static str = "master URL";
 
     fn parse(text: &str, _: Unit) -> Result<Self, String> {
-        text.parse().map_err(|error: crate::ParseMasterUrlError| format!("a master URL: {}", error.reason()))
+        text.parse().or_else(|error: crate::ParseMasterUrlError| {
+            Self::external(text).ok_or_else(|| format!("a master URL: {}", error.reason()))
+        })
     }
 }
 
 /// Declares an enum whose values have one name each, matched in either case.
 macro_rules! named_values {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $value_doc:literal])* $value:ident = $text:literal,)* }) => {
+    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $value_doc:literal])* $value:ident = $text:literal $(| $other:literal)*,)* }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum $name { $($(#[doc = $value_doc])* $value,)* }
@@ -160,7 +162,11 @@ macro_rules! named_values {
             const TYPE: &'static str = concat!("one of" $(, " ", $text)*);
 
             fn parse(text: &str, _: Unit) -> Result<Self, String> {
-                $(if text.trim().eq_ignore_ascii_case($text) { return Ok(Self::$value); })*
+                $(
+                    if [$text $(, $other)*].iter().any(|name| text.trim().eq_ignore_ascii_case(name)) {
+                        return Ok(Self::$value);
+                    }
+                )*
                 Err(Self::TYPE.to_owned())
             }
         }
@@ -184,16 +190,14 @@ named_values! {
 }
 
 named_values! {
-    /// A compression codec, by Spark's short name (RT-59).
+    /// A compression codec, by Spark's short name or its class name (RT-59).
     CompressionCodec {
         /// LZ4 block format in frames.
-        Lz4 = "lz4",
-        /// LZF.
-        Lzf = "lzf",
+        Lz4 = "lz4" | "org.apache.spark.io.LZ4CompressionCodec",
         /// Snappy.
-        Snappy = "snappy",
+        Snappy = "snappy" | "org.apache.spark.io.SnappyCompressionCodec",
         /// Zstandard.
-        Zstd = "zstd",
+        Zstd = "zstd" | "org.apache.spark.io.ZStdCompressionCodec",
     }
 }
 

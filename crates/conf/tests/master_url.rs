@@ -170,6 +170,17 @@ fn meanings() {
     assert_eq!("mesos://zk://a/m".parse::<MasterUrl>().unwrap().manager(), ClusterManager::Mesos);
 }
 
+#[test]
+fn other_schemes_are_left_to_the_application() {
+    let url = MasterUrl::external("foo+1://user:word@host:1/x").unwrap();
+    assert_eq!((url.manager(), url.redacted()), (ClusterManager::External, "foo+1://host:1/x".to_owned()));
+    for text in
+        ["foo", "://host", "1foo://host", "foo bar://host", " foo://host", "spark://host", "mesos://", "zk://host"]
+    {
+        assert_eq!(MasterUrl::external(text), None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics_and_what_is_accepted_prints_back(text in "(local|spark://|mesos://|mesos://zk://|k8s://|yarn)?[a-z0-9:,/\\[\\]*@ .-]{0,16}") {

@@ -24,13 +24,13 @@ use firesteel_model::{
     AccumulatorUpdate, ApplicationId, ByteCount, ExecutorId, ListenerEvent, Partition, RddId, ResourceProfileId,
     StageAttemptId, StorageLevel, TaskId,
 };
-use firesteel_rpc::{Address, Options, connect};
+use firesteel_rpc::{Address, Options, Ports, connect};
 use firesteel_scheduler::{
     BarrierOptions, Determinism, LocalityOptions, RddInfo, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
     ShuffleDependency, StageOptions, TaskRequirements,
 };
 use firesteel_scheduler_backend::{
-    ClusterManager, CoarseGrainedOptions, CoarseGrainedSchedulerBackend, ExecutorRequest, ManagerEvents,
+    ClusterManager, CoarseGrainedOptions, CoarseGrainedSchedulerBackend, DataPlane, ExecutorRequest, ManagerEvents,
 };
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -148,18 +148,26 @@ impl Application {
             u64::from(number),
         );
         let mut backend = None;
-        let options = DriverOptions { scheduler: scheduler(), seed: 1, max_message_size: ByteCount::mib(1) };
+        let options = DriverOptions {
+            scheduler: scheduler(),
+            seed: 1,
+            max_message_size: ByteCount::mib(1),
+            min_size_for_broadcast: ByteCount::kib(512),
+        };
         let events = Arc::clone(&recorded) as Arc<dyn EventSink>;
         let driver = Driver::start(options, Arc::new(EmptyStages), events, blocks, |handle| {
             let started = CoarseGrainedSchedulerBackend::start(
                 handle,
                 Arc::clone(&manager) as Arc<dyn ClusterManager>,
                 &firesteel_rpc::Secret::generate(),
-                Arc::new(|_, _| Err("nothing is fetched here".to_owned())),
+                DataPlane {
+                    fetch_block: Arc::new(|_, _| Err("nothing is fetched here".to_owned())),
+                    publish: Arc::new(|_| Err("nothing is published here".to_owned())),
+                },
                 CoarseGrainedOptions {
                     bind_address: "127.0.0.1".to_owned(),
                     host: "127.0.0.1".to_owned(),
-                    port: 0,
+                    ports: Ports::default(),
                     rpc: Options::default(),
                     build_id: BUILD_ID,
                 },

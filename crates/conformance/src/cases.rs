@@ -126,10 +126,15 @@ fn unknown_executors_are_ignored(harness: &dyn ManagerHarness) {
 fn registrations_that_nobody_asked_for_are_refused(harness: &dyn ManagerHarness) {
     let application = Application::start(harness, 1, Behaviour::Good);
     let executor_id = application.wait_for_added(1)[0].clone();
+    let version = firesteel_messages::VERSION;
+    let builds = format!(
+        "another binary than the driver: build 08080808 of Firesteel {version}, where the driver is build 07070707 of \
+         Firesteel {version}"
+    );
     let strangers = [
         (executor_id.clone(), BUILD_ID, "registered already"),
         (ExecutorId::new("stranger"), BUILD_ID, "asked for no executor"),
-        (executor_id.clone(), [8; 32], "another binary"),
+        (executor_id.clone(), [8; 32], &builds),
     ];
     for (stranger, build_id, expected) in strangers {
         match application.register(&stranger, build_id) {

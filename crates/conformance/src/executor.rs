@@ -56,6 +56,7 @@ pub(crate) fn registration(launch_id: &firesteel_model::ExecutorId, build_id: [u
         on_heap_memory: 0,
         off_heap_memory: 0,
         resources: Vec::new(),
+        version: firesteel_messages::VERSION.to_owned(),
         build_id,
         pid: process::id(),
     })

@@ -1,9 +1,28 @@
 //! The seams around the event loop: where executors are, and who listens.
 
+use std::fmt;
+
 use firesteel_messages::ExecutorMessage;
-use firesteel_model::{AccumulatorUpdate, ExecutorId, ListenerEvent, StageAttemptId, TaskId};
+use firesteel_model::{AccumulatorUpdate, BroadcastInfo, ExecutorId, ListenerEvent, StageAttemptId, TaskId};
 
 use crate::ResultFetch;
+
+/// Executors that were started and have not registered. `Display` is a reason for a job to wait.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StartingExecutors {
+    /// How many.
+    pub count: usize,
+    /// Where people can read what one of them has to say.
+    pub log: Option<String>,
+}
+
+impl fmt::Display for StartingExecutors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, were) = (self.count, if self.count == 1 { "was" } else { "were" });
+        write!(f, "no executor has registered: {count} {were} started and {were} not heard of yet")?;
+        self.log.as_ref().map_or(Ok(()), |log| write!(f, "; see the output of one of them in {log}"))
+    }
+}
 
 /// The driver's way to its executors. One implementation runs tasks in this process; the other holds connections to
 /// executor processes, which a cluster manager starts.
@@ -17,9 +36,37 @@ pub trait SchedulerBackend: Send + Sync {
     /// Ends an executor, through the cluster manager if need be, and asks for another one if `replace`.
     fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool);
 
+    /// Who was started and has not registered; none where nobody starts executors.
+    fn starting_executors(&self) -> StartingExecutors {
+        StartingExecutors::default()
+    }
+
     /// Fetches a result that an executor has stored; [`DriverHandle::result_fetched`](crate::DriverHandle::result_fetched)
     /// tells the outcome.
     fn fetch_result(&self, fetch: ResultFetch);
+
+    /// Makes bytes readable by every executor over the data plane, as they would hold up the messages on the control plane.
+    /// None if nothing is too much for the way to executors, as in one process. Not called from the event loop: this may
+    /// block. The error is for people.
+    fn publish(&self, bytes: &[u8]) -> Option<Result<PublishedBytes, String>>;
+}
+
+/// Bytes that every executor can read as a broadcast value, until this is dropped.
+pub struct PublishedBytes {
+    info: BroadcastInfo,
+    _value: Box<dyn Send>,
+}
+
+impl PublishedBytes {
+    /// The value goes everywhere when `value` is dropped, which must not block.
+    pub fn new(info: BroadcastInfo, value: impl Send + 'static) -> Self {
+        Self { info, _value: Box::new(value) }
+    }
+
+    /// What executors must know.
+    pub fn info(&self) -> &BroadcastInfo {
+        &self.info
+    }
 }
 
 /// Who is told what happens. Called from the event loop, so nothing here may block.

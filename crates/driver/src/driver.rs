@@ -12,7 +12,10 @@ use firesteel_model::ByteCount;
 use firesteel_scheduler::{OptionsError, Scheduler, SchedulerOptions};
 use tracing::warn;
 
-use crate::{DriverHandle, EventSink, SchedulerBackend, StageSource, event_loop::Loop, input::Input};
+use crate::{
+    DriverHandle, EventSink, SchedulerBackend, StageSource, event_loop::Loop, input::Input,
+    map_output_answers::MapOutputAnswers,
+};
 
 /// What the loop is told at start beside the scheduler's own options.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct DriverOptions {
     pub seed: u64,
     /// `spark.rpc.message.maxSize` (RT-08): a task that is larger aborts its stage.
     pub max_message_size: ByteCount,
+    /// `spark.shuffle.mapOutput.minSizeForBroadcast` (RT-62): larger answers about map outputs are broadcast.
+    pub min_size_for_broadcast: ByteCount,
 }
 
 /// The driver could not be started.
@@ -55,7 +60,8 @@ impl Driver {
         let handle = DriverHandle::new(sender);
         let scheduler = Scheduler::new(options.scheduler, options.seed).map_err(StartDriverError::Options)?;
         let backend = backend(&handle)?;
-        let state = Loop::new(scheduler, stages, events, blocks, backend, options.max_message_size);
+        let map_outputs = MapOutputAnswers::new(handle.clone(), Arc::clone(&backend), options.min_size_for_broadcast);
+        let state = Loop::new(scheduler, stages, events, blocks, backend, map_outputs, options.max_message_size);
         let thread = thread::Builder::new()
             .name("dag-scheduler-event-loop".to_owned())
             .spawn(move || state.run(&inputs))

@@ -11,7 +11,7 @@ mod results;
 mod storage;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -20,8 +20,10 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use firesteel_block_store::LocalBlockManagerMaster;
 use firesteel_messages::{DriverMessage, ExecutorMessage, StageDescription};
-use firesteel_model::{ByteCount, ExecutorId, JobId, ListenerEvent, TaskId};
-use firesteel_scheduler::{Command, Event, JobKind, JobSubmission, Moment, Now, Scheduler, TaskProgress};
+use firesteel_model::{ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, TaskId};
+use firesteel_scheduler::{
+    Command, Event, JobKind, JobSubmission, LostOutputs, Moment, Now, Scheduler, StarvationReason, TaskProgress,
+};
 use tracing::{debug, info, warn};
 
 pub use self::results::ResultFetch;
@@ -35,6 +37,7 @@ use crate::{
     EventSink, SchedulerBackend, StageSource,
     input::{Input, Registration},
     job::{JobRequest, JobRequestKind, JobUpdate},
+    map_output_answers::MapOutputAnswers,
 };
 
 /// How many inputs are taken before offers are made: enough that a burst of ended tasks costs one round.
@@ -50,6 +53,8 @@ pub(crate) struct Loop {
     /// Of the control plane: what is larger would never arrive.
     max_message_size: ByteCount,
     started: Instant,
+    /// Those that have asked to register and that the scheduler has not yet answered.
+    registering: BTreeMap<ExecutorId, Registration>,
     /// Those that are registered, and their local directories.
     executors: BTreeMap<ExecutorId, Vec<String>>,
     jobs: HashMap<JobId, Job>,
@@ -58,6 +63,7 @@ pub(crate) struct Loop {
     results: Results,
     questions: Questions,
     storage_syncs: StorageSyncs,
+    map_outputs: MapOutputAnswers,
     /// Why no executor can be had any more.
     gave_up: Option<String>,
     /// Events that performing commands gave rise to.
@@ -76,6 +82,7 @@ impl Loop {
         events: Arc<dyn EventSink>,
         blocks: Arc<LocalBlockManagerMaster>,
         backend: Arc<dyn SchedulerBackend>,
+        map_outputs: MapOutputAnswers,
         max_message_size: ByteCount,
     ) -> Self {
         Self {
@@ -86,6 +93,7 @@ impl Loop {
             backend,
             max_message_size,
             started: Instant::now(),
+            registering: BTreeMap::new(),
             executors: BTreeMap::new(),
             jobs: HashMap::new(),
             stages: Stages::default(),
@@ -93,6 +101,7 @@ impl Loop {
             results: Results::default(),
             questions: Questions::default(),
             storage_syncs: StorageSyncs::default(),
+            map_outputs,
             gave_up: None,
             local: Vec::new(),
         }
@@ -111,29 +120,38 @@ impl Loop {
                 },
                 None => Some(inputs.recv().unwrap_or(Input::Stop)),
             };
-            let mut stopping = false;
-            match first {
-                Some(input) => stopping = self.take(input, &mut events),
-                None => events.push(Event::DeadlineReached),
+            if first.is_none() {
+                events.push(Event::DeadlineReached);
             }
-            for input in inputs.try_iter().take(BATCH) {
+            let mut stopping = false;
+            for input in first.into_iter().chain(inputs.try_iter().take(BATCH)) {
+                let registers = matches!(input, Input::Register(_));
                 stopping |= self.take(input, &mut events);
+                if registers {
+                    // Decided before anything else is taken: what follows may be about the blocks of this executor.
+                    self.decide(&mut events, &mut commands);
+                }
             }
             if stopping {
                 events.push(Event::ApplicationStopping);
             }
-            while !events.is_empty() {
-                let now = self.now();
-                let blocks = Blocks { stages: &*self.stage_source, registry: &self.blocks };
-                self.scheduler.handle_all(now, events.drain(..), &blocks, &mut commands);
-                for command in commands.drain(..) {
-                    self.perform(command);
-                }
-                events.append(&mut self.local);
-            }
+            self.decide(&mut events, &mut commands);
             if stopping {
                 return;
             }
+        }
+    }
+
+    /// Lets the scheduler decide, and does what it commands, until nothing follows.
+    fn decide(&mut self, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
+        while !events.is_empty() {
+            let now = self.now();
+            let blocks = Blocks { stages: &*self.stage_source, registry: &self.blocks };
+            self.scheduler.handle_all(now, events.drain(..), &blocks, commands);
+            for command in commands.drain(..) {
+                self.perform(command);
+            }
+            events.append(&mut self.local);
         }
     }
 
@@ -162,7 +180,11 @@ impl Loop {
                 }
             }
             Input::Event(event) => events.push(event),
-            Input::Register(registration) => events.extend(self.take_registration(*registration)),
+            Input::Register(registration) => {
+                let executor = registration.executor.clone();
+                self.registering.insert(executor.executor_id.clone(), *registration);
+                events.push(Event::ExecutorAdded(executor));
+            }
             Input::ExecutorLost { executor_id, reason, lost_outputs } => {
                 self.take_loss(&executor_id);
                 events.push(Event::ExecutorLost { executor_id, reason, lost_outputs });
@@ -183,6 +205,7 @@ impl Loop {
                 self.gave_up = Some(reason);
             }
             Input::FromExecutor { executor_id, message } => self.take_message(&executor_id, message, events),
+            Input::MapOutputsPrepared { number, prepared } => self.map_outputs.prepared(number, prepared),
             Input::ResultFetched { task_id, result } => events.extend(self.results.take_fetched(task_id, result)),
             Input::Stop => return true,
         }
@@ -204,16 +227,20 @@ impl Loop {
         }))
     }
 
-    fn take_registration(&mut self, registration: Registration) -> Option<Event> {
-        let Registration { executor, block_manager_id, on_heap_memory, off_heap_memory, local_directories } =
+    /// The scheduler takes the executor.
+    fn accept(&mut self, executor_id: ExecutorId) {
+        // It may be gone already; its loss is the scheduler's next news.
+        let Some(registration) = self.registering.remove(&executor_id) else { return };
+        let Registration { executor: _, block_manager_id, on_heap_memory, off_heap_memory, local_directories } =
             registration;
-        let executor_id = executor.executor_id.clone();
         let registered = self
             .blocks
             .with(|registry, seed| registry.register(block_manager_id.clone(), on_heap_memory, off_heap_memory, seed));
         if let Err(error) = registered {
-            self.backend.send(&executor_id, ExecutorMessage::Refused(error.to_string()));
-            return None;
+            let reason = error.to_string();
+            self.backend.send(&executor_id, ExecutorMessage::Refused(reason.clone()));
+            let reason = ExecutorLossReason::KilledByDriver { reason };
+            return self.local.push(Event::ExecutorLost { executor_id, reason, lost_outputs: LostOutputs::OfExecutor });
         }
         self.executors.insert(executor_id.clone(), local_directories);
         self.events.post(ListenerEvent::BlockManagerAdded {
@@ -224,10 +251,10 @@ impl Loop {
             maximum_off_heap_memory: off_heap_memory.bytes(),
         });
         self.backend.send(&executor_id, ExecutorMessage::Registered);
-        Some(Event::ExecutorAdded(executor))
     }
 
     fn take_loss(&mut self, executor_id: &ExecutorId) {
+        self.registering.remove(executor_id);
         if self.executors.remove(executor_id).is_none() {
             return;
         }
@@ -252,6 +279,14 @@ impl Loop {
                 events.push(Event::TasksReturned { executor_id: executor_id.clone(), task_ids });
             }
             DriverMessage::Heartbeat(heartbeat) => {
+                let stages: BTreeSet<_> = heartbeat.tasks.iter().map(|task| task.stage).collect();
+                if !stages.is_empty() {
+                    self.events.post(ListenerEvent::ExecutorMetricsUpdate {
+                        executor_id: executor_id.clone(),
+                        updates: Vec::new(),
+                        memory: stages.into_iter().map(|stage| (Some(stage), heartbeat.memory)).collect(),
+                    });
+                }
                 let tasks = heartbeat.tasks.into_iter().map(|task| TaskProgress {
                     task_id: task.task_id,
                     records_read: task.records_read,
@@ -301,7 +336,9 @@ impl Loop {
             Command::KillExecutor { executor_id, reason, replace } => {
                 self.backend.kill_executor(&executor_id, &reason, replace);
             }
+            Command::AcceptExecutor { executor_id } => self.accept(executor_id),
             Command::RefuseExecutor { executor_id, reason } => {
+                self.registering.remove(&executor_id);
                 self.backend.send(&executor_id, ExecutorMessage::Refused(reason));
             }
             Command::AskToRegister { executor_id } => {
@@ -311,12 +348,26 @@ impl Loop {
             Command::AnswerBarrier { stage: _, task_id, epoch, outcome } => {
                 self.answer_barrier(task_id, epoch, outcome.map(|messages| messages.to_vec()));
             }
-            Command::MapOutputsChanged { shuffle_id, epoch } => debug!(%shuffle_id, epoch, "map outputs changed"),
-            Command::WarnStarvation { stage, waited, pending, reason } => warn!(
-                %stage,
-                pending,
-                "no task of stage {stage} has started for {} s: {reason}",
-                waited.as_secs()
+            Command::MapOutputsChanged { shuffle_id, .. } => match self.scheduler.map_statuses(shuffle_id) {
+                Some(_) => self.map_outputs.changed(shuffle_id),
+                None => self.map_outputs.forget(shuffle_id),
+            },
+            Command::WarnStarvation { stage, waited, pending, reason } => {
+                let starting = self.backend.starting_executors();
+                let reason = match (&reason, starting.count) {
+                    (StarvationReason::NoExecutor, 1..) => starting.to_string(),
+                    _ => reason.to_string(),
+                };
+                warn!(%stage, pending, "no task of stage {stage} has started for {} s: {reason}", waited.as_secs());
+            }
+            Command::WarnBarrierSlots { job_id, needed, available, checks_left, interval } => warn!(
+                %job_id,
+                needed,
+                available,
+                "job {job_id} has a barrier stage that needs {needed} slots at once, but the cluster has {available}; it \
+                 is looked at again when executors register, and {checks_left} times every {} s before the job fails \
+                 (spark.scheduler.barrier.maxConcurrentTasksCheck.*)",
+                interval.as_secs()
             ),
             Command::WarnUnknownPool { pool } => {
                 warn!(

@@ -10,7 +10,10 @@ use firesteel_model::{
 };
 use firesteel_scheduler::{Event, ExecutorRegistration, LostOutputs};
 
-use crate::job::{JobRequest, JobUpdate};
+use crate::{
+    job::{JobRequest, JobUpdate},
+    map_output_answers::PreparedAnswer,
+};
 
 /// One thing that happened, or that somebody wants.
 pub(crate) enum Input {
@@ -30,6 +33,8 @@ pub(crate) enum Input {
     AddFile(Arc<ApplicationFile>),
     /// No executor can be had any more.
     GiveUp(String),
+    /// An answer about map outputs was encoded, or cannot be given.
+    MapOutputsPrepared { number: u64, prepared: Result<PreparedAnswer, String> },
     /// A large result has come, or will not come.
     ResultFetched { task_id: TaskId, result: Option<Bytes> },
     /// Finish: fail every job and leave the loop.

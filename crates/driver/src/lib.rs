@@ -12,9 +12,10 @@ mod event_loop;
 mod handle;
 mod input;
 mod job;
+mod map_output_answers;
 mod stage_source;
 
-pub use backend::{EventSink, SchedulerBackend};
+pub use backend::{EventSink, PublishedBytes, SchedulerBackend, StartingExecutors};
 pub use driver::{Driver, DriverOptions, StartDriverError};
 pub use event_loop::ResultFetch;
 pub use handle::DriverHandle;

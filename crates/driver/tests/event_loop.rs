@@ -7,8 +7,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use firesteel_block_master::{BlockMaster, BlockMasterOptions};
 use firesteel_block_store::LocalBlockManagerMaster;
 use firesteel_driver::{
-    Driver, DriverOptions, EventSink, JobHandle, JobRequest, JobRequestKind, PreparedStage, Registration, ResultFetch,
-    SchedulerBackend, StageSource, StartDriverError,
+    Driver, DriverOptions, EventSink, JobHandle, JobRequest, JobRequestKind, PreparedStage, PublishedBytes,
+    Registration, ResultFetch, SchedulerBackend, StageSource, StartDriverError,
 };
 use firesteel_messages::{
     DriverMessage, ExecutorMessage, TaskDescription, TaskOutcome, TaskPayload, TaskResult, TaskSuccess,
@@ -36,6 +36,10 @@ impl SchedulerBackend for Backend {
     fn kill_executor(&self, _executor_id: &ExecutorId, _reason: &str, _replace: bool) {}
 
     fn fetch_result(&self, _fetch: ResultFetch) {}
+
+    fn publish(&self, _bytes: &[u8]) -> Option<Result<PublishedBytes, String>> {
+        None
+    }
 }
 
 /// Hands on what listeners are told.
@@ -88,8 +92,12 @@ impl Application {
     fn start(stages: Stages, max_message_size: usize, cores: u32) -> Self {
         let (sender, sent) = unbounded();
         let (poster, events) = unbounded();
-        let options =
-            DriverOptions { scheduler: scheduler(), seed: 1, max_message_size: ByteCount(max_message_size as u64) };
+        let options = DriverOptions {
+            scheduler: scheduler(),
+            seed: 1,
+            max_message_size: ByteCount(max_message_size as u64),
+            min_size_for_broadcast: ByteCount::kib(512),
+        };
         let blocks =
             LocalBlockManagerMaster::new(BlockMaster::new(BlockMasterOptions { proactive_replication: false }), 1);
         let backend = Arc::new(Backend(sender));

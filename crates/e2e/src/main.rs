@@ -6,6 +6,7 @@
 
 mod ended_tasks;
 mod hosts;
+mod managers;
 mod scenarios;
 
 use std::{error::Error, path::Path, process::ExitCode};
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         eprintln!("the executor could not be moved to another host: {error}");
         return ExitCode::FAILURE;
     }
+    firesteel::register_cluster_manager(managers::Dummy);
+    firesteel::register_cluster_manager(managers::Rival);
     firesteel::main(&[("e2e", |arguments| run(&arguments))])
 }
 

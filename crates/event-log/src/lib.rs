@@ -20,7 +20,7 @@
 //!     compression: None,
 //!     rolling: None,
 //!     log_block_updates: false,
-//!     log_executor_metrics_updates: false,
+//!     log_stage_executor_metrics: false,
 //!     include_task_metrics_accumulators: true,
 //!     redaction: None,
 //! };

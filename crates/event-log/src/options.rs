@@ -26,8 +26,9 @@ pub struct EventLogOptions {
     pub rolling: Option<RollingOptions>,
     /// `spark.eventLog.logBlockUpdates.enabled`.
     pub log_block_updates: bool,
-    /// `spark.eventLog.logStageExecutorMetrics`: also write what running tasks tell with heartbeats.
-    pub log_executor_metrics_updates: bool,
+    /// `spark.eventLog.logStageExecutorMetrics`: also write the most that each executor's memory held during a stage, and what the
+    /// driver's holds now and then.
+    pub log_stage_executor_metrics: bool,
     /// `spark.eventLog.includeTaskMetricsAccumulators`: write task metrics a second time, as `internal.metrics.*`
     /// accumulators. The history server does not need them; some tools do.
     pub include_task_metrics_accumulators: bool,

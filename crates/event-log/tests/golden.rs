@@ -160,10 +160,44 @@ fn lines_look_like_this() {
 
 #[test]
 fn block_updates_and_executor_metrics_are_written_only_if_asked_for() {
-    let quiet = |options| EventLogOptions { log_block_updates: false, log_executor_metrics_updates: false, ..options };
+    let quiet = |options| EventLogOptions { log_block_updates: false, log_stage_executor_metrics: false, ..options };
     let lines = lines(quiet, &made_up::events("app-1"));
-    for kind in ["SparkListenerBlockUpdated", "SparkListenerExecutorMetricsUpdate"] {
+    for kind in ["SparkListenerBlockUpdated", "SparkListenerExecutorMetricsUpdate", "SparkListenerStageExecutorMetrics"]
+    {
         assert!(!lines.iter().any(|line| line.contains(kind)), "{kind}");
+    }
+}
+
+/// UI-32: for each executor of a stage the most that was told meanwhile, before the stage's end; and what the driver told.
+#[test]
+fn peaks_of_executors_are_written_for_each_stage() {
+    let story = story();
+    let of_kind = |kind: &str| story.iter().filter(|event| event["Event"] == kind).cloned().collect::<Vec<_>>();
+    let updates = of_kind("SparkListenerExecutorMetricsUpdate");
+    assert_eq!(updates.len(), 1, "only the driver's: {updates:?}");
+    assert_eq!(updates[0]["Executor ID"], "driver");
+    let told = &updates[0]["Executor Metrics Updated"][0];
+    assert_eq!((&told["Stage ID"], &told["Stage Attempt ID"]), (&Value::from(-1), &Value::from(-1)));
+    assert_eq!(told["Executor Metrics"]["ProcessTreeOtherRSSMemory"], 16_000);
+
+    let peaks = of_kind("SparkListenerStageExecutorMetrics");
+    let peak = |stage: u64, executor: &str| {
+        let found = peaks.iter().find(|event| event["Stage ID"] == stage && event["Executor ID"] == executor);
+        let metrics = &found.unwrap_or_else(|| panic!("{executor} in stage {stage}: {peaks:?}"))["Executor Metrics"];
+        ["OnHeapExecutionMemory", "OnHeapStorageMemory", "OffHeapUnifiedMemory", "ProcessTreeOtherRSSMemory"]
+            .map(|name| metrics[name].as_u64().unwrap())
+    };
+    // What an executor tells of a stage that has ended is late. A task of stage 0 held 8192 bytes.
+    assert_eq!(peak(0, "1"), [8192, 0, 0, 0]);
+    assert_eq!(peak(1, "1"), [100, 200, 30, 8000]);
+    assert_eq!(peak(1, "driver"), [200, 400, 60, 16_000]);
+    for stage in [0, 1] {
+        let position = |kind: &str| {
+            let id =
+                |event: &Value| event.get("Stage Info").map_or(&event["Stage ID"], |info| &info["Stage ID"]).clone();
+            story.iter().rposition(|event| event["Event"] == kind && id(event) == stage).unwrap()
+        };
+        assert!(position("SparkListenerStageExecutorMetrics") < position("SparkListenerStageCompleted"));
     }
 }
 

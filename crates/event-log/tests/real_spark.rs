@@ -245,6 +245,10 @@ fn check_executors(executors: &Value) {
             "executorLogs": {"stdout": "http://host-1:8081/stdout"}}),
     );
     assert_members(
+        &find(executors, "id", "1")["peakMemoryMetrics"],
+        &json!({"OnHeapExecutionMemory": 8192, "OnHeapStorageMemory": 200, "ProcessTreeOtherRSSMemory": 8000}),
+    );
+    assert_members(
         find(executors, "id", "2"),
         &json!({"isActive": false, "removeReason": "exited with code 52", "failedTasks": 6, "completedTasks": 2}),
     );

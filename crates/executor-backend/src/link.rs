@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use firesteel_executor::DriverLink;
-use firesteel_messages::{DriverMessage, TaskOutcome};
+use firesteel_messages::{Answer, DriverMessage, TaskOutcome};
 use firesteel_model::TaskEndReason;
 use firesteel_rpc::{SendError, Sender};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -34,8 +34,12 @@ impl DriverLink for RpcLink {
 /// Outcomes in one message: enough to save messages, and few enough that inline results stay below a message's limit.
 const MAX_OUTCOMES: usize = 64;
 
-/// Sends what is queued until the connection or the queue ends.
-pub(crate) async fn forward(mut queue: UnboundedReceiver<DriverMessage>, sender: Sender<DriverMessage>) {
+/// Sends what is queued until the connection or the queue ends. `answer` answers a question that cannot be sent.
+pub(crate) async fn forward(
+    mut queue: UnboundedReceiver<DriverMessage>,
+    sender: Sender<DriverMessage>,
+    answer: impl Fn(u64, Answer),
+) {
     // What comes before anything in the queue.
     let mut first = VecDeque::new();
     loop {
@@ -68,14 +72,19 @@ pub(crate) async fn forward(mut queue: UnboundedReceiver<DriverMessage>, sender:
             // The connection goes on. Whoever waits for a task's end must hear of it all the same.
             Err(error) => {
                 warn!(%error, "message to the driver was not sent");
-                if let DriverMessage::StatusUpdates(outcomes) = message {
-                    // Together they may be too large where each is not.
-                    let alone = outcomes.len() == 1;
-                    let again =
-                        outcomes.into_iter().map(|outcome| if alone { unsent(outcome, &error) } else { outcome });
-                    for outcome in again.rev() {
-                        first.push_front(DriverMessage::StatusUpdates(vec![outcome]));
+                match message {
+                    DriverMessage::StatusUpdates(outcomes) => {
+                        // Together they may be too large where each is not.
+                        let alone = outcomes.len() == 1;
+                        let again =
+                            outcomes.into_iter().map(|outcome| if alone { unsent(outcome, &error) } else { outcome });
+                        for outcome in again.rev() {
+                            first.push_front(DriverMessage::StatusUpdates(vec![outcome]));
+                        }
                     }
+                    // Who asks a question waits too.
+                    DriverMessage::Ask { number, .. } => answer(number, Answer::CannotBeSent(error.to_string())),
+                    _ => {}
                 }
             }
         }

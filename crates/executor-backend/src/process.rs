@@ -1,7 +1,9 @@
 //! The life of an executor process.
 
 use std::{
-    env, io,
+    env,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
     io::Read,
     process,
     sync::{Arc, OnceLock},
@@ -124,7 +126,8 @@ impl ExecutorProcess {
         };
         let (sender, receiver) = connection.split();
         let closing = sender.clone();
-        runtime.spawn(forward(queue, sender));
+        let environment = Arc::clone(parts.executor.environment());
+        runtime.spawn(forward(queue, sender, move |number, answer| environment.questions().answered(number, answer)));
         link.tell(DriverMessage::Register(RegisterExecutor {
             executor_id: launch.executor_id.clone(),
             host: launch.host.clone(),
@@ -134,6 +137,7 @@ impl ExecutorProcess {
             on_heap_memory: parts.on_heap_memory.bytes(),
             off_heap_memory: parts.off_heap_memory.bytes(),
             resources: parts.resources.clone(),
+            version: firesteel_messages::VERSION.to_owned(),
             build_id: parts.build_id,
             pid: process::id(),
         }));
@@ -256,6 +260,7 @@ async fn receive(
 
 fn start_heartbeats(executor: Executor, link: Arc<RpcLink>, interval: Duration) {
     let started = thread::Builder::new().name("executor-heartbeater".to_owned()).spawn(move || {
+        thread::sleep(first_heartbeat(interval, RandomState::new().build_hasher().finish()));
         loop {
             link.tell(DriverMessage::Heartbeat(executor.heartbeat()));
             thread::sleep(interval);
@@ -263,5 +268,22 @@ fn start_heartbeats(executor: Executor, link: Arc<RpcLink>, interval: Duration) 
     });
     if let Err(error) = started {
         warn!(%error, "no heartbeats: the driver will give this executor up");
+    }
+}
+
+/// When the first heartbeat is due. Executors that register together, as at start, do not all report together ever after.
+fn first_heartbeat(interval: Duration, chance: u64) -> Duration {
+    interval.mul_f64(chance as f64 / u64::MAX as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_heartbeats_are_spread_over_one_interval() {
+        let interval = Duration::from_secs(10);
+        let due = |chance| first_heartbeat(interval, chance).as_millis();
+        assert_eq!([due(0), due(u64::MAX / 4), due(u64::MAX / 2), due(u64::MAX)], [0, 2500, 5000, 10_000]);
     }
 }

@@ -36,6 +36,12 @@ pub enum AskError {
     /// The driver will not give it.
     #[error("the driver refused: {0}")]
     Refused(String),
+    /// The question, or the driver's answer to it, cannot be sent. It would be the same the next time.
+    #[error("what the driver was asked, or its answer, could not be sent: {0}")]
+    CannotBeSent(String),
+    /// The driver says where the answer is, and it cannot be read there.
+    #[error("the driver's answer could not be read: {0}")]
+    Unreadable(String),
     /// The task was killed while it waited.
     #[error("the task was killed while it waited for the driver")]
     Killed,
@@ -56,6 +62,7 @@ impl Questions {
         self.waiting.lock().answers.remove(&number);
         match outcome? {
             Answer::Refused(reason) => Err(AskError::Refused(reason)),
+            Answer::CannotBeSent(reason) => Err(AskError::CannotBeSent(reason)),
             answer => Ok(answer),
         }
     }

@@ -8,13 +8,13 @@ use firesteel_block_store::{MemoryManager, TaskMemory};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::MemoryMode;
 use firesteel_messages::{Answer, ExecutorMessage, Question, TaskResult};
-use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ShuffleId, TaskId};
+use firesteel_model::{BlockManagerId, BroadcastInfo, ByteCount, ExecutorId, ExecutorMetrics, ShuffleId, TaskId};
 use tracing::warn;
 
 use crate::{
     KillSwitch, TaskContext, TaskFailure,
     driver_link::{AskError, DriverLink, Questions, take_turn},
-    map_outputs::{MapOutputs, MapStatuses},
+    map_outputs::{MapOutputs, MapStatuses, MapStatusesCodec},
     shuffle::ExecutorShuffle,
     storage::ExecutorStorage,
 };
@@ -142,8 +142,9 @@ impl Environment {
 
     /// Where the outputs of a shuffle are, asked by a task.
     pub fn map_statuses(&self, shuffle_id: ShuffleId, context: &TaskContext) -> Result<MapStatuses, AskError> {
-        let killed = || context.is_interrupted();
-        self.map_outputs.get(shuffle_id, &self.questions, self.driver(), self.options.ask_time_out, killed)
+        let ask = || self.ask(Question::MapOutputs(shuffle_id), context);
+        let read = |info: &BroadcastInfo| self.storage.broadcasts().read(info, &MapStatusesCodec);
+        self.map_outputs.get(shuffle_id, self.options.ask_time_out, ask, read, || context.is_interrupted())
     }
 
     /// Makes the shuffle files of those among `holders` that are on this host readable in place. It is not tried again for
@@ -213,6 +214,11 @@ impl Environment {
     /// The most storage memory there can be.
     pub fn storage_memory(&self, mode: MemoryMode) -> ByteCount {
         self.memory.usage(mode).capacity
+    }
+
+    /// What this process's memory holds now.
+    pub fn executor_metrics(&self) -> ExecutorMetrics {
+        crate::memory_usage::executor_metrics(&self.memory)
     }
 
     /// Are spilled runs compressed?

@@ -177,7 +177,7 @@ impl Executor {
                 accumulators: accumulators.and_then(Result::ok).unwrap_or_default(),
             }
         });
-        Heartbeat { tasks: tasks.collect(), peak_memory: crate::memory_usage::peak_resident_bytes() }
+        Heartbeat { tasks: tasks.collect(), memory: self.shared.environment.executor_metrics() }
     }
 
     /// Kills every task and takes no more.

@@ -23,10 +23,12 @@ impl From<TaskEndReason> for TaskFailure {
 }
 
 impl From<BlockError> for TaskFailure {
-    /// A killed task has ended as such; everything else is tried again: another attempt finds another block, or computes it.
+    /// A killed task has ended as such. A record that cannot be encoded is the same at the next attempt (RT-32). Everything
+    /// else is tried again: another attempt finds another block, or computes it.
     fn from(error: BlockError) -> Self {
         match error {
             BlockError::Killed { .. } => Self(TaskEndReason::TaskKilled { reason: error.to_string() }),
+            error @ BlockError::Encode { .. } => Self::from_final_error(&error),
             error => Self::from_error(&error),
         }
     }
@@ -89,7 +91,7 @@ impl TaskFailure {
     }
 }
 
-/// An error's message and those of its sources in one line, for those who get only text.
+/// An error's message and those of its sources, each said once.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -2,9 +2,24 @@
 
 use std::fs;
 
-/// The most bytes that were resident at once; 0 where the kernel does not say.
-pub fn peak_resident_bytes() -> u64 {
-    status_kib("VmHWM:") << 10
+use firesteel_block_store::MemoryManager;
+use firesteel_memory::MemoryMode;
+use firesteel_model::ExecutorMetrics;
+
+/// What this process's memory holds now: by the account of its memory manager, and as a whole, which is 0 where the kernel does
+/// not say.
+pub fn executor_metrics(memory: &MemoryManager) -> ExecutorMetrics {
+    let [on_heap, off_heap] = [MemoryMode::OnHeap, MemoryMode::OffHeap].map(|mode| memory.usage(mode));
+    ExecutorMetrics {
+        on_heap_execution: on_heap.execution.bytes(),
+        off_heap_execution: off_heap.execution.bytes(),
+        on_heap_storage: on_heap.storage.bytes(),
+        off_heap_storage: off_heap.storage.bytes(),
+        on_heap_unified: on_heap.execution.bytes() + on_heap.storage.bytes(),
+        off_heap_unified: off_heap.execution.bytes() + off_heap.storage.bytes(),
+        virtual_memory: status_kib("VmSize:") << 10,
+        resident_memory: resident_bytes(),
+    }
 }
 
 /// The bytes that are resident; 0 where the kernel does not say.
@@ -20,9 +35,20 @@ fn status_kib(field: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_memory::{PoolSize, UnifiedMemoryManager};
+    use firesteel_model::ByteCount;
+
+    use super::*;
+
     #[test]
     fn a_process_holds_something() {
-        assert!(super::resident_bytes() > 0);
-        assert!(super::peak_resident_bytes() >= super::resident_bytes() / 2);
+        let pools = UnifiedMemoryManager::new(
+            PoolSize { capacity: ByteCount(1000), storage_region: ByteCount(500) },
+            PoolSize { capacity: ByteCount(100), storage_region: ByteCount(50) },
+        );
+        let memory = MemoryManager::new(pools, MemoryManager::WAIT_LIMIT);
+        let metrics = executor_metrics(&memory);
+        assert!(metrics.resident_memory > 0 && metrics.virtual_memory >= metrics.resident_memory, "{metrics:?}");
+        assert_eq!((metrics.on_heap_unified, metrics.off_heap_unified), (0, 0));
     }
 }

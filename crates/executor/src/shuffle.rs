@@ -8,7 +8,7 @@ use std::{
 };
 
 use firesteel_local_dirs::LocalDirs;
-use firesteel_model::{ApplicationId, ByteCount, ExecutorId, ShuffleId};
+use firesteel_model::{ApplicationId, ByteCount, ExecutorId, MapStatusOptions, ShuffleId};
 use firesteel_rpc::Secret;
 use firesteel_shuffle::{FetchLimits, ShuffleBlockResolver, ShuffleReadContext, WriterOptions};
 use firesteel_transfer::{ClientOptions, LocalDirsSpool, TransferClient, TransferRuntime};
@@ -25,6 +25,8 @@ const INDEX_CACHE_SIZE: ByteCount = ByteCount::mib(100);
 pub struct ShuffleOptions {
     /// Of map outputs.
     pub writer: WriterOptions,
+    /// What is told of their sizes.
+    pub map_status: MapStatusOptions,
     /// Of reduce tasks.
     pub limits: FetchLimits,
     /// Of connections to peers.
@@ -82,6 +84,11 @@ impl ExecutorShuffle {
     /// How map outputs are written.
     pub fn writer_options(&self) -> &WriterOptions {
         &self.options.writer
+    }
+
+    /// What a map task tells of its output's sizes.
+    pub fn map_status_options(&self) -> &MapStatusOptions {
+        &self.options.map_status
     }
 
     /// How much a reduce task may have under way.

@@ -19,7 +19,7 @@ use tracing::warn;
 use crate::{
     context::SparkContext,
     error::{SparkError, chain},
-    remote_files::RemoteFileSystems,
+    remote_files::{RemoteFileSystems, resolve_pattern},
 };
 
 /// In the first local directory; Spark's name for it.
@@ -175,7 +175,7 @@ impl SparkContext {
 
     fn add(&self, operation: &str, path: &str, wanted: Wanted) -> Result<(), SparkError> {
         self.check_running(operation)?;
-        add(self.files(), path, wanted, |file| self.announce_file(file))
+        add(self.files(), &parse(path)?, wanted, |file| self.announce_file(file))
     }
 }
 
@@ -202,7 +202,10 @@ pub(crate) fn add_configured(
                 warn!(jar = place, "spark.jars: the library does not exist and is left out");
                 continue;
             }
-            add(files, &place, wanted, announce).map_err(|error| match error {
+            let added = parse(&place)
+                .and_then(|artifact| resolve_pattern(conf, artifact))
+                .and_then(|found| found.iter().try_for_each(|artifact| add(files, artifact, wanted, announce)));
+            added.map_err(|error| match error {
                 SparkError::AddFile(message) => SparkError::AddFile(format!("{}: {message}", key.name())),
                 error => error,
             })?;
@@ -216,17 +219,20 @@ fn is_missing(place: &str) -> bool {
     artifact.is_ok_and(|artifact| matches!(&artifact.location, ArtifactLocation::File(path) if !path.exists()))
 }
 
+fn parse(place: &str) -> Result<Artifact, SparkError> {
+    place.parse().map_err(|error| SparkError::AddFile(format!("{error}")))
+}
+
 fn add(
     files: &AddedFiles,
-    place: &str,
+    artifact: &Artifact,
     wanted: Wanted,
     announce: impl Fn(Arc<ApplicationFile>),
 ) -> Result<(), SparkError> {
-    let artifact: Artifact = place.parse().map_err(|error| SparkError::AddFile(format!("{error}")))?;
-    match files.add(&artifact, wanted).map_err(|error| SparkError::AddFile(chain(&error)))? {
+    match files.add(artifact, wanted).map_err(|error| SparkError::AddFile(chain(&error)))? {
         Added::New(file) => announce(file),
         Added::Before => {
-            warn!(path = place, "added before, and not again: what was added cannot be replaced by itself");
+            warn!(path = %artifact, "added before, and not again: what was added cannot be replaced by itself");
         }
         Added::SameContent => {}
     }

@@ -42,6 +42,13 @@ impl<T: Data> Rdd<T> {
 impl<T: Data> RddBarrier<T> {
     /// The records that `function` makes of all records of a partition. In it, [`BarrierTaskContext::get`] leads to the
     /// other tasks. Lazy; no shuffle.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(1..=4, 2);
+    /// assert_eq!(numbers.barrier().map_partitions(|records| [records.sum::<i32>()]).collect()?, [3, 7]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn map_partitions<I, F>(&self, function: F) -> Rdd<I::Item>
     where
@@ -52,6 +59,14 @@ impl<T: Data> RddBarrier<T> {
     }
 
     /// As [`RddBarrier::map_partitions`]; the closure also gets the partition's index.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let letters = spark.parallelize(['a', 'b'], 2).barrier();
+    /// let numbered = letters.map_partitions_with_index(|index, records| records.map(move |letter| (index, letter)));
+    /// assert_eq!(numbered.collect()?, [(0, 'a'), (1, 'b')]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn map_partitions_with_index<I, F>(&self, function: F) -> Rdd<I::Item>
     where
@@ -62,6 +77,14 @@ impl<T: Data> RddBarrier<T> {
     }
 
     /// As [`RddBarrier::map_partitions_with_index`] with values that the closure needs; see [`Rdd::with`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(1..=4, 2).barrier();
+    /// let scaled = numbers.map_partitions_env(10, |factor, _, records| [records.sum::<i32>() * factor]);
+    /// assert_eq!(scaled.collect()?, [30, 70]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn map_partitions_env<E: Env, I, F>(&self, env: E, function: F) -> Rdd<I::Item>
     where
@@ -76,6 +99,22 @@ impl<T: Data> RddBarrier<T> {
 }
 
 /// A task of a barrier stage, as its own code sees it.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// use firesteel::BarrierTaskContext;
+///
+/// let gathered = spark.parallelize(0..4, 2).barrier().map_partitions_with_index(|index, records| {
+///     let context = BarrierTaskContext::get();
+///     assert_eq!((context.partition_id(), context.stage_attempt_number()), (index, 0));
+///     context.barrier();
+///     let sums = context.all_gather(&records.sum::<i32>().to_string());
+///     assert_eq!(sums.len(), context.task_infos().len());
+///     sums
+/// });
+/// assert_eq!(gathered.collect()?, ["1", "5", "1", "5"]);
+/// # Ok::<(), firesteel::SparkError>(())
+/// ```
 #[derive(Clone)]
 pub struct BarrierTaskContext {
     context: Arc<TaskContext>,
@@ -140,6 +179,8 @@ impl BarrierTaskContext {
                 self.context.end_if_killed();
                 unreachable!("only a task that was killed is told so")
             }
+            // The tasks of another attempt would say as much to one another.
+            Err(error @ AskError::CannotBeSent(_)) => TaskFailure::from_final_error(&BarrierNotPassed(error)).throw(),
             Err(error) => TaskFailure::from_error(&BarrierNotPassed(error)).throw(),
         }
     }

@@ -16,11 +16,12 @@ use std::{
     },
 };
 
-use firesteel_block_store::{BroadcastInfo, ReadBroadcastError};
-use firesteel_driver::{DriverHandle, Removal};
+use firesteel_block_store::ReadBroadcastError;
+use firesteel_driver::{DriverHandle, PublishedBytes, Removal};
 use firesteel_executor::{ExecutorStorage, TaskContext, TaskFailure};
 use firesteel_messages::ExecutorMessage;
-use firesteel_model::BroadcastId;
+use firesteel_model::{BroadcastId, BroadcastInfo};
+use firesteel_scheduler_backend::PublishBytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
 
@@ -33,13 +34,14 @@ use crate::{
 
 /// A handle to a broadcast value. Cheap to clone.
 ///
-/// ```no_run
-/// # use firesteel::{Rdd, SparkContext, SparkError};
-/// # fn example(sc: &SparkContext, words: Rdd<String>) -> Result<(), SparkError> {
-/// let stop_words = sc.broadcast(vec!["and".to_owned(), "the".to_owned()])?;
+/// ```
+/// # let spark = firesteel::examples::context();
+/// let words = spark.parallelize(["flint", "and", "steel"].map(str::to_owned), 2);
+/// let stop_words = spark.broadcast(vec!["and".to_owned(), "the".to_owned()])?;
+/// assert_ne!(stop_words.id(), spark.broadcast(0)?.id());
 /// let rest = words.with(stop_words).filter(|stop_words, word| !stop_words.value().contains(word));
-/// # Ok(())
-/// # }
+/// assert_eq!(rest.collect()?, ["flint", "steel"]);
+/// # Ok::<(), firesteel::SparkError>(())
 /// ```
 ///
 /// The value goes when the last handle on the driver is dropped and no data set has it in a closure.
@@ -122,8 +124,30 @@ pub(crate) fn encode_holding<E: Serialize + ?Sized>(environment: &E) -> (Result<
     (encoded.map_err(|error| passed.failure.unwrap_or_else(|| error.to_string())), passed.held)
 }
 
+fn next_id() -> BroadcastId {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    BroadcastId(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// For what the driver itself has to tell all executors.
+pub(crate) fn publisher(driver: &DriverHandle, storage: &ExecutorStorage) -> PublishBytes {
+    let (driver, storage) = (driver.clone(), storage.clone());
+    Arc::new(move |bytes| {
+        let id = next_id();
+        let info = storage.broadcasts().write_encoded(id, bytes).map_err(|error| chain(&error))?;
+        let held = Held::<()> {
+            id,
+            value: Mutex::new(None),
+            destroyed_at: OnceLock::new(),
+            driver: driver.clone(),
+            storage: storage.clone(),
+        };
+        Ok(PublishedBytes::new(info, held))
+    })
+}
+
 impl SparkContext {
-    /// Makes a value readable by every task, in each process fetched and decoded once.
+    /// Makes a value readable by every task, in each process fetched and decoded once. See [`Broadcast`].
     ///
     /// # Errors
     ///
@@ -132,9 +156,8 @@ impl SparkContext {
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         self.check_running("broadcast")?;
-        let id = BroadcastId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let id = next_id();
         let value = Arc::new(value);
         let written = self.storage().broadcasts().write(id, &value, &DataCodec::new());
         let info = written.map_err(|error| SparkError::Broadcast(chain(&error)))?;
@@ -173,7 +196,7 @@ where
         }
     }
 
-    /// As [`Broadcast::value`].
+    /// As [`Broadcast::value`], with an error where that panics, as after [`Broadcast::destroy`].
     ///
     /// # Errors
     ///
@@ -216,6 +239,16 @@ where
 
     /// Drops the executors' copies. Tasks that want the value again fetch it again. With `blocking`, returns when every
     /// executor has done so. Does nothing where the handle has travelled to.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let table = spark.broadcast(vec![10_i64, 20])?;
+    /// let sums = spark.range(0, 2, 1, 2).with(table.clone()).map(|table, n| table.value()[n as usize]);
+    /// assert_eq!(sums.sum()?, 30);
+    /// table.unpersist(true);
+    /// assert_eq!(sums.sum()?, 30);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn unpersist(&self, blocking: bool) {
         if let Some(held) = &self.held {
             held.remove(false, blocking);
@@ -227,6 +260,15 @@ where
     ///
     /// A handle on the driver that the value was read through keeps it until the handle is dropped, as references to it may
     /// be about.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let table = spark.broadcast([1, 2, 3])?;
+    /// assert_eq!(table.try_value().expect("it is there"), &[1, 2, 3]);
+    /// table.destroy();
+    /// assert!(table.try_value().unwrap_err().to_string().contains("after it was destroyed"));
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn destroy(&self) {
         if let Some(held) = &self.held

@@ -114,6 +114,15 @@ impl SparkContext {
     /// # Errors
     ///
     /// [`SparkError::Io`] if the directory cannot be made.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// spark.set_checkpoint_dir(&directory.to_string_lossy())?;
+    /// let below = spark.checkpoint_dir().expect("it was set");
+    /// assert!(below.contains(&*directory.to_string_lossy()));
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn set_checkpoint_dir(&self, directory: &str) -> Result<(), SparkError> {
         let io = |error: &dyn std::error::Error| SparkError::Io(chain(error));
         let (hadoop, conf) = HadoopProperties::of(self)?;
@@ -128,7 +137,7 @@ impl SparkContext {
         Ok(())
     }
 
-    /// The directory that this application's checkpoints go to, if one was set.
+    /// The directory that this application's checkpoints go to, if one was set by [`SparkContext::set_checkpoint_dir`].
     pub fn checkpoint_dir(&self) -> Option<String> {
         self.checkpoint_directory().lock().as_ref().map(|directory| directory.path.to_string())
     }
@@ -146,6 +155,19 @@ impl<T: Data> Rdd<T> {
     /// # Errors
     ///
     /// [`SparkError::NoCheckpointDirectory`]
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// spark.set_checkpoint_dir(&directory.to_string_lossy())?;
+    /// let squares = spark.range(0, 4, 1, 2).map(|n| n * n);
+    /// squares.checkpoint()?;
+    /// assert!(!squares.is_checkpointed());
+    /// assert_eq!(squares.sum()?, 14);
+    /// assert!(squares.is_checkpointed() && squares.get_checkpoint_file().is_some());
+    /// assert!(squares.dependencies().is_empty());
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn checkpoint(&self) -> Result<(), SparkError> {
         let directory = self.context().checkpoint_directory().lock().clone();
@@ -161,6 +183,15 @@ impl<T: Data> Rdd<T> {
     /// Faster than [`Rdd::checkpoint`] and not fault tolerant: with an executor, its partitions are lost for good.
     ///
     /// An RDD that is not persisted gets [`StorageLevel::MEMORY_AND_DISK`]; one that is, may use disk too from now on.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let squares = spark.range(0, 4, 1, 2).map(|n| n * n);
+    /// squares.local_checkpoint();
+    /// assert_eq!(squares.sum()?, 14);
+    /// assert!(squares.is_checkpointed() && squares.dependencies().is_empty());
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn local_checkpoint(&self) -> &Self {
         let level = match self.storage_level() {
@@ -174,12 +205,12 @@ impl<T: Data> Rdd<T> {
         self
     }
 
-    /// Is it read from a checkpoint?
+    /// Is it read from a checkpoint? It is after the next action behind [`Rdd::checkpoint`] or [`Rdd::local_checkpoint`].
     pub fn is_checkpointed(&self) -> bool {
         self.core().with_checkpoint(|checkpoint| matches!(checkpoint, Checkpoint::Done(_)))
     }
 
-    /// The directory of its checkpoint; none before that is written, and none for a local one.
+    /// The directory of its checkpoint; none before that is written, and none for a local one. See [`Rdd::checkpoint`].
     pub fn get_checkpoint_file(&self) -> Option<String> {
         self.core().with_checkpoint(|checkpoint| match checkpoint {
             Checkpoint::Done(cut) => cut.files.as_ref().map(|files| files.directory.to_string()),

@@ -1,6 +1,6 @@
 //! Starts an application whose executors are processes.
 
-use std::{env, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{env, fs, net::IpAddr, path::PathBuf, sync::Arc};
 
 use firesteel_application_files::AddedFiles;
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
@@ -10,28 +10,27 @@ use firesteel_driver::DriverHandle;
 use firesteel_executor::{
     ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, StorageOptions, StoragePlace, fetch_task_result,
 };
-use firesteel_local::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions, LocalLink};
+use firesteel_local::LocalLink;
 use firesteel_local_dirs::LocalDirs;
-use firesteel_model::{ApplicationId, BlockManagerId, ByteCount, ExecutorId};
+use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId};
 use firesteel_rpc::Secret;
-use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend};
+use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend, DataPlane};
 use firesteel_transfer::TransferServer;
 use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::{
-    application_files,
+    application_files, broadcast,
+    cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager, claimant},
     error::{SparkError, chain},
     settings,
 };
 
-/// The host of executors that are processes of this machine, and of the driver unless something else is said.
-const LOOPBACK: &str = "127.0.0.1";
-
 /// The master of an application whose executors are processes.
 pub(crate) struct Cluster {
-    layout: LocalClusterLayout,
-    host: String,
+    manager: Arc<dyn ExternalClusterManager>,
+    master: String,
+    layout: ClusterLayout,
     secret: Secret,
     /// Serves broadcast pieces; from the start to the end of the application.
     server: Mutex<Option<TransferServer>>,
@@ -40,33 +39,29 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Lays out what the master URL asks for; `None` for local mode.
     pub(crate) fn of(conf: &SparkConf, url: &MasterUrl, master: &str) -> Result<Option<Self>, SparkError> {
-        match url {
-            MasterUrl::Local { .. } => Ok(None),
-            MasterUrl::LocalCluster { workers, cores_per_worker, memory_per_worker_mib } => {
-                let executor_memory = conf.get(&keys::EXECUTOR_MEMORY)?;
-                // RT-52: executors would refuse the same, one after another.
-                settings::memory(conf, executor_memory)?
-                    .pool_sizes()
-                    .map_err(|error| SparkError::Configuration(error.to_string()))?;
-                let layout = LocalClusterLayout::new(
-                    *workers,
-                    *cores_per_worker,
-                    ByteCount::mib(u64::from(*memory_per_worker_mib)),
-                    conf.get(&keys::EXECUTOR_CORES)?,
-                    executor_memory,
-                    conf.get(&keys::CORES_MAX)?,
-                );
-                let layout = layout.ok_or_else(|| {
-                    SparkError::Configuration(format!(
-                        "{master} has no room for an executor of {executor_memory} (spark.executor.memory) and the cores of spark.executor.cores: no task would ever start"
-                    ))
-                })?;
-                Ok(Some(Self { layout, host: LOOPBACK.to_owned(), secret: secret(conf)?, server: Mutex::new(None) }))
-            }
-            _ => Err(SparkError::Configuration(format!(
-                "master {master} is not built in yet; use local[N] or local-cluster[workers,cores,memory]"
-            ))),
+        if let MasterUrl::Local { .. } = url {
+            return Ok(None);
         }
+        let manager = claimant(master)?.ok_or_else(|| {
+            SparkError::Configuration(match url {
+                MasterUrl::External { .. } => format!(
+                    "Could not parse Master URL: '{}'; no cluster manager is registered for it, and it is none of local[N] \
+                     and local-cluster[workers,cores,memory]",
+                    url.redacted()
+                ),
+                _ => format!(
+                    "master {} is not built in yet; use local[N] or local-cluster[workers,cores,memory]",
+                    url.redacted()
+                ),
+            })
+        })?;
+        // RT-52: executors would refuse the same, one after another.
+        settings::memory(conf, conf.get(&keys::EXECUTOR_MEMORY)?)?
+            .pool_sizes()
+            .map_err(|error| SparkError::Configuration(error.to_string()))?;
+        let layout = manager.layout(master, conf).map_err(SparkError::Configuration)?;
+        let secret = secret(conf)?;
+        Ok(Some(Self { manager, master: master.to_owned(), layout, secret, server: Mutex::new(None) }))
     }
 
     /// How many cores there will be.
@@ -91,7 +86,8 @@ impl Cluster {
                 "the application's secret has fewer than 16 characters, and may be found by trying: use a longer one"
             );
         }
-        let DriverAddresses { host, bind_address } = DriverAddresses::of(conf, |name| env::var(name).ok())?;
+        let DriverAddresses { host, bind_address } =
+            DriverAddresses::of(conf, &self.layout.driver_host, |name| env::var(name).ok())?;
         let shuffle = Arc::new(ExecutorShuffle::new(
             application_id.clone(),
             ExecutorId::driver(),
@@ -104,7 +100,7 @@ impl Cluster {
         let server = TransferServer::start(
             &runtime,
             &bind_address,
-            conf.get(&keys::DRIVER_BLOCK_MANAGER_PORT)?,
+            settings::ports(conf, &keys::DRIVER_BLOCK_MANAGER_PORT)?,
             self.secret.clone(),
             Arc::clone(&source) as _,
             settings::server(conf)?,
@@ -132,10 +128,15 @@ impl Cluster {
         let client = shuffle.client().map_err(|error| configuration(&error))?.clone();
         let scratch = local_dirs.directories()[0].clone();
         let logs = log_directory(application_id).unwrap_or_else(|| scratch.join("logs"));
-        let manager = LocalClusterManager::new(LocalClusterOptions {
-            layout: self.layout,
+        // No executor could be started without it, however often that was tried.
+        fs::create_dir_all(&logs).map_err(|error| {
+            let path = logs.display();
+            SparkError::Io(format!("could not make {path} for what executors print; set SPARK_WORKER_DIR: {error}"))
+        })?;
+        let manager = self.manager.create(ClusterRequest {
+            master_url: self.master.clone(),
+            layout: self.layout.clone(),
             application_id: application_id.clone(),
-            host: self.host.clone(),
             conf: conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             environment: executor_environment(conf),
             scratch,
@@ -145,13 +146,16 @@ impl Cluster {
             driver,
             manager,
             &self.secret,
-            Arc::new(move |holder, block_id| {
-                fetch_task_result(&client, holder, block_id).map_err(|error| chain(&error))
-            }),
+            DataPlane {
+                fetch_block: Arc::new(move |holder, block_id| {
+                    fetch_task_result(&client, holder, block_id).map_err(|error| chain(&error))
+                }),
+                publish: broadcast::publisher(driver, &storage),
+            },
             CoarseGrainedOptions {
                 bind_address,
                 host,
-                port: conf.get(&keys::DRIVER_PORT)?,
+                ports: settings::ports(conf, &keys::DRIVER_PORT)?,
                 rpc: settings::rpc(conf)?,
                 build_id: build_id().map_err(|error| configuration(&error))?,
             },
@@ -200,7 +204,7 @@ struct DriverAddresses {
 
 impl DriverAddresses {
     /// What was configured. `SPARK_LOCAL_IP` stands in for either, and either for the other, as far as that makes sense.
-    fn of(conf: &SparkConf, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SparkError> {
+    fn of(conf: &SparkConf, default: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SparkError> {
         let local_ip = variable("SPARK_LOCAL_IP").filter(|address| !address.is_empty());
         let (host, bind_address) = (conf.get(&keys::DRIVER_HOST)?, conf.get(&keys::DRIVER_BIND_ADDRESS)?);
         // Who listens at every address is found at none of that name.
@@ -210,15 +214,15 @@ impl DriverAddresses {
             bind_address: bind_address
                 .or_else(|| local_ip.clone())
                 .or_else(|| host.clone())
-                .unwrap_or_else(|| LOOPBACK.to_owned()),
-            host: host.or_else(|| local_ip.filter(is_one)).or(found_at).unwrap_or_else(|| LOOPBACK.to_owned()),
+                .unwrap_or_else(|| default.to_owned()),
+            host: host.or_else(|| local_ip.filter(is_one)).or(found_at).unwrap_or_else(|| default.to_owned()),
         })
     }
 }
 
 /// `SPARK_WORKER_DIR`, else `work` in `SPARK_HOME`: where a worker keeps what its executors print (SA-44).
 fn log_directory(application_id: &ApplicationId) -> Option<PathBuf> {
-    let given = env::var_os("SPARK_WORKER_DIR").map(PathBuf::from);
+    let given = env::var_os("SPARK_WORKER_DIR").filter(|given| !given.is_empty()).map(PathBuf::from);
     let directory = given.or_else(|| env::var_os("SPARK_HOME").map(|home| PathBuf::from(home).join("work")))?;
     Some(directory.join(application_id.as_str()))
 }
@@ -231,6 +235,8 @@ fn executor_environment(conf: &SparkConf) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LOOPBACK: &str = "127.0.0.1";
 
     /// RT-52: said by the driver, not by executors that die one after another.
     #[test]
@@ -253,7 +259,7 @@ mod tests {
         let addresses = |local_ip: Option<&str>, settings: Settings<'_>| {
             let conf: SparkConf = settings.iter().copied().collect();
             let variable = |name: &str| local_ip.filter(|_| name == "SPARK_LOCAL_IP").map(str::to_owned);
-            let DriverAddresses { host, bind_address } = DriverAddresses::of(&conf, variable).unwrap();
+            let DriverAddresses { host, bind_address } = DriverAddresses::of(&conf, LOOPBACK, variable).unwrap();
             (host, bind_address)
         };
         let (host, bind) = (("spark.driver.host", "driver"), ("spark.driver.bindAddress", "10.0.0.9"));

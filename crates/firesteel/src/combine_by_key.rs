@@ -403,7 +403,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// ```
     /// # let spark = firesteel::examples::context();
     /// let pairs = spark.parallelize([(1, 3), (2, 5), (1, 4)], 2);
-    /// assert_eq!(pairs.fold_by_key_with(0, |left, right| left + right, 1).num_partitions(), 1);
+    /// let sums = pairs.fold_by_key_with(0, |left, right| left + right, 1);
+    /// assert_eq!((sums.num_partitions(), sums.lookup(&1)?), (1, vec![7]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]

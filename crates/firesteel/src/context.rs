@@ -34,8 +34,9 @@ use crate::{
     checkpoint::{self, CheckpointDirectory},
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
+    driver_metrics::DriverMetrics,
     error::SparkError,
-    event_log, fair_scheduler_file,
+    event_log, exit, fair_scheduler_file,
     lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
     listeners::{BusSink, ConsoleOptions, Listeners},
     local_properties, logging,
@@ -53,6 +54,14 @@ use crate::{
 
 /// The entry point: makes data sets, runs jobs, owns the executors. One at a time in a process (RT-13). Cheap to clone; all
 /// clones are one context. It stops when [`SparkContext::stop`] is called or the last clone is dropped.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// assert_eq!((spark.app_name(), spark.master()), ("example", "local[2]"));
+/// assert_eq!(spark.conf().get_raw("spark.app.name"), Some("example"));
+/// assert!(spark.application_id().to_string().starts_with("local-"));
+/// assert!(spark.default_parallelism() == 2 && spark.resources().is_empty());
+/// ```
 #[derive(Clone)]
 pub struct SparkContext {
     inner: Arc<Inner>,
@@ -67,6 +76,7 @@ struct Inner {
     resources: BTreeMap<String, ResourceInformation>,
     handle: DriverHandle,
     driver: Mutex<Option<Driver>>,
+    metrics: Mutex<Option<DriverMetrics>>,
     registry: Arc<LineageRegistry>,
     checkpoint_directory: Mutex<Option<CheckpointDirectory>>,
     blocks: Arc<LocalBlockManagerMaster>,
@@ -98,6 +108,16 @@ impl SparkContext {
     ///
     /// [`SparkError::ContextExists`] if one runs in this process; [`SparkError::InsideTask`]; [`SparkError::Configuration`] if a
     /// value is wrong, or the master is one that is not built in.
+    ///
+    /// ```
+    /// use firesteel::{SparkConf, SparkContext};
+    ///
+    /// let mut conf = SparkConf::new();
+    /// conf.set("spark.master", "local[2]").set("spark.app.name", "sum");
+    /// let spark = SparkContext::new(&conf)?;
+    /// assert_eq!(spark.range(1, 101, 1, 4).sum()?, 5050);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn new(conf: &SparkConf) -> Result<Self, SparkError> {
         Self::check_on_driver("SparkContext::new")?;
@@ -109,6 +129,7 @@ impl SparkContext {
             }
             *created_at = Some(location);
         }
+        exit::stop_at_exit();
         let inner = Inner::start(conf.clone()).inspect_err(|_| *CREATED_AT.lock() = None)?;
         let inner = Arc::new(inner);
         *ACTIVE.lock() = Arc::downgrade(&inner);
@@ -152,6 +173,13 @@ impl SparkContext {
     /// # Panics
     ///
     /// If `partitions` is 0, as in Spark.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let letters = spark.parallelize(['a', 'b', 'c', 'd'], 2);
+    /// assert_eq!(letters.glom().collect()?, [['a', 'b'], ['c', 'd']]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn parallelize<T: Data>(&self, records: impl IntoIterator<Item = T>, partitions: u32) -> Rdd<T> {
         assert!(partitions > 0, "{NO_PARTITIONS}");
@@ -177,6 +205,13 @@ impl SparkContext {
     /// # Panics
     ///
     /// If `step` or `partitions` is 0.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// assert_eq!(spark.range(0, 10, 3, 2).collect()?, [0, 3, 6, 9]);
+    /// assert_eq!(spark.range(3, 0, -1, 2).collect()?, [3, 2, 1]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     #[track_caller]
     pub fn range(&self, start: i64, end: i64, step: i64, partitions: u32) -> Rdd<i64> {
         assert!(step != 0, "the step of a range must not be 0");
@@ -193,10 +228,41 @@ impl SparkContext {
     }
 
     /// Ends the application: fails jobs that are under way, ends the executors, and flushes what listeners write (RT-80). A
-    /// second call does nothing.
+    /// second call does nothing. As [`SparkContext::stop_with_code`] with 0.
+    ///
+    /// # Panics
+    ///
+    /// If a listener calls it, before anything is stopped: it would wait for itself.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 3, 1, 1);
+    /// spark.stop();
+    /// assert!(numbers.count().unwrap_err().to_string().contains("on a stopped SparkContext"));
+    /// ```
     #[track_caller]
     pub fn stop(&self) {
-        self.inner.stop(&Location::caller().to_string());
+        self.stop_with_code(0);
+    }
+
+    /// Ends the application as [`SparkContext::stop`] does; listeners and the event log are told that this is its exit code
+    /// (RT-82). The process ends with it only if the program does so.
+    ///
+    /// # Panics
+    ///
+    /// If a listener calls it, before anything is stopped: it would wait for itself.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// spark.stop_with_code(3);
+    /// assert!(spark.range(0, 1, 1, 1).count().is_err());
+    /// ```
+    #[track_caller]
+    pub fn stop_with_code(&self, exit_code: i32) {
+        if let Err(error) = self.inner.listeners.bus().check_may_stop() {
+            panic!("Cannot stop SparkContext within listener bus thread: {error}");
+        }
+        self.inner.stop(&Location::caller().to_string(), Some(exit_code));
     }
 
     /// What the driver's own process stores.
@@ -335,7 +401,10 @@ impl Inner {
         let configuration = |error: &dyn std::fmt::Display| SparkError::Configuration(error.to_string());
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let master = conf.get_raw("spark.master").unwrap_or("local[*]").to_owned();
-        let url: MasterUrl = master.parse().map_err(|error| configuration(&error))?;
+        let url: MasterUrl = match master.parse() {
+            Ok(url) => url,
+            Err(error) => MasterUrl::external(&master).ok_or_else(|| configuration(&error))?,
+        };
         conf.check_conflicts(&url).map_err(|error| configuration(&error))?;
         settings::refuse_local_encryption(&conf)?;
         let listeners =
@@ -380,10 +449,11 @@ impl Inner {
         let storage_options = settings::storage(&conf, millis as u64)?;
         // What becomes unreachable is told to the driver, which is made after the registry.
         let reachability: Arc<Mutex<Option<DriverHandle>>> = Arc::default();
+        let clean = conf.get(&keys::CLEANER_REFERENCE_TRACKING)?;
         let registry = LineageRegistry::new({
             let reachability = Arc::clone(&reachability);
             move |unreachable| {
-                if let Some(handle) = &*reachability.lock() {
+                if let Some(handle) = reachability.lock().as_ref().filter(|_| clean) {
                     handle.remove(match unreachable {
                         Unreachable::Shuffle(shuffle_id) => Removal::Shuffle(shuffle_id),
                         Unreachable::Rdd(rdd_id) => Removal::Rdd(rdd_id),
@@ -392,9 +462,7 @@ impl Inner {
             }
         });
         let console = ConsoleOptions {
-            show_progress: conf
-                .contains(keys::UI_SHOW_CONSOLE_PROGRESS.name())
-                .then_some(conf.get(&keys::UI_SHOW_CONSOLE_PROGRESS)?),
+            show_progress: conf.get(&keys::UI_SHOW_CONSOLE_PROGRESS)?,
             update_interval: conf.get(&keys::UI_CONSOLE_PROGRESS_UPDATE_INTERVAL)?,
             lines: true,
         };
@@ -515,6 +583,7 @@ impl Inner {
         let handle = driver.handle().clone();
         *reachability.lock() = Some(handle.clone());
         application_files::set_root_directory(Some(files.store().root_directory()));
+        let metrics = DriverMetrics::start(&conf, &memory, Arc::clone(&sink) as Arc<dyn EventSink>)?;
         unless_started.started();
         Ok(Self {
             conf,
@@ -525,6 +594,7 @@ impl Inner {
             resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
             handle,
             driver: Mutex::new(Some(driver)),
+            metrics: Mutex::new(metrics),
             registry,
             checkpoint_directory: Mutex::default(),
             blocks,
@@ -539,7 +609,7 @@ impl Inner {
         })
     }
 
-    fn stop(&self, location: &str) {
+    fn stop(&self, location: &str, exit_code: Option<i32>) {
         let _stopping = STOPPING.lock();
         {
             let mut stopped_at = self.stopped_at.lock();
@@ -548,12 +618,13 @@ impl Inner {
             }
             *stopped_at = Some(location.to_owned());
         }
+        drop(self.metrics.lock().take());
         if let Some(mut driver) = self.driver.lock().take() {
             driver.stop();
         }
         // Only now does nobody post any more: what the jobs had under way ends before the application does.
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        self.sink.post(ListenerEvent::ApplicationEnd { time_ms, exit_code: None });
+        self.sink.post(ListenerEvent::ApplicationEnd { time_ms, exit_code });
         if let Some((cluster, backend)) = &self.cluster {
             backend.stop();
             cluster.stop_serving();
@@ -567,11 +638,17 @@ impl Inner {
     }
 }
 
-/// Stops the context of this process, if one runs; returns when it has stopped, whoever has stopped it.
-pub(crate) fn stop_active(location: &str) {
+/// Is there a context in this process that has not stopped, or one that is being started?
+pub(crate) fn is_active() -> bool {
+    ACTIVE.lock().strong_count() > 0 || STARTING.lock().strong_count() > 0
+}
+
+/// Stops the context of this process, if one runs; returns when it has stopped, whoever has stopped it. The exit code is
+/// the application's, if it is known.
+pub(crate) fn stop_active(location: &str, exit_code: Option<i32>) {
     let active = ACTIVE.lock().upgrade();
     match active {
-        Some(inner) => inner.stop(location),
+        Some(inner) => inner.stop(location, exit_code),
         // Its last handle is gone, but it may be stopping for that very reason.
         None => {
             drop(STOPPING.lock());
@@ -584,6 +661,6 @@ pub(crate) fn stop_active(location: &str) {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop("the end of the last SparkContext handle");
+        self.stop("the end of the last SparkContext handle", None);
     }
 }

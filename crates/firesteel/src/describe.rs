@@ -7,7 +7,7 @@ use firesteel_scheduler::{Dependency as Edge, RddInfo};
 
 use crate::{data::Data, lineage::RddCore, partitioner::PartitionerId, rdd::Rdd, stage_lineage::current_info};
 
-/// How a data set is partitioned. Two that are equal partition alike.
+/// How a data set is partitioned: [`Rdd::partitioner`]. Two that are equal partition alike.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PartitionerInfo(PartitionerId);
 
@@ -18,7 +18,7 @@ impl PartitionerInfo {
     }
 }
 
-/// How a data set depends on another.
+/// How a data set depends on another: [`Rdd::dependencies`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dependency {
     /// Partition by partition, in the same stage.
@@ -56,7 +56,9 @@ impl<T: Data> Rdd<T> {
     /// # let spark = firesteel::examples::context();
     /// let pairs = spark.parallelize([(1, 'a')], 2);
     /// assert!(pairs.partitioner().is_none());
-    /// assert_eq!(pairs.partition_by(3).partitioner(), pairs.group_by_key_with(3).partitioner());
+    /// let by_key = pairs.partition_by(3).partitioner();
+    /// assert_eq!(by_key, pairs.group_by_key_with(3).partitioner());
+    /// assert_eq!(by_key.map(|partitioner| partitioner.partitions()), Some(3));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     pub fn partitioner(&self) -> Option<PartitionerInfo> {
@@ -70,6 +72,7 @@ impl<T: Data> Rdd<T> {
     /// let numbers = spark.parallelize([1, 2], 2);
     /// assert!(!numbers.map(|n| n + 1).dependencies()[0].is_shuffle());
     /// assert!(numbers.repartition(3).dependencies()[0].is_shuffle());
+    /// assert_eq!(numbers.filter(|n| *n > 1).dependencies()[0].parent(), numbers.id());
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     pub fn dependencies(&self) -> Vec<Dependency> {

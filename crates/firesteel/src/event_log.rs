@@ -26,7 +26,7 @@ fn options(conf: &SparkConf, app_id: &ApplicationId) -> Result<Option<EventLogOp
         return Ok(None);
     }
     let compression = match conf.get(&keys::EVENT_LOG_COMPRESS)? {
-        true => Some(codec(conf.get(&keys::EVENT_LOG_COMPRESSION_CODEC)?)?),
+        true => Some(codec(conf.get(&keys::EVENT_LOG_COMPRESSION_CODEC)?)),
         false => None,
     };
     let rolling = match conf.get(&keys::EVENT_LOG_ROLLING_ENABLED)? {
@@ -45,20 +45,17 @@ fn options(conf: &SparkConf, app_id: &ApplicationId) -> Result<Option<EventLogOp
         compression,
         rolling,
         log_block_updates: conf.get(&keys::EVENT_LOG_BLOCK_UPDATES)?,
-        log_executor_metrics_updates: conf.get(&keys::EVENT_LOG_STAGE_EXECUTOR_METRICS)?,
+        log_stage_executor_metrics: conf.get(&keys::EVENT_LOG_STAGE_EXECUTOR_METRICS)?,
         include_task_metrics_accumulators: conf.get(&keys::EVENT_LOG_INCLUDE_TASK_METRICS_ACCUMULATORS)?,
         redaction: Some(conf.get(&keys::REDACTION_REGEX)?),
     }))
 }
 
-fn codec(codec: ConfCodec) -> Result<CompressionCodec, SparkError> {
+fn codec(codec: ConfCodec) -> CompressionCodec {
     match codec {
-        ConfCodec::Zstd => Ok(CompressionCodec::Zstd),
-        ConfCodec::Lz4 => Ok(CompressionCodec::Lz4),
-        ConfCodec::Snappy => Ok(CompressionCodec::Snappy),
-        other => Err(SparkError::Configuration(format!(
-            "spark.eventLog.compression.codec: {other:?} is not built in; use zstd, lz4 or snappy"
-        ))),
+        ConfCodec::Zstd => CompressionCodec::Zstd,
+        ConfCodec::Lz4 => CompressionCodec::Lz4,
+        ConfCodec::Snappy => CompressionCodec::Snappy,
     }
 }
 

@@ -74,12 +74,12 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         shuffle_options,
     ));
     let source = ExecutorBlockSource::new(Arc::clone(shuffle.resolver()), launch.application_id.clone());
-    let port = conf.get(&keys::BLOCK_MANAGER_PORT).map_err(general)?;
+    let ports = settings::ports(&conf, &keys::BLOCK_MANAGER_PORT).map_err(general)?;
     let runtime = Arc::clone(shuffle.runtime().map_err(general)?);
     let server = TransferServer::start(
         &runtime,
         &launch.host,
-        port,
+        ports,
         secret.clone(),
         Arc::clone(&source) as _,
         settings::server(&conf).map_err(general)?,

@@ -3,13 +3,21 @@
 //! Spark's format: `<allocations><pool name="production"><weight>2</weight>…`. A value that makes no sense is replaced by
 //! its default with a warning, as in Spark; a file that was named and cannot be read is an error.
 
-use std::{env, fs, io, num::NonZeroU32, path::Path};
+use std::{
+    env, fs,
+    io::{self, Read},
+    num::NonZeroU32,
+};
 
+use firesteel_application_files::{BoxedError, RemoteFiles};
 use firesteel_conf::{SchedulingMode as ConfMode, SparkConf, conf_directory, keys};
 use firesteel_scheduler::{PoolOptions, SchedulingMode};
 use roxmltree::{Document, Node};
 
-use crate::error::SparkError;
+use crate::{
+    error::{SparkError, chain},
+    remote_files::RemoteFileSystems,
+};
 
 /// The file's name in the configuration directory.
 const DEFAULT_FILE: &str = "fairscheduler.xml";
@@ -28,8 +36,7 @@ pub(crate) fn pools(conf: &SparkConf) -> Result<Pools, SparkError> {
         return Ok(Pools::default());
     }
     if let Some(given) = conf.get(&keys::SCHEDULER_ALLOCATION_FILE)? {
-        let path = local_path(&given)?;
-        let text = fs::read_to_string(path).map_err(|error| refused(&given, &error))?;
+        let text = read(conf, &given)?.map_err(|error| refused(&given, &*error))?;
         return parse(&text).map_err(|error| refused(&given, &error));
     }
     let Some(directory) = conf_directory(env::var_os("SPARK_CONF_DIR"), env::var_os("SPARK_HOME")) else {
@@ -44,18 +51,15 @@ pub(crate) fn pools(conf: &SparkConf) -> Result<Pools, SparkError> {
 }
 
 fn refused(path: &str, error: &dyn std::error::Error) -> SparkError {
-    SparkError::Configuration(format!("the pools of the fair scheduler cannot be read from {path}: {error}"))
+    SparkError::Configuration(format!("the pools of the fair scheduler cannot be read from {path}: {}", chain(error)))
 }
 
-/// A path or a `file:` URI.
-fn local_path(given: &str) -> Result<&Path, SparkError> {
-    match given.split_once(':') {
-        Some(("file", path)) => Ok(Path::new(path.strip_prefix("//").unwrap_or(path))),
-        Some((scheme, _)) if !scheme.contains('/') => Err(SparkError::Configuration(format!(
-            "spark.scheduler.allocation.file is {given}; only local paths and file: URIs can be read"
-        ))),
-        _ => Ok(Path::new(given)),
-    }
+/// From wherever files of the application may be; without a scheme, from `fs.defaultFS`, as in Spark.
+fn read(conf: &SparkConf, given: &str) -> Result<Result<String, BoxedError>, SparkError> {
+    let systems = RemoteFileSystems::new(conf)?;
+    let mut text = String::new();
+    let read = systems.open(given).and_then(|mut file| Ok(file.read_to_string(&mut text)?));
+    Ok(read.map(|_| text))
 }
 
 fn parse(text: &str) -> Result<Pools, roxmltree::Error> {
@@ -107,6 +111,8 @@ fn value<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Write, net::TcpListener, thread};
+
     use super::*;
 
     fn pool(name: &str, mode: SchedulingMode, weight: u32, min_share: u32) -> PoolOptions {
@@ -159,6 +165,24 @@ mod tests {
         assert_eq!(found.warnings.len(), 2);
     }
 
+    /// SC-04: any scheme. Those of Hadoop go the same way as this one.
+    #[test]
+    fn a_named_file_may_be_elsewhere() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let serving = thread::spawn(move || {
+            let (mut connection, _) = server.accept().unwrap();
+            let mut request = [0; 1024];
+            assert!(connection.read(&mut request).unwrap() > 0);
+            let body = r#"<allocations><pool name="remote"/></allocations>"#;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            connection.write_all((head + body).as_bytes()).unwrap();
+        });
+        let found = pools(&fair(&format!("http://{address}/pools.xml"))).unwrap();
+        serving.join().unwrap();
+        assert_eq!(found.pools, [pool("remote", SchedulingMode::Fifo, 1, 0)]);
+    }
+
     #[test]
     fn a_named_file_must_be_there_and_be_xml() {
         let directory = tempfile::tempdir().unwrap();
@@ -169,7 +193,8 @@ mod tests {
         assert!(pools(&fair(given)).unwrap_err().to_string().contains(given));
         fs::write(&path, r#"<allocations><pool name="a"/></allocations>"#).unwrap();
         assert_eq!(pools(&fair(&format!("file://{given}"))).unwrap().pools.len(), 1);
-        assert!(pools(&fair("hdfs://namenode/pools.xml")).is_err());
+        let refused = pools(&fair("ftp://host/pools.xml")).unwrap_err().to_string();
+        assert!(refused.contains("ftp://host/pools.xml") && refused.contains("only by hdfs:, s3a:"), "{refused}");
         let fifo: SparkConf = [("spark.scheduler.allocation.file", "/nowhere")].into_iter().collect();
         assert_eq!(pools(&fifo).unwrap(), Pools::default());
     }

@@ -55,6 +55,11 @@ fn configuration(error: impl std::error::Error) -> SparkError {
 impl SparkContext {
     /// How many partitions files are cut into at least, where nothing says otherwise: 2, or 1 if
     /// [`Self::default_parallelism`] is 1.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// assert_eq!((spark.default_parallelism(), spark.default_min_partitions()), (2, 2));
+    /// ```
     pub fn default_min_partitions(&self) -> u32 {
         self.default_parallelism().min(2)
     }
@@ -118,7 +123,26 @@ impl SparkContext {
     #[track_caller]
     pub fn whole_text_files(&self, paths: &str) -> Result<Rdd<(String, String)>, SparkError> {
         let _scope = Scope::enter("wholeTextFiles");
-        Ok(self.whole_files("wholeTextFiles", paths, true)?.map_values(|content| decode_utf8(&content)))
+        self.whole_text_files_with(paths, self.default_min_partitions())
+    }
+
+    /// As [`SparkContext::whole_text_files`], in at least about so many partitions, if there are as many files.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// for name in ["a", "b", "c"] {
+    ///     std::fs::write(directory.join(name), name).expect("the file is written");
+    /// }
+    /// let files = spark.whole_text_files_with(&directory.to_string_lossy(), 3)?;
+    /// assert_eq!(files.values().glom().collect()?, [["a"], ["b"], ["c"]]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn whole_text_files_with(&self, paths: &str, min_partitions: u32) -> Result<Rdd<(String, String)>, SparkError> {
+        let _scope = Scope::enter("wholeTextFiles");
+        let files = self.whole_files("wholeTextFiles", paths, min_partitions, true)?;
+        Ok(files.map_values(|content| decode_utf8(&content)))
     }
 
     /// Each file's path and whole content, as it is stored. Lazy, except that the files are listed now; each file must fit
@@ -135,7 +159,26 @@ impl SparkContext {
     #[track_caller]
     pub fn binary_files(&self, paths: &str) -> Result<Rdd<(String, Bytes)>, SparkError> {
         let _scope = Scope::enter("binaryFiles");
-        self.whole_files("binaryFiles", paths, false)
+        self.binary_files_with(paths, self.default_min_partitions())
+    }
+
+    /// As [`SparkContext::binary_files`], in at least about so many partitions, if there are as many files; as in Spark, the
+    /// default parallelism counts if it is larger.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// for name in ["a", "b", "c"] {
+    ///     std::fs::write(directory.join(name), name).expect("the file is written");
+    /// }
+    /// let files = spark.binary_files_with(&directory.to_string_lossy(), 3)?;
+    /// assert_eq!(files.values().map(|content| content[0]).glom().collect()?, [[b'a'], [b'b'], [b'c']]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn binary_files_with(&self, paths: &str, min_partitions: u32) -> Result<Rdd<(String, Bytes)>, SparkError> {
+        let _scope = Scope::enter("binaryFiles");
+        self.whole_files("binaryFiles", paths, min_partitions.max(self.default_parallelism()), false)
     }
 
     /// The records of binary files in which each record takes `record_length` bytes. Lazy, except that the files are listed
@@ -181,8 +224,25 @@ impl SparkContext {
     #[track_caller]
     pub fn object_file<T: Data>(&self, paths: &str) -> Result<Rdd<T>, SparkError> {
         let _scope = Scope::enter("objectFile");
+        self.object_file_with(paths, self.default_min_partitions())
+    }
+
+    /// As [`SparkContext::object_file`], in at least about so many partitions.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// let path = directory.join("numbers").to_string_lossy().into_owned();
+    /// spark.range(0, 10_000, 1, 1).save_as_object_file(&path)?;
+    /// let numbers = spark.object_file_with::<i64>(&path, 3)?;
+    /// assert_eq!((numbers.num_partitions(), numbers.sum()?), (3, 49_995_000));
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn object_file_with<T: Data>(&self, paths: &str, min_partitions: u32) -> Result<Rdd<T>, SparkError> {
+        let _scope = Scope::enter("objectFile");
         let input = Input::list(self, paths)?;
-        let new = split_source("objectFile", &input.splits(self.default_min_partitions())?);
+        let new = split_source("objectFile", &input.splits(min_partitions)?);
         let env = self.read_env(input.hadoop)?;
         Ok(Rdd::source::<ObjectFile<T>>(self, Location::caller(), new, |rdd_id| ReadEnv { rdd_id, ..env }))
     }
@@ -192,10 +252,11 @@ impl SparkContext {
         &self,
         scope: &'static str,
         paths: &str,
+        min_partitions: u32,
         decompress: bool,
     ) -> Result<Rdd<(String, Bytes)>, SparkError> {
         let input = Input::list(self, paths)?;
-        let min_partitions = self.default_min_partitions().max(self.default_parallelism()) as usize;
+        let min_partitions = min_partitions as usize;
         let splits = combine_files(&input.files, &CombineOptions { min_partitions, ..CombineOptions::default() });
         let mut new = NewRdd::source(scope, splits.len() as u32).kind("BinaryFileRDD");
         new.payloads = payloads(&splits);

@@ -30,6 +30,15 @@ use crate::{
 };
 
 /// An action under way: Spark's `FutureAction`. Dropping it does not cancel the action.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// let endless = spark.range(0, i64::MAX, 1, 1).filter(|n| *n < 0).count_async();
+/// assert!(!endless.is_completed() && endless.job_ids().len() <= 1);
+/// endless.cancel();
+/// assert!(endless.is_cancelled());
+/// assert!(endless.get().unwrap_err().to_string().contains("cancelled"));
+/// ```
 pub struct FutureAction<R> {
     context: SparkContext,
     shared: Arc<Shared<R>>,
@@ -217,6 +226,19 @@ impl<T: Data, E: Env> With<T, E> {
             jobs.run(&self, 0..self.rdd.num_partitions(), each).map(drop)
         })
     }
+
+    /// As [`Rdd::foreach_partition_async`].
+    #[track_caller]
+    pub fn foreach_partition_async<F>(self, function: F) -> FutureAction<()>
+    where
+        F: Fn(&E, Records<T>) + Copy + Send + Sync + 'static,
+    {
+        let call_site = CallSite::at("foreachPartitionAsync", Location::caller());
+        let context = self.rdd.context().clone();
+        FutureAction::start(&context, call_site, move |jobs| {
+            jobs.run(&self, 0..self.rdd.num_partitions(), function).map(drop)
+        })
+    }
 }
 
 impl<T: Data> Rdd<T> {
@@ -289,8 +311,10 @@ impl<T: Data> Rdd<T> {
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
-    /// let doing = spark.range(0, 10, 1, 2).foreach_async(|n| assert!(n < 10));
+    /// let sum = spark.long_accumulator("sum");
+    /// let doing = spark.range(0, 10, 1, 2).with(sum.clone()).foreach_async(|sum, n| sum.add(n));
     /// doing.get()?;
+    /// assert_eq!(sum.value(), 45);
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -299,5 +323,24 @@ impl<T: Data> Rdd<T> {
         F: Fn(T) + Copy + Send + Sync + 'static,
     {
         self.with(()).foreach_async(move |(), record| function(record))
+    }
+
+    /// As [`Rdd::foreach_partition`], in the background.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let sizes = spark.collection_accumulator("sizes of partitions");
+    /// let numbers = spark.range(0, 10, 1, 2);
+    /// let doing = numbers.with(sizes.clone()).foreach_partition_async(|sizes, records| sizes.add(records.count()));
+    /// doing.get()?;
+    /// assert_eq!(sizes.value(), [5, 5]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn foreach_partition_async<F>(&self, function: F) -> FutureAction<()>
+    where
+        F: Fn(Records<T>) + Copy + Send + Sync + 'static,
+    {
+        self.with(()).foreach_partition_async(move |(), records| function(records))
     }
 }

@@ -42,7 +42,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30), (2, 40)], 2);
     /// let names = spark.parallelize([(1, 'a'), (1, 'b'), (3, 'c')], 2);
-    /// assert_eq!(ages.join_with(&names, 5).num_partitions(), 5);
+    /// let joined = ages.join_with(&names, 5);
+    /// assert_eq!((joined.num_partitions(), joined.count()?), (5, 2));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -72,7 +73,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30), (2, 40)], 2);
     /// let names = spark.parallelize([(1, 'a'), (1, 'b'), (3, 'c')], 2);
-    /// assert_eq!(ages.left_outer_join_with(&names, 5).num_partitions(), 5);
+    /// let joined = ages.left_outer_join_with(&names, 5);
+    /// assert_eq!((joined.num_partitions(), joined.lookup(&2)?), (5, vec![(40, None)]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -106,7 +108,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30), (2, 40)], 2);
     /// let names = spark.parallelize([(1, 'a'), (1, 'b'), (3, 'c')], 2);
-    /// assert_eq!(ages.right_outer_join_with(&names, 5).num_partitions(), 5);
+    /// let joined = ages.right_outer_join_with(&names, 5);
+    /// assert_eq!((joined.num_partitions(), joined.lookup(&3)?), (5, vec![(None, 'c')]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -145,7 +148,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30), (2, 40)], 2);
     /// let names = spark.parallelize([(1, 'a'), (1, 'b'), (3, 'c')], 2);
-    /// assert_eq!(ages.full_outer_join_with(&names, 5).num_partitions(), 5);
+    /// let joined = ages.full_outer_join_with(&names, 5);
+    /// assert_eq!((joined.num_partitions(), joined.lookup(&3)?), (5, vec![(None, Some('c'))]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -210,7 +214,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30)], 2);
     /// let names = spark.parallelize([(1, 'a')], 2);
-    /// assert_eq!(ages.cogroup_with(&names, 3).num_partitions(), 3);
+    /// let groups = ages.cogroup_with(&names, 3);
+    /// assert_eq!((groups.num_partitions(), groups.collect()?), (3, vec![(1, (vec![30], vec!['a']))]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -262,7 +267,8 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30)], 2);
     /// let names = spark.parallelize([(1, 'a')], 2);
-    /// assert_eq!(ages.cogroup3_with(&names, &ages, 3).num_partitions(), 3);
+    /// let groups = ages.cogroup3_with(&names, &ages, 3);
+    /// assert_eq!((groups.num_partitions(), groups.collect()?), (3, vec![(1, (vec![30], vec!['a'], vec![30]))]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -302,7 +308,9 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # let spark = firesteel::examples::context();
     /// let ages = spark.parallelize([(1, 30)], 2);
     /// let names = spark.parallelize([(1, 'a')], 2);
-    /// assert_eq!(ages.cogroup4_with(&names, &ages, &names, 3).num_partitions(), 3);
+    /// let groups = ages.cogroup4_with(&names, &ages, &names, 3);
+    /// let expected = vec![(1, (vec![30], vec!['a'], vec![30], vec!['a']))];
+    /// assert_eq!((groups.num_partitions(), groups.collect()?), (3, expected));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]

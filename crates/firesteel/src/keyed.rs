@@ -81,7 +81,8 @@ impl<T: Data> Rdd<T> {
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
-    /// assert_eq!(spark.parallelize(1..=5, 2).group_by_with(|n| n % 2, 7).num_partitions(), 7);
+    /// let parity = spark.parallelize(1..=5, 2).group_by_with(|n| n % 2, 7);
+    /// assert_eq!((parity.num_partitions(), parity.lookup(&0)?), (7, vec![vec![2, 4]]));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]

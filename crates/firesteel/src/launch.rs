@@ -18,7 +18,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{context, error::chain, executor_process};
+use crate::{context, error::chain, executor_process, exit};
 
 /// An application: takes the arguments, less the program's own name.
 pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
@@ -35,7 +35,9 @@ const NO_SUCH_CLASS: u8 = 101;
 /// what executors run: in a process that was started as an executor this function does not return before its end.
 ///
 /// An application that returns an error or panics makes the exit code 1 (RT-82), and its context is stopped; SIGINT,
-/// SIGTERM and SIGHUP stop the context too and make it 128 plus the signal's number (SS-107).
+/// SIGTERM and SIGHUP stop the context too and make it 128 plus the signal's number (SS-107), except for those that were
+/// ignored when the process was started, as `nohup` has it. One that calls `std::process::exit` ends with its own code once
+/// its context has stopped.
 ///
 /// ```no_run
 /// use std::{error::Error, process::ExitCode};
@@ -81,12 +83,17 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
         // The panic hook has printed it.
         Err(_) => 1,
     };
-    // Applications are not asked to stop their context: the end of main does (RT-04).
-    context::stop_active("the end of the application's main");
-    remove_fetched_executable();
     // What a signal broke off is its end, not the application's failure.
+    let code = match SIGNAL.load(Ordering::Relaxed) {
+        0 => code,
+        signal => 128 + signal,
+    };
+    // Applications are not asked to stop their context: the end of main does (RT-04).
+    context::stop_active("the end of the application's main", Some(code));
+    remove_fetched_executable();
+    // A signal that came while the context stopped is its end too.
     match SIGNAL.load(Ordering::Relaxed) {
-        0 => ExitCode::from(code),
+        0 => exit_code(code),
         signal => exit_code(128 + signal),
     }
 }
@@ -94,7 +101,7 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
 /// Removes this program if `spark-submit` has fetched it for this one run (SS-81). Not before executors have ended: they are
 /// processes of the same file. The variable is inherited by whatever programs the application starts, so it counts only for
 /// the program that it names.
-fn remove_fetched_executable() {
+pub(crate) fn remove_fetched_executable() {
     let Some(fetched) = env::var_os(FETCHED_VARIABLE) else { return };
     if let Ok(path) = env::current_exe()
         && path.as_os_str() == fetched
@@ -112,9 +119,18 @@ fn exit_code(code: i32) -> ExitCode {
 /// Signals that come so soon after the first say the same.
 const ONE_WISH: Duration = Duration::from_secs(1);
 
+/// Is the signal ignored? `nohup` starts processes so, and shells those in the background; a JVM leaves it at that.
+fn is_ignored(signal: i32, process_status: &str) -> bool {
+    let mask = process_status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 /// Ends the application in good order when it is told to end: executors stop, listeners write what they hold.
 fn stop_on_signals() {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    // Where the kernel does not say, none is.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal, &status));
+    let Ok(mut signals) = Signals::new(heeded) else { return };
     // Without the thread, signals end the process at once, and executors by their lost connection.
     let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
@@ -124,10 +140,10 @@ fn stop_on_signals() {
         // group, which are one wish.
         thread::spawn(move || {
             if let Some(signal) = signals.forever().find(|_| first.elapsed() > ONE_WISH) {
-                std::process::exit(128 + signal);
+                exit::at_once(128 + signal);
             }
         });
-        context::stop_active(&format!("signal {signal}"));
+        context::stop_active(&format!("signal {signal}"), Some(128 + signal));
         remove_fetched_executable();
         std::process::exit(128 + signal);
     });

@@ -1,6 +1,6 @@
 //! Apache Spark in Rust.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod accumulator;
 mod action;
@@ -13,16 +13,19 @@ mod cache;
 mod call_site;
 mod checkpoint;
 mod cluster;
+mod cluster_manager;
 mod combine_by_key;
 mod context;
 mod data;
 mod describe;
+mod driver_metrics;
 mod env;
 mod error;
 mod event_log;
 #[doc(hidden)]
 pub mod examples;
 mod executor_process;
+mod exit;
 mod fair_scheduler_file;
 mod files;
 mod future_action;
@@ -34,6 +37,7 @@ mod keyed;
 mod launch;
 mod lineage;
 mod listeners;
+mod local_cluster;
 mod local_properties;
 mod logging;
 mod node;
@@ -69,6 +73,7 @@ pub use application_files::SparkFiles;
 pub use approximate::{BoundedDouble, PartialResult};
 pub use barrier::{BarrierTaskContext, BarrierTaskInfo, RddBarrier};
 pub use broadcast::{Broadcast, BroadcastError};
+pub use cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager, register_cluster_manager};
 pub use context::SparkContext;
 pub use data::{Data, Key, Records};
 pub use describe::{Dependency, PartitionerInfo};
@@ -76,7 +81,11 @@ pub use env::Env;
 pub use error::SparkError;
 pub use firesteel_conf::SparkConf;
 pub use firesteel_filesystem::Codec;
-pub use firesteel_model::{JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel};
+pub use firesteel_model::{
+    ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel,
+};
+pub use firesteel_scheduler::LostOutputs;
+pub use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
 pub use future_action::FutureAction;
 pub use launch::{Application, main};
 pub use local_properties::InheritedLocalProperties;
@@ -86,7 +95,7 @@ pub use persist::{ExecutorMemory, RddStorageInfo};
 pub use pipe::PipeCommand;
 pub use rdd::Rdd;
 pub use stat_counter::StatCounter;
-pub use status_tracker::{SparkJobInfo, SparkStageInfo, StatusTracker};
+pub use status_tracker::{SparkExecutorInfo, SparkJobInfo, SparkStageInfo, StatusTracker};
 pub use with::With;
 
 /// The samples of the README compile.

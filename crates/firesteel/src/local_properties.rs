@@ -22,6 +22,14 @@ pub struct InheritedLocalProperties(BTreeMap<String, String>);
 
 impl SparkContext {
     /// Sets or, with `None`, removes a property for the jobs that this thread starts.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// spark.set_local_property("spark.scheduler.pool", Some("interactive"));
+    /// assert_eq!(spark.local_property("spark.scheduler.pool").as_deref(), Some("interactive"));
+    /// let elsewhere = std::thread::scope(|scope| scope.spawn(|| spark.local_property("spark.scheduler.pool")).join());
+    /// assert_eq!(elsewhere.unwrap(), None);
+    /// ```
     pub fn set_local_property(&self, key: &str, value: Option<&str>) {
         LOCAL_PROPERTIES.with_borrow_mut(|properties| match value {
             Some(value) => {
@@ -33,7 +41,7 @@ impl SparkContext {
         });
     }
 
-    /// A property of this thread.
+    /// A property of this thread: see [`SparkContext::set_local_property`].
     pub fn local_property(&self, key: &str) -> Option<String> {
         LOCAL_PROPERTIES.with_borrow(|properties| properties.get(key).cloned())
     }
@@ -57,6 +65,16 @@ impl SparkContext {
 
 impl InheritedLocalProperties {
     /// Runs `work` with these as the thread's properties; afterwards, also if `work` panics, the thread has its own again.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// spark.set_job_description("nightly");
+    /// let inherited = spark.inherit_local_properties();
+    /// spark.set_job_description("by day");
+    /// let description = inherited.run(|| spark.local_property("spark.job.description"));
+    /// assert_eq!(description.as_deref(), Some("nightly"));
+    /// assert_eq!(spark.local_property("spark.job.description").as_deref(), Some("by day"));
+    /// ```
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         struct PutBack(BTreeMap<String, String>);
         impl Drop for PutBack {
@@ -68,7 +86,7 @@ impl InheritedLocalProperties {
         work()
     }
 
-    /// `work`, to be run in another thread with these properties.
+    /// `work`, to be run in another thread with these properties: see [`SparkContext::inherit_local_properties`].
     pub fn wrap<R>(self, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
         move || self.run(work)
     }

@@ -20,6 +20,27 @@ use crate::{
 
 /// Assigns keys to partitions. It travels to executors, so it is made of what serde can write; two RDDs whose partitioners
 /// are of one type and encode to the same bytes are partitioned alike, and a join of them needs no shuffle.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// use firesteel::Partitioner;
+///
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct Parity;
+///
+/// impl Partitioner<u32> for Parity {
+///     fn partitions(&self) -> u32 {
+///         2
+///     }
+///     fn partition(&self, key: &u32) -> u32 {
+///         key % 2
+///     }
+/// }
+///
+/// let squares = spark.parallelize((0..4).map(|n| (n, n * n)), 1).partition_by(&Parity);
+/// assert_eq!(squares.keys().glom().collect()?, [[0, 2], [1, 3]]);
+/// # Ok::<(), firesteel::SparkError>(())
+/// ```
 pub trait Partitioner<K>: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// How many partitions there are.
     fn partitions(&self) -> u32;
@@ -36,6 +57,19 @@ pub struct HashPartitioner {
 
 impl HashPartitioner {
     /// Spreads over that many partitions; at least one.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// use firesteel::HashPartitioner;
+    ///
+    /// let by_key = HashPartitioner::new(3);
+    /// let ages = spark.parallelize([(1, 30), (2, 40)], 2).partition_by(&by_key);
+    /// let names = spark.parallelize([(1, 'a'), (2, 'b')], 2).partition_by(&by_key);
+    /// // What is partitioned alike is joined without another exchange.
+    /// assert!(ages.join(&names).dependencies().iter().all(|dependency| !dependency.is_shuffle()));
+    /// assert_eq!(ages.join(&names).lookup(&2)?, [(40, 'b')]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn new(partitions: u32) -> Self {
         Self { partitions: partitions.max(1) }
     }
@@ -75,6 +109,16 @@ pub struct RangePartitioner<K> {
 
 impl<K: Data + Ord> RangePartitioner<K> {
     /// One partition more than there are bounds; the bounds are sorted and repeated ones are dropped.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// use firesteel::RangePartitioner;
+    ///
+    /// let pairs = spark.parallelize([(25, 'c'), (5, 'a'), (10, 'b')], 1);
+    /// let ranges = pairs.partition_by(&RangePartitioner::new(vec![10, 20], true));
+    /// assert_eq!(ranges.values().glom().collect()?, [vec!['a', 'b'], vec![], vec!['c']]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn new(mut bounds: Vec<K>, ascending: bool) -> Self {
         bounds.sort();
         bounds.dedup();

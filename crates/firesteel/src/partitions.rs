@@ -11,8 +11,8 @@ use crate::{
     data::{Data, Records},
     env::Env,
     error::SparkError,
-    lineage::{NewRdd, Parent},
-    operator::{Coalesce, ZipPartitions, source::slice_bounds},
+    lineage::{NewRdd, Parent, RddCore},
+    operator::{Coalesce, ZipPartitions, Zipped, source::slice_bounds},
     rdd::Rdd,
     shuffle::{read::ShuffleRead, write},
     with::With,
@@ -31,18 +31,70 @@ impl<T: Data, E: Env> With<T, E> {
         I: IntoIterator<Item: Data> + 'static,
         F: Fn(&E, Records<T>, Records<U>) -> I + Copy + Send + Sync + 'static,
     {
+        let zip = move |env: &E, (left, right): (Records<T>, Records<U>)| function(env, left, right);
+        self.zipped::<(T, U), _, _>("ZippedPartitionsRDD2", &[other.core()], zip)
+    }
+
+    /// As [`Rdd::zip_partitions3`].
+    #[track_caller]
+    pub fn zip_partitions3<U: Data, V: Data, I, F>(
+        self,
+        second: &Rdd<U>,
+        third: &Rdd<V>,
+        function: F,
+    ) -> Result<Rdd<I::Item>, SparkError>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, Records<T>, Records<U>, Records<V>) -> I + Copy + Send + Sync + 'static,
+    {
+        let zip = move |env: &E, (a, b, c): (Records<T>, Records<U>, Records<V>)| function(env, a, b, c);
+        self.zipped::<(T, U, V), _, _>("ZippedPartitionsRDD3", &[second.core(), third.core()], zip)
+    }
+
+    /// As [`Rdd::zip_partitions4`].
+    #[track_caller]
+    pub fn zip_partitions4<U: Data, V: Data, W: Data, I, F>(
+        self,
+        second: &Rdd<U>,
+        third: &Rdd<V>,
+        fourth: &Rdd<W>,
+        function: F,
+    ) -> Result<Rdd<I::Item>, SparkError>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, Records<T>, Records<U>, Records<V>, Records<W>) -> I + Copy + Send + Sync + 'static,
+    {
+        let zip =
+            move |env: &E, (a, b, c, d): (Records<T>, Records<U>, Records<V>, Records<W>)| function(env, a, b, c, d);
+        let others = [second.core(), third.core(), fourth.core()];
+        self.zipped::<(T, U, V, W), _, _>("ZippedPartitionsRDD4", &others, zip)
+    }
+
+    /// What `function` makes of this data set's partitions and those of the others.
+    #[track_caller]
+    fn zipped<Z: Zipped, I, F>(
+        self,
+        kind: &'static str,
+        others: &[&Arc<RddCore>],
+        function: F,
+    ) -> Result<Rdd<I::Item>, SparkError>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, Z::Records) -> I + Copy + Send + Sync + 'static,
+    {
         Closure::of(function);
-        let (left, right) = (self.rdd.core(), other.core());
-        if left.info.partitions != right.info.partitions {
+        let partitions = self.rdd.num_partitions();
+        let sides = || std::iter::once(self.rdd.core()).chain(others.iter().copied());
+        if sides().any(|side| side.info.partitions != partitions) {
+            let numbers: Vec<String> = sides().map(|side| side.info.partitions.to_string()).collect();
             return Err(SparkError::InvalidArgument(format!(
-                "Can't zip RDDs with unequal numbers of partitions: {} and {}",
-                left.info.partitions, right.info.partitions
+                "Can't zip RDDs with unequal numbers of partitions: {}",
+                numbers.join(" and ")
             )));
         }
-        let parents = [left, right].map(|core| Parent::Narrow(Arc::clone(core), NarrowMapping::OneToOne));
-        let new = NewRdd::derived("zipPartitions", "ZippedPartitionsRDD2", left.info.partitions, parents.into())
-            .order_sensitive();
-        Ok(self.rdd.derive::<ZipPartitions<T, U, I, E, F>>(Location::caller(), new, self.env))
+        let parents = sides().map(|side| Parent::Narrow(Arc::clone(side), NarrowMapping::OneToOne)).collect();
+        let new = NewRdd::derived("zipPartitions", kind, partitions, parents).order_sensitive();
+        Ok(self.rdd.derive::<ZipPartitions<Z, I, E, F>>(Location::caller(), new, self.env))
     }
 }
 
@@ -80,6 +132,66 @@ impl<T: Data> Rdd<T> {
         F: Fn(Records<T>, Records<U>) -> I + Copy + Send + Sync + 'static,
     {
         self.with(()).zip_partitions(other, move |(), left, right| function(left, right))
+    }
+
+    /// As [`Rdd::zip_partitions`], of three data sets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rdd::zip_partitions`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(1..=4, 2);
+    /// let letters = spark.parallelize(['a', 'b'], 2);
+    /// let all = numbers.zip_partitions3(&letters, &numbers, |numbers, letters, others| {
+    ///     [(numbers.sum::<i32>(), letters.collect::<String>(), others.count())]
+    /// })?;
+    /// assert_eq!(all.collect()?, [(3, "a".to_owned(), 2), (7, "b".to_owned(), 2)]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn zip_partitions3<U: Data, V: Data, I, F>(
+        &self,
+        second: &Rdd<U>,
+        third: &Rdd<V>,
+        function: F,
+    ) -> Result<Rdd<I::Item>, SparkError>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(Records<T>, Records<U>, Records<V>) -> I + Copy + Send + Sync + 'static,
+    {
+        self.with(()).zip_partitions3(second, third, move |(), a, b, c| function(a, b, c))
+    }
+
+    /// As [`Rdd::zip_partitions`], of four data sets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rdd::zip_partitions`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(1..=4, 2);
+    /// let sums = numbers.zip_partitions4(&numbers, &numbers, &numbers, |a, b, c, d| {
+    ///     [a.chain(b).chain(c).chain(d).sum::<i32>()]
+    /// })?;
+    /// assert_eq!(sums.collect()?, [4 * 3, 4 * 7]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn zip_partitions4<U: Data, V: Data, W: Data, I, F>(
+        &self,
+        second: &Rdd<U>,
+        third: &Rdd<V>,
+        fourth: &Rdd<W>,
+        function: F,
+    ) -> Result<Rdd<I::Item>, SparkError>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(Records<T>, Records<U>, Records<V>, Records<W>) -> I + Copy + Send + Sync + 'static,
+    {
+        self.with(()).zip_partitions4(second, third, fourth, move |(), a, b, c, d| function(a, b, c, d))
     }
 
     /// Each record with the record at the same place of the other data set. Lazy; no shuffle.

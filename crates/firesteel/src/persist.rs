@@ -44,6 +44,20 @@ impl<T: Data> Rdd<T> {
     ///
     /// [`SparkError::StorageLevelChange`] if it is persisted already with another level;
     /// [`SparkError::InvalidArgument`] if the level is [`StorageLevel::NONE`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # use firesteel::StorageLevel;
+    /// let computed = spark.long_accumulator("computed");
+    /// let squares = spark.range(0, 4, 1, 2).with(computed.clone()).map(|computed, n| {
+    ///     computed.add(1);
+    ///     n * n
+    /// });
+    /// squares.persist(StorageLevel::DISK_ONLY)?;
+    /// assert_eq!((squares.sum()?, squares.count()?), (14, 4));
+    /// assert_eq!(computed.value(), 4, "once for both actions");
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn persist(&self, level: StorageLevel) -> Result<&Self, SparkError> {
         if !level.is_valid() {
             return Err(SparkError::InvalidArgument(format!(
@@ -60,12 +74,29 @@ impl<T: Data> Rdd<T> {
     /// # Errors
     ///
     /// As for [`Rdd::persist`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 1000, 1, 4);
+    /// numbers.cache()?.count()?;
+    /// assert_eq!(spark.rdd_storage_info()[0].cached_partitions, 4);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn cache(&self) -> Result<&Self, SparkError> {
         self.persist(StorageLevel::MEMORY_ONLY)
     }
 
     /// Drops what is stored and stores no more. With `blocking`, returns when every executor has done so. Jobs that are
     /// under way go on, and may store partitions that they had begun; those go with the last handle of the RDD.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 1000, 1, 4);
+    /// numbers.cache()?.count()?;
+    /// numbers.unpersist(true);
+    /// assert!(spark.rdd_storage_info().is_empty());
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn unpersist(&self, blocking: bool) -> &Self {
         if self.core().unpersist() {
             remove(self.context().driver(), Removal::Rdd(self.id()), blocking);
@@ -77,6 +108,16 @@ impl<T: Data> Rdd<T> {
 impl SparkContext {
     /// Every RDD that is persisted at the moment, in the order of their ids: Spark's `getRDDStorageInfo`, with those that
     /// nothing is stored of yet.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 1000, 1, 4);
+    /// numbers.set_name("numbers").cache()?.count()?;
+    /// let info = &spark.rdd_storage_info()[0];
+    /// assert_eq!((info.name.as_deref(), info.cached_partitions), (Some("numbers"), 4));
+    /// assert!(info.memory_size.bytes() > 0);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn rdd_storage_info(&self) -> Vec<RddStorageInfo> {
         let persisted = self.registry().persisted();
         let infos = persisted.into_iter().map(|rdd| {
@@ -95,6 +136,15 @@ impl SparkContext {
     }
 
     /// How much storage memory each executor has: Spark's `getExecutorMemoryStatus`.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 1000, 1, 4);
+    /// numbers.cache()?.count()?;
+    /// let memory = spark.executor_memory_status();
+    /// assert!(memory.values().all(|executor| executor.remaining < executor.maximum));
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
     pub fn executor_memory_status(&self) -> BTreeMap<ExecutorId, ExecutorMemory> {
         let memory = |registry: &mut BlockMaster| {
             let storages = registry.storage().map(|storage| {

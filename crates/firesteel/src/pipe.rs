@@ -13,6 +13,15 @@ use crate::{
 ///
 /// A string becomes a command by splitting it at white space, as in Spark; no shell is involved. For one, say so:
 /// `PipeCommand::new("sh").argument("-c").argument("sort | uniq")`.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// use firesteel::PipeCommand;
+///
+/// let louder = PipeCommand::new("sh").argument("-c").argument("tr a-z \"$TO\"").env("TO", "A-Z");
+/// assert_eq!(spark.parallelize(["flint".to_owned()], 1).pipe(louder).collect()?, ["FLINT"]);
+/// # Ok::<(), firesteel::SparkError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PipeCommand(PipeSpec);
 

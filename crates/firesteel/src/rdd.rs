@@ -28,6 +28,17 @@ use crate::{
 
 /// A collection of records in partitions, computed when an action needs it and computed again when a part is lost: Spark's
 /// `RDD`. Cheap to clone; nothing runs before an action (RT-06).
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// # use firesteel::StorageLevel;
+/// let digits = spark.range(0, 10, 1, 4);
+/// assert_eq!(digits.num_partitions(), 4);
+/// assert_eq!(digits.set_name("digits").name().as_deref(), Some("digits"));
+/// assert_eq!(digits.storage_level(), StorageLevel::NONE);
+/// assert_ne!(digits.id(), digits.map(|n| n + 1).id());
+/// assert_eq!(digits.context().app_name(), "example");
+/// ```
 pub struct Rdd<T> {
     context: SparkContext,
     core: Arc<RddCore>,
@@ -105,13 +116,24 @@ impl<T: Data> Rdd<T> {
 
     /// Names values that closures need, as closures here capture nothing: they run in other processes.
     ///
-    /// ```no_run
-    /// # use firesteel::{Rdd, SparkError};
-    /// # fn example(numbers: Rdd<i64>) -> Result<(), SparkError> {
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize([7, 42, 99], 2);
     /// let threshold = 40;
     /// let large = numbers.with(threshold).filter(|threshold, number| number > threshold);
-    /// # Ok(())
-    /// # }
+    /// assert_eq!(large.collect()?, [42, 99]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    ///
+    /// A closure that captures is refused when the program is built, with a message that says so:
+    ///
+    /// ```compile_fail,E0080
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize([7, 42, 99], 2);
+    /// let threshold = 40;
+    /// let large = numbers.filter(move |number| *number > threshold);
+    /// assert_eq!(large.collect()?, [42, 99]);
+    /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     pub fn with<E: Env>(&self, env: E) -> With<T, E> {
         With { rdd: self.clone(), env }

@@ -3,8 +3,12 @@
 use std::{io::Read, sync::Arc, time::Duration};
 
 use firesteel_application_files::{BoxedError, RemoteEntry, RemoteFiles};
-use firesteel_conf::{SparkConf, keys};
-use firesteel_filesystem::{FilePath, FileSystem, FileSystems, HadoopConf, HttpFile, ParsePathError};
+use firesteel_conf::{Artifact, ArtifactLocation, SparkConf, keys};
+use firesteel_filesystem::{
+    FilePath, FileStatus, FileSystem, FileSystems, HadoopConf, HttpFile, ParsePathError, find_files,
+};
+use firesteel_model::url_without_secrets;
+use tracing::warn;
 
 use crate::error::{SparkError, chain};
 
@@ -32,6 +36,61 @@ impl RemoteFileSystems {
         })?;
         let system = self.systems.get(&path)?;
         Ok((path, system))
+    }
+}
+
+/// A pattern for an application's files cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MatchError {
+    #[error("{pattern} matches no file")]
+    Nothing { pattern: String },
+    #[error("{pattern} matches several files, which cannot all have the name behind #")]
+    OneName { pattern: String },
+    #[error("{pattern} cannot be searched for")]
+    Search {
+        pattern: String,
+        #[source]
+        source: BoxedError,
+    },
+}
+
+/// What an element of a list of files stands for: a pattern in a store for every file that it matches, in the order of their names, and
+/// anything else for itself (SS-86). HTTP has no directories to look through.
+pub(crate) fn resolve_pattern(conf: &SparkConf, artifact: Artifact) -> Result<Vec<Artifact>, SparkError> {
+    let ArtifactLocation::Remote(url) = &artifact.location else { return Ok(vec![artifact]) };
+    if !url.contains(['*', '?', '[']) || HttpFile::is_address(url) {
+        return Ok(vec![artifact]);
+    }
+    let matches = RemoteFileSystems::new(conf)?.matches(url);
+    let refuse = |error: MatchError| SparkError::AddFile(chain(&error));
+    // What is behind the question mark of a pattern is no query.
+    let pattern = || match url.split_once('?') {
+        Some((begin, end)) => format!("{}?{end}", url_without_secrets(begin)),
+        None => url_without_secrets(url),
+    };
+    let matches = matches.map_err(|source| refuse(MatchError::Search { pattern: pattern(), source }))?;
+    match matches.len() {
+        0 => Err(refuse(MatchError::Nothing { pattern: pattern() })),
+        2.. if artifact.alias.is_some() => Err(refuse(MatchError::OneName { pattern: pattern() })),
+        _ => {
+            let found = |url| Artifact { location: ArtifactLocation::Remote(url), alias: artifact.alias.clone() };
+            Ok(matches.into_iter().map(found).collect())
+        }
+    }
+}
+
+impl RemoteFileSystems {
+    /// The files that a pattern matches, as URLs. A pattern may well meet a directory; whoever writes one wants files.
+    fn matches(&self, pattern: &str) -> Result<Vec<String>, BoxedError> {
+        let (path, system) = self.find(pattern)?;
+        let found = find_files(&*system, &path)?;
+        let is_directory_itself = |status: &FileStatus| status.path == path;
+        let (files, left_out): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|status| !status.is_directory || is_directory_itself(status));
+        for directory in left_out {
+            warn!(path = %directory.path, "a directory among the application's files is left out");
+        }
+        Ok(files.into_iter().map(|file| file.path.to_string()).collect())
     }
 }
 
@@ -93,6 +152,44 @@ mod tests {
         remote.open(&url("d/e/b.txt")).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "b");
         assert!(remote.look(&url("gone")).unwrap_err().to_string().contains("does not exist"));
+    }
+
+    fn resolved(conf: &SparkConf, place: &str) -> Result<Vec<String>, String> {
+        let resolved = resolve_pattern(conf, place.parse().unwrap());
+        resolved.map(|found| found.iter().map(Artifact::to_string).collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_what_looks_like_a_pattern_in_a_store_is_searched_for() {
+        let conf = SparkConf::new();
+        for place in ["http://h/*.txt?x=[1]", "https://h/{a}", "local:/no/*", "/no/*", "s3a://bucket/a.txt#b"] {
+            assert_eq!(resolved(&conf, place).unwrap().len(), 1, "{place}");
+        }
+        let refused = resolved(&conf, "ftp://h/*.txt").unwrap_err();
+        assert!(refused.contains("ftp://h/*.txt cannot be searched for: files of an application cannot"), "{refused}");
+    }
+
+    #[test]
+    fn a_pattern_stands_for_files() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("d/c.txt")).unwrap();
+        for name in ["b.txt", "a.txt", ".hidden.txt", "x.log", "[1].log"] {
+            fs::write(directory.path().join("d").join(name), "").unwrap();
+        }
+        let remote = RemoteFileSystems::new(&SparkConf::new()).unwrap();
+        let below = format!("file:{}/d/", directory.path().display());
+        let check = |pattern: &str, expected: &[&str]| {
+            let found = remote.matches(&format!("{below}{pattern}")).unwrap();
+            let names: Vec<_> = found.iter().map(|url| url.strip_prefix(&below).unwrap()).collect();
+            assert_eq!(names, expected, "{pattern}");
+        };
+        check("*.txt", &[".hidden.txt", "a.txt", "b.txt"]);
+        check("[ab].txt", &["a.txt", "b.txt"]);
+        // The file of that very name comes first.
+        check("[1].log", &["[1].log"]);
+        check("*.gone", &[]);
+        // Whoever names a directory is told that it is one.
+        check("c.txt", &["c.txt"]);
     }
 
     #[test]

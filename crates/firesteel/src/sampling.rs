@@ -8,6 +8,7 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+use firesteel_executor::TaskFailure;
 use firesteel_sampling::{
     BernoulliSample, PoissonSample, SampleRandom, fraction_for_sample_size, partition_seed, poisson,
 };
@@ -19,6 +20,16 @@ use crate::{
     lineage::NewRdd,
     rdd::Rdd,
 };
+
+/// A record of a key whose fraction nobody named.
+#[derive(Debug, thiserror::Error)]
+#[error("a record's key is not among the fractions to sample by: name one, perhaps 0, for every key")]
+struct KeyWithoutFraction;
+
+/// The fraction of a key, or the end of the task.
+fn fraction_of<K: Key>(fractions: &HashMap<K, f64>, key: &K) -> f64 {
+    fractions.get(key).copied().unwrap_or_else(|| TaskFailure::from_final_error(&KeyWithoutFraction).throw())
+}
 
 /// A seed that nobody asked for: hash maps are seeded by the system's randomness.
 pub(crate) fn any_seed() -> u64 {
@@ -115,7 +126,11 @@ impl<T: Data> Rdd<T> {
     /// ```
     /// # let spark = firesteel::examples::context();
     /// let numbers = spark.parallelize(0..1000, 4);
-    /// assert_eq!(numbers.take_sample(false, 10, Some(7))?.len(), 10);
+    /// let mut sample = numbers.take_sample(false, 10, Some(7))?;
+    /// assert_eq!(sample, numbers.take_sample(false, 10, Some(7))?);
+    /// sample.sort();
+    /// sample.dedup();
+    /// assert_eq!(sample.len(), 10);
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]
@@ -155,8 +170,8 @@ impl<T: Data> Rdd<T> {
 }
 
 impl<K: Key, V: Data> Rdd<(K, V)> {
-    /// About so large a fraction of the records of each key; none of a key that is not in the map. See [`Rdd::sample`].
-    /// Lazy; no shuffle; the map travels with the tasks.
+    /// About so large a fraction of the records of each key. See [`Rdd::sample`]. Lazy; no shuffle; the map travels with the
+    /// tasks. Every key must be in the map: as in Spark, an action that meets another one fails.
     ///
     /// # Panics
     ///
@@ -179,7 +194,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
             self.with(env).map_partitions_as(new, |(means, seed), index, records: Records<(K, V)>| {
                 let (means, mut random) = (means.clone(), SampleRandom::new(partition_seed(*seed, index)));
                 records.flat_map(move |record| {
-                    let mean = means.get(&record.0).copied().unwrap_or(0.0);
+                    let mean = fraction_of(&means, &record.0);
                     std::iter::repeat_n(record, poisson(&mut random, mean) as usize)
                 })
             })
@@ -187,7 +202,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
             self.with(env).map_partitions_as(new, |(fractions, seed), index, records: Records<(K, V)>| {
                 let (fractions, mut random) = (fractions.clone(), SampleRandom::new(partition_seed(*seed, index)));
                 records.filter(move |record| {
-                    let fraction = fractions.get(&record.0).copied().unwrap_or(0.0);
+                    let fraction = fraction_of(&fractions, &record.0);
                     random.next_f64() < fraction
                 })
             })

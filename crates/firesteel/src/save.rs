@@ -206,7 +206,11 @@ fn write_partition<T: Data>(
     let task = TaskAttempt { partition, attempt };
     let mut attempt = Attempt { env, committer, task, ended: false };
     attempt.committer.setup_task(task).map_err(commit)?;
-    let written = write(&attempt, records).map_err(|error| TaskFailure::from_error(&error))?;
+    let written = write(&attempt, records).map_err(|error| match error {
+        // The record is the same at the next attempt (RT-32).
+        WritePartitionError::Encode { .. } => TaskFailure::from_final_error(&error),
+        error => TaskFailure::from_error(&error),
+    })?;
     context.metrics().output_bytes_written.add(written.bytes);
     context.metrics().output_records_written.add(written.records);
     if !attempt.committer.needs_commit(task).map_err(file)? {

@@ -125,7 +125,8 @@ impl<T: Key> Rdd<T> {
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
-    /// assert_eq!(spark.parallelize([1, 2, 2, 3, 1], 3).distinct_with(2).num_partitions(), 2);
+    /// let distinct = spark.parallelize([1, 2, 2, 3, 1], 3).distinct_with(2);
+    /// assert_eq!((distinct.num_partitions(), distinct.count()?), (2, 3));
     /// # Ok::<(), firesteel::SparkError>(())
     /// ```
     #[track_caller]

@@ -10,13 +10,15 @@ use std::{
 };
 
 use firesteel_block_store::{BlockManagerOptions, BroadcastOptions, CompressionCodec as BlockCodec};
-use firesteel_conf::{CompressionCodec, ConfError, MasterUrl, SchedulingMode as ConfMode, SparkConf, Timeout, keys};
+use firesteel_conf::{
+    CompressionCodec, ConfError, Key, MasterUrl, SchedulingMode as ConfMode, SparkConf, Timeout, keys,
+};
 use firesteel_driver::DriverOptions;
 use firesteel_executor::{EnvironmentOptions, ReaperOptions, ShuffleOptions, StorageOptions};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::MemoryOptions;
-use firesteel_model::{ByteCount, ExecutorId};
-use firesteel_rpc::Options;
+use firesteel_model::{ByteCount, ExecutorId, MapStatusOptions};
+use firesteel_rpc::{Options, Ports};
 use firesteel_scheduler::{
     BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LaunchAheadOptions,
     LocalityOptions, MinRegisteredOptions, PoolOptions, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
@@ -189,8 +191,7 @@ fn exclusion(conf: &SparkConf, local: bool) -> Result<Option<ExclusionOptions>, 
         return Ok(None);
     }
     if local {
-        // It would keep every retry from the only executor.
-        warn!("{} does nothing in local mode, which has one executor", keys::EXCLUDE_ON_FAILURE_ENABLED.name());
+        // It would keep every retry from the only executor. That the key does nothing there has been said.
         return Ok(None);
     }
     let number = |key| conf.get(key).map(positive);
@@ -210,7 +211,17 @@ fn exclusion(conf: &SparkConf, local: bool) -> Result<Option<ExclusionOptions>, 
 
 /// What the event loop is told.
 pub(crate) fn driver(conf: &SparkConf, scheduler: SchedulerOptions, seed: u64) -> Result<DriverOptions, SparkError> {
-    Ok(DriverOptions { scheduler, seed, max_message_size: conf.get(&keys::RPC_MESSAGE_MAX_SIZE)? })
+    let max_message_size = conf.get(&keys::RPC_MESSAGE_MAX_SIZE)?;
+    let min_size_for_broadcast = conf.get(&keys::SHUFFLE_MAP_OUTPUT_MIN_SIZE_FOR_BROADCAST)?;
+    if min_size_for_broadcast > max_message_size {
+        return Err(SparkError::Configuration(format!(
+            "{} ({min_size_for_broadcast}) must be <= {} ({max_message_size}) to prevent sending an rpc message that is \
+             too large",
+            keys::SHUFFLE_MAP_OUTPUT_MIN_SIZE_FOR_BROADCAST.name(),
+            keys::RPC_MESSAGE_MAX_SIZE.name(),
+        )));
+    }
+    Ok(DriverOptions { scheduler, seed, max_message_size, min_size_for_broadcast })
 }
 
 /// What each executor's environment is told. In local mode results are handed over as they are, however large.
@@ -242,6 +253,11 @@ pub(crate) fn reaper(conf: &SparkConf) -> Result<Option<ReaperOptions>, SparkErr
     }))
 }
 
+/// The port that a key says, and how many others may be tried (RT-51).
+pub(crate) fn ports(conf: &SparkConf, port: &'static Key<u16>) -> Result<Ports, SparkError> {
+    Ok(Ports { port: conf.get(port)?, max_retries: conf.get(&keys::PORT_MAX_RETRIES)? })
+}
+
 /// Of the control plane's connections.
 pub(crate) fn rpc(conf: &SparkConf) -> Result<Options, SparkError> {
     let idle_time_out = conf.get(&keys::NETWORK_TIMEOUT)?;
@@ -249,6 +265,7 @@ pub(crate) fn rpc(conf: &SparkConf) -> Result<Options, SparkError> {
     Ok(Options {
         max_message_size: conf.get(&keys::RPC_MESSAGE_MAX_SIZE)?,
         idle_time_out,
+        connect_time_out: conf.get(&keys::RPC_LOOKUP_TIMEOUT)?,
         // Several fit into the other side's patience, however short that is.
         keep_alive_interval: defaults.keep_alive_interval.min(idle_time_out / 4),
         ..defaults
@@ -285,11 +302,14 @@ pub(crate) fn server(conf: &SparkConf) -> Result<ServerOptions, SparkError> {
 
 /// How shuffles are written and read.
 pub(crate) fn shuffle(conf: &SparkConf) -> Result<ShuffleOptions, SparkError> {
-    let compression = if conf.get(&keys::SHUFFLE_COMPRESS)? { codec(conf)? } else { Codec::None };
     Ok(ShuffleOptions {
         writer: WriterOptions {
-            compression: Compression::new(compression),
+            compression: compression(conf)?,
             checksums: conf.get(&keys::SHUFFLE_CHECKSUM_ENABLED)?,
+        },
+        map_status: MapStatusOptions {
+            min_partitions_to_highly_compress: conf.get(&keys::SHUFFLE_MIN_NUM_PARTITIONS_TO_HIGHLY_COMPRESS)?,
+            accurate_block_threshold: conf.get(&keys::SHUFFLE_ACCURATE_BLOCK_THRESHOLD)?,
         },
         limits: FetchLimits {
             max_size_in_flight: conf.get(&keys::REDUCER_MAX_SIZE_IN_FLIGHT)?,
@@ -309,15 +329,23 @@ pub(crate) fn shuffle(conf: &SparkConf) -> Result<ShuffleOptions, SparkError> {
     })
 }
 
-/// The codec of shuffle and spill files.
+/// How shuffle files are compressed.
+fn compression(conf: &SparkConf) -> Result<Compression, SparkError> {
+    let codec = if conf.get(&keys::SHUFFLE_COMPRESS)? { codec(conf)? } else { Codec::None };
+    let compression = Compression::new(codec);
+    Ok(match codec {
+        Codec::Lz4 => Compression { block_size: conf.get(&keys::IO_COMPRESSION_LZ4_BLOCK_SIZE)?, ..compression },
+        Codec::Snappy => Compression { block_size: conf.get(&keys::IO_COMPRESSION_SNAPPY_BLOCK_SIZE)?, ..compression },
+        Codec::None | Codec::Zstd { .. } => compression,
+    })
+}
+
+/// The codec of shuffle files and of serialized blocks.
 fn codec(conf: &SparkConf) -> Result<Codec, SparkError> {
     match conf.get(&keys::IO_COMPRESSION_CODEC)? {
         CompressionCodec::Lz4 => Ok(Codec::Lz4),
         CompressionCodec::Snappy => Ok(Codec::Snappy),
         CompressionCodec::Zstd => Ok(Codec::Zstd { level: conf.get(&keys::IO_COMPRESSION_ZSTD_LEVEL)? as i32 }),
-        other => Err(SparkError::Configuration(format!(
-            "spark.io.compression.codec: {other:?} is not built in; use lz4, zstd or snappy"
-        ))),
     }
 }
 
@@ -401,6 +429,40 @@ mod tests {
             assert_eq!(shuffle(&conf).unwrap().client.encrypt, encrypt, "{settings:?}");
             assert_eq!(server(&conf).unwrap().encrypt, encrypt, "{settings:?}");
         }
+    }
+
+    /// RT-59. What the other keys of compression do is seen on disk.
+    #[test]
+    fn spilled_runs_are_compressed_unless_that_is_switched_off() {
+        assert!(environment(&conf(&[]), true).unwrap().compress_spills);
+        assert!(!environment(&conf(&[("spark.shuffle.spill.compress", "false")]), true).unwrap().compress_spills);
+    }
+
+    /// RT-62.
+    #[test]
+    fn what_is_told_of_map_outputs_is_as_the_keys_say() {
+        let settings =
+            [("spark.shuffle.minNumPartitionsToHighlyCompress", "7"), ("spark.shuffle.accurateBlockThreshold", "1m")];
+        let expected =
+            MapStatusOptions { min_partitions_to_highly_compress: 7, accurate_block_threshold: ByteCount::mib(1) };
+        assert_eq!(shuffle(&conf(&settings)).unwrap().map_status, expected);
+        assert_eq!(shuffle(&conf(&[])).unwrap().map_status, MapStatusOptions::default());
+    }
+
+    #[test]
+    fn blocks_of_shuffle_files_are_as_large_as_their_codec_s_key_says() {
+        let block_size = |settings: &[(&str, &str)]| compression(&conf(settings)).unwrap().block_size;
+        let lz4 = ("spark.io.compression.lz4.blockSize", "32k");
+        let snappy = ("spark.io.compression.snappy.blockSize", "16k");
+        let codec = |name| ("spark.io.compression.codec", name);
+        assert_eq!(block_size(&[]), ByteCount::kib(63));
+        assert_eq!(block_size(&[lz4, snappy]), ByteCount::kib(32));
+        assert_eq!(block_size(&[lz4, snappy, codec("snappy")]), ByteCount::kib(16));
+        assert_eq!(block_size(&[lz4, snappy, codec("zstd")]), ByteCount::kib(256));
+        let class = codec("org.apache.spark.io.SnappyCompressionCodec");
+        assert_eq!(block_size(&[lz4, snappy, class]), ByteCount::kib(16));
+        let too_large = compression(&conf(&[("spark.io.compression.lz4.blockSize", "9m")])).unwrap_err().to_string();
+        assert!(too_large.contains("at most 8m"), "{too_large}");
     }
 
     #[test]

@@ -7,8 +7,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use firesteel::StatCounter;
 ///
-/// let stats: StatCounter = [1.0, 3.0].into_iter().collect();
-/// assert_eq!((stats.mean(), stats.variance()), (2.0, 1.0));
+/// let mut stats = StatCounter::new();
+/// stats.add(1.0);
+/// stats.merge(&[2.0, 3.0].into_iter().collect());
+/// assert_eq!((stats.count(), stats.sum(), stats.mean()), (3, 6.0, 2.0));
+/// assert_eq!((stats.min(), stats.max()), (1.0, 3.0));
+/// assert_eq!((stats.variance(), stats.stdev()), (2.0 / 3.0, (2.0_f64 / 3.0).sqrt()));
+/// assert_eq!((stats.sample_variance(), stats.sample_stdev()), (1.0, 1.0));
 /// ```
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct StatCounter {

@@ -2,12 +2,29 @@
 
 use std::sync::Arc;
 
-use firesteel_model::{JobId, StageId};
+use firesteel_model::{ByteCount, JobId, StageId};
 use firesteel_status::{ApplicationStatus, JobState};
 use parking_lot::Mutex;
 
 /// Tells what jobs and stages do, as far as listeners have heard of it: a moment behind the scheduler. Of jobs and stages
 /// long ended nothing is known any more.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// let tracker = spark.status_tracker();
+/// spark.add_job_tag("nightly")?;
+/// let endless = spark.range(0, i64::MAX, 1, 1).filter(|n| *n < 0).count_async();
+/// while tracker.active_stage_ids().is_empty() {
+///     std::thread::yield_now();
+/// }
+/// let jobs = tracker.active_job_ids();
+/// assert_eq!((tracker.job_ids_for_tag("nightly"), tracker.job_ids_for_group(None)), (jobs.clone(), jobs.clone()));
+/// let job = tracker.job_info(jobs[0]).expect("it runs");
+/// let stage = tracker.stage_info(job.stage_ids[0]).expect("it runs");
+/// assert_eq!((job.status, stage.num_tasks, tracker.executor_infos().len()), ("RUNNING", 1, 1));
+/// endless.cancel();
+/// # Ok::<(), firesteel::SparkError>(())
+/// ```
 #[derive(Clone)]
 pub struct StatusTracker {
     status: Arc<Mutex<ApplicationStatus>>,
@@ -43,6 +60,23 @@ pub struct SparkStageInfo {
     pub num_completed_tasks: u64,
     /// How many attempts have failed.
     pub num_failed_tasks: u64,
+}
+
+/// One executor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SparkExecutorInfo {
+    /// Its host.
+    pub host: String,
+    /// The port of its block manager; 0 in local mode, where nobody reaches it.
+    pub port: u16,
+    /// Storage memory that its cached blocks take, on heap and off heap.
+    pub cache_size: ByteCount,
+    /// How many tasks it runs.
+    pub num_running_tasks: u64,
+    /// The most storage memory that it can have on heap.
+    pub total_on_heap_storage_memory: ByteCount,
+    /// The most storage memory that it can have off heap.
+    pub total_off_heap_storage_memory: ByteCount,
 }
 
 impl StatusTracker {
@@ -93,5 +127,20 @@ impl StatusTracker {
             num_completed_tasks: progress.completed_tasks,
             num_failed_tasks: progress.failed_tasks,
         })
+    }
+
+    /// The executors that are there. As in Spark, the driver is among them, as what it stores counts, too.
+    pub fn executor_infos(&self) -> Vec<SparkExecutorInfo> {
+        let status = self.status.lock();
+        let active = status.executors().filter(|executor| executor.is_active());
+        let infos = active.map(|executor| SparkExecutorInfo {
+            host: executor.host.clone(),
+            port: executor.port,
+            cache_size: ByteCount(executor.memory_used),
+            num_running_tasks: executor.active_tasks,
+            total_on_heap_storage_memory: ByteCount(executor.maximum_on_heap_memory),
+            total_off_heap_storage_memory: ByteCount(executor.maximum_off_heap_memory),
+        });
+        infos.collect()
     }
 }

@@ -4,13 +4,18 @@
 mod harness;
 
 use std::{
-    fs,
-    sync::{Arc, Mutex, mpsc},
+    fs, panic,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
 };
 
-use firesteel::{BarrierTaskContext, JobId, ListenerEvent, SparkContext, SparkError};
-use harness::{wait_until, with_context};
+use firesteel::{BarrierTaskContext, JobId, ListenerEvent, SparkContext, SparkError, StorageLevel};
+use firesteel_model::TaskEndReason;
+use harness::{files_named, wait_until, with_context};
 
 /// Runs a job that ends only when it is cancelled, and calls `cancel` once it has started.
 fn cancelled(sc: &SparkContext, prepare: impl FnOnce() + Send, cancel: impl FnOnce(JobId)) -> String {
@@ -64,8 +69,10 @@ fn jobs_are_cancelled_by_number_stage_tag_and_group() {
         assert!(message.contains("stage not wanted"), "{message}");
 
         let group = || sc.set_job_group("doomed", "what must not run", false);
-        let message = cancelled(sc, group, |_| sc.cancel_job_group_and_future_jobs("doomed"));
-        assert!(message.contains("doomed"), "{message}");
+        let message = cancelled(sc, group, |_| sc.cancel_job_group("doomed", Some("another was faster")));
+        assert!(message.ends_with("cancelled another was faster"), "{message}");
+        let message = cancelled(sc, group, |_| sc.cancel_job_group_and_future_jobs("doomed", Some("all are late")));
+        assert!(message.ends_with("cancelled all are late"), "{message}");
         group();
         let message = sc.range(0, 1, 1, 1).count().unwrap_err().to_string();
         assert!(message.contains("doomed"), "{message}");
@@ -96,6 +103,44 @@ fn the_end_of_the_application_is_the_last_that_listeners_hear_and_ends_the_threa
                 .count()
         };
         wait_until("the threads of tasks to end", || task_threads() == 0);
+    });
+}
+
+#[test]
+fn all_jobs_are_cancelled_and_only_those_that_run_are_active() {
+    with_context(&[], |sc, _| {
+        let tracker = sc.status_tracker();
+        let all = |job_id| {
+            wait_until("the job is active", || tracker.active_job_ids() == [job_id]);
+            sc.cancel_all_jobs();
+        };
+        let message = cancelled(sc, || (), all);
+        assert!(message.contains("as part of cancellation of all jobs"), "{message}");
+        wait_until("no job is active", || tracker.active_job_ids().is_empty());
+        assert_eq!(sc.range(0, 3, 1, 1).count().unwrap(), 3, "later jobs run");
+    });
+}
+
+#[test]
+fn executors_are_known_with_their_tasks_and_storage() {
+    with_context(&[], |sc, _| {
+        let tracker = sc.status_tracker();
+        wait_until("the executor is known", || tracker.executor_infos().len() == 1);
+        let info = tracker.executor_infos().remove(0);
+        assert_eq!((info.host.as_str(), info.cache_size.bytes()), ("localhost", 0));
+        assert!(info.total_on_heap_storage_memory.bytes() > 0);
+        assert_eq!(info.total_off_heap_storage_memory.bytes(), 0);
+        let running = |_| {
+            wait_until("a task runs", || tracker.executor_infos()[0].num_running_tasks == 1);
+            sc.cancel_all_jobs();
+        };
+        cancelled(sc, || (), running);
+        wait_until("no task runs", || tracker.executor_infos()[0].num_running_tasks == 0);
+        let numbers = sc.range(0, 1000, 1, 2);
+        numbers.cache().unwrap().count().unwrap();
+        let stored = || sc.rdd_storage_info()[0].memory_size;
+        wait_until("what is stored is known", || tracker.executor_infos()[0].cache_size == stored());
+        assert!(stored().bytes() > 0);
     });
 }
 
@@ -167,6 +212,8 @@ fn jobs_in_the_background_have_every_property_of_the_thread_that_started_them() 
         sc.set_job_description("in the background");
         sc.range(0, 3, 1, 1).foreach_async(|_| ()).get().unwrap();
         let [own, description] = ["value", "in the background"].map(|text| Some(text.to_owned()));
+        assert_eq!(jobs.recv().unwrap(), (own.clone(), description.clone()));
+        sc.range(0, 3, 1, 1).count_approx(std::time::Duration::from_secs(600), 0.9).unwrap().final_value().unwrap();
         assert_eq!(jobs.recv().unwrap(), (own, description));
         sc.set_local_property("my.own", None);
         sc.set_local_property("spark.job.description", None);
@@ -227,4 +274,187 @@ fn the_default_parallelism_is_the_key_or_the_cores() {
     with_context(&[("spark.master", "local[2]"), ("spark.excludeOnFailure.enabled", "true")], |sc, _| {
         assert_eq!(sc.range(0, 10, 1, 2).count().unwrap(), 10, "exclusion does nothing in local mode");
     });
+}
+
+/// RT-80: it would wait for itself, so nothing is stopped at all.
+#[test]
+fn a_listener_cannot_stop_the_context_and_nothing_is_stopped_if_it_tries() {
+    with_context(&[], |sc, directory| {
+        let (tell, told) = mpsc::channel();
+        let own = sc.clone();
+        let listener = move |event: &ListenerEvent| {
+            if let ListenerEvent::JobEnd { .. } = event {
+                let refused = panic::catch_unwind(panic::AssertUnwindSafe(|| own.stop())).unwrap_err();
+                // The test may have failed.
+                let _ = tell.send(*refused.downcast::<String>().expect("it says why"));
+            }
+        };
+        sc.add_spark_listener(listener).unwrap();
+        assert_eq!(sc.range(0, 10, 1, 2).count().unwrap(), 10);
+        let refused = told.recv().unwrap();
+        assert!(refused.starts_with("Cannot stop SparkContext within listener bus thread"), "{refused}");
+        assert_eq!(sc.range(0, 20, 1, 2).count().unwrap(), 20, "the context goes on");
+        assert_eq!(std::fs::read_dir(directory.join("scratch")).unwrap().count(), 1, "and has its directory");
+        sc.stop();
+        assert!(matches!(sc.range(0, 10, 1, 2).count(), Err(SparkError::ContextStopped { .. })));
+    });
+}
+
+/// RT-82.
+#[test]
+fn listeners_are_told_the_exit_code_that_the_context_is_stopped_with() {
+    let told_by = |stop: fn(&SparkContext)| {
+        let (tell, told) = mpsc::channel();
+        with_context(&[], |sc, _| {
+            let listener = move |event: &ListenerEvent| {
+                if let ListenerEvent::ApplicationEnd { exit_code, .. } = event {
+                    // As above.
+                    let _ = tell.send(*exit_code);
+                }
+            };
+            sc.add_spark_listener(listener).unwrap();
+            stop(sc);
+        });
+        told.recv().unwrap()
+    };
+    assert_eq!(told_by(|sc| sc.stop_with_code(7)), Some(7));
+    assert_eq!(told_by(SparkContext::stop), Some(0), "as in Spark");
+}
+
+/// RT-13.
+#[test]
+fn a_second_context_is_refused_and_told_where_the_first_was_made() {
+    with_context(&[], |sc, _| {
+        let refused = SparkContext::new(sc.conf()).err().unwrap();
+        match &refused {
+            SparkError::ContextExists { created_at } => assert!(created_at.contains("harness/mod.rs:"), "{created_at}"),
+            other => panic!("{other}"),
+        }
+        assert_eq!(sc.range(0, 10, 1, 2).count().unwrap(), 10, "the first goes on");
+    });
+}
+
+/// A record whose `Serialize` fails.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Deserialize)]
+struct Unencodable(i64);
+
+impl serde::Serialize for Unencodable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("it has no encoding"))
+    }
+}
+
+/// RT-32: they would be the same records.
+#[test]
+fn a_task_whose_records_cannot_be_encoded_is_not_tried_again() {
+    with_context(&[("spark.master", "local[2,4]")], |sc, directory| {
+        let failures = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&failures);
+        let listener = move |event: &ListenerEvent| {
+            if let ListenerEvent::TaskEnd { reason: TaskEndReason::ExceptionFailure { .. }, .. } = event {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        sc.add_spark_listener(listener).unwrap();
+        let records = sc.range(0, 1, 1, 1).map(Unencodable);
+        let output = directory.join("output").to_str().unwrap().to_owned();
+        let cached = sc.range(0, 1, 1, 1).map(Unencodable);
+        cached.persist(StorageLevel::DISK_ONLY).unwrap();
+        let outcomes = [
+            records.save_as_object_file(&output),
+            records.repartition(2).count().map(drop),
+            records.map(|record| (record, 1)).reduce_by_key_with(|left, right| left + right, 2).count().map(drop),
+            records.map(|record| (1, record)).group_by_key().count().map(drop),
+            cached.count().map(drop),
+            records.collect().map(drop),
+        ];
+        for (job, outcome) in (1..).zip(outcomes) {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("it has no encoding"), "{error}");
+            wait_until("the failure to be told", || failures.load(Ordering::Relaxed) >= job);
+        }
+        sc.stop();
+        assert_eq!(failures.load(Ordering::Relaxed), 6, "one attempt each");
+    });
+}
+
+/// How many tasks each job had that ended while `run` ran, by job.
+fn tasks_of_jobs(run: fn(&SparkContext)) -> Vec<usize> {
+    let jobs = Arc::new(Mutex::new(Vec::new()));
+    with_context(&[], |sc, _| {
+        let seen = Arc::clone(&jobs);
+        let listener = move |event: &ListenerEvent| match event {
+            ListenerEvent::JobStart { .. } => seen.lock().unwrap().push(0),
+            ListenerEvent::TaskEnd { .. } => *seen.lock().unwrap().last_mut().expect("a job has started") += 1,
+            _ => {}
+        };
+        sc.add_spark_listener(listener).unwrap();
+        run(sc);
+        // Then every event has been told.
+        sc.stop();
+    });
+    let jobs = jobs.lock().unwrap();
+    jobs.clone()
+}
+
+/// RT-06.
+#[test]
+fn transformations_run_nothing_and_each_action_is_a_job() {
+    fn transformed(sc: &SparkContext) -> firesteel::Rdd<(i64, i64)> {
+        let numbers = sc.range(0, 100, 1, 4).map(|n| n + 1).filter(|n| n % 2 == 0).flat_map(|n| [n, n]);
+        let sums = numbers.distinct().map(|n| (n % 3, n)).reduce_by_key_with(|left, right| left + right, 2);
+        sums.union(&sums).repartition(3)
+    }
+    assert_eq!(tasks_of_jobs(|sc| drop(transformed(sc))), [0; 0]);
+    let twice = tasks_of_jobs(|sc| {
+        let transformed = transformed(sc);
+        assert_eq!(transformed.count().unwrap(), 6);
+        assert_eq!(transformed.count().unwrap(), 6);
+    });
+    assert_eq!(twice.len(), 2, "{twice:?}");
+    assert_eq!(twice[1], 3, "the second finds what the first has shuffled: {twice:?}");
+}
+
+/// RT-06: 1 partition, then four times as many as were read before.
+#[test]
+fn take_reads_four_times_as_many_partitions_in_each_further_job() {
+    let tasks = tasks_of_jobs(|sc| {
+        let late = sc.range(0, 200, 1, 100).filter(|n| *n >= 150);
+        assert_eq!(late.take(3).unwrap(), [150, 151, 152]);
+    });
+    assert_eq!(tasks, [1, 4, 20, 75]);
+    let tasks = tasks_of_jobs(|sc| assert_eq!(sc.range(0, 200, 1, 100).take(1).unwrap(), [0]));
+    assert_eq!(tasks, [1]);
+}
+
+/// RT-59.
+#[test]
+fn settings_of_compression_change_what_is_on_disk() {
+    let size_of = |prefix: &str, directory: &std::path::Path| -> u64 {
+        files_named(directory, prefix).iter().map(|file| file.metadata().unwrap().len()).sum()
+    };
+    let sizes = |settings: &[(&str, &str)]| {
+        let mut sizes = (0, 0);
+        with_context(settings, |sc, directory| {
+            let texts = sc.range(0, 4000, 1, 2).map(|n| (n, "the same text ".repeat(20)));
+            let shuffled = texts.partition_by(2);
+            shuffled.persist(StorageLevel::DISK_ONLY).unwrap();
+            assert_eq!(shuffled.count().unwrap(), 4000);
+            sizes = (size_of("shuffle_", directory), size_of("rdd_", directory));
+        });
+        sizes
+    };
+    let plain = 4000 * 280;
+    let (shuffle, rdd) = sizes(&[]);
+    assert!(shuffle < plain / 4 && rdd > plain, "shuffles are compressed, cached blocks are not: {shuffle} {rdd}");
+    let (shuffle, rdd) = sizes(&[("spark.shuffle.compress", "false"), ("spark.rdd.compress", "true")]);
+    assert!(shuffle > plain && rdd < plain / 4, "{shuffle} {rdd}");
+    let codecs = ["lz4", "snappy", "zstd"].map(|codec| {
+        let (shuffle, rdd) = sizes(&[("spark.io.compression.codec", codec), ("spark.rdd.compress", "true")]);
+        assert!(shuffle < plain / 4 && rdd < plain / 4, "{codec}: {shuffle} {rdd}");
+        (shuffle, rdd)
+    });
+    for (one, other) in [(0, 1), (1, 2), (0, 2)] {
+        assert!(codecs[one].0 != codecs[other].0 && codecs[one].1 != codecs[other].1, "{codecs:?}");
+    }
 }

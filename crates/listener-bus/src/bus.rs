@@ -218,11 +218,17 @@ impl ListenerBus {
         Ok(StopReport { queues: queues.iter().map(|queue| queue.metrics()).collect(), timed_out })
     }
 
-    fn begin_to_stop(&self) -> Result<Vec<Arc<Queue>>, StopError> {
+    /// Could the calling thread stop the bus? No listener can. For whoever must know before it stops other things.
+    pub fn check_may_stop(&self) -> Result<(), StopError> {
         let caller = thread::current().id();
-        if let Some(queue) = self.shared.state.read().queues().iter().find(|queue| queue.runs_on(caller)) {
-            return Err(StopError::FromListener { queue: queue.name() });
+        match self.shared.state.read().queues().iter().find(|queue| queue.runs_on(caller)) {
+            Some(queue) => Err(StopError::FromListener { queue: queue.name() }),
+            None => Ok(()),
         }
+    }
+
+    fn begin_to_stop(&self) -> Result<Vec<Arc<Queue>>, StopError> {
+        self.check_may_stop()?;
         self.start();
         let mut state = self.shared.state.write();
         let queues = state.queues().to_vec();

@@ -5,6 +5,7 @@
 
 mod local;
 mod local_cluster;
+mod oom_kills;
 
 pub use local::{LocalBackend, LocalLink};
-pub use local_cluster::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions};
+pub use local_cluster::{LayoutError, LocalClusterLayout, LocalClusterManager, LocalClusterOptions};

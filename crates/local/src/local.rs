@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use firesteel_driver::{DriverHandle, Registration, ResultFetch, SchedulerBackend};
+use firesteel_driver::{DriverHandle, PublishedBytes, Registration, ResultFetch, SchedulerBackend};
 use firesteel_executor::{DriverLink, Executor};
 use firesteel_memory::MemoryMode;
 use firesteel_messages::{DriverMessage, ExecutorMessage};
@@ -77,5 +77,9 @@ impl SchedulerBackend for LocalBackend {
     fn fetch_result(&self, fetch: ResultFetch) {
         // Results are handed over as they are in one process; none is ever stored.
         self.driver.result_fetched(fetch.task_id, None);
+    }
+
+    fn publish(&self, _bytes: &[u8]) -> Option<Result<PublishedBytes, String>> {
+        None
     }
 }

@@ -25,6 +25,8 @@ use parking_lot::{Condvar, Mutex};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tracing::{info, warn};
 
+use crate::oom_kills;
+
 /// How the executors are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LocalClusterLayout {
@@ -38,7 +40,11 @@ impl LocalClusterLayout {
     /// As many executors as the workers have room for.
     ///
     /// `executor_cores` is `spark.executor.cores`; without it each executor takes a whole worker. `cores_max` is
-    /// `spark.cores.max`. None if not even one fits.
+    /// `spark.cores.max`.
+    ///
+    /// # Errors
+    ///
+    /// The first limit that not even one executor keeps.
     pub fn new(
         workers: u32,
         worker_cores: u32,
@@ -46,7 +52,7 @@ impl LocalClusterLayout {
         executor_cores: Option<u32>,
         executor_memory: ByteCount,
         cores_max: Option<u32>,
-    ) -> Option<Self> {
+    ) -> Result<Self, LayoutError> {
         let cores_per_executor = executor_cores.unwrap_or(worker_cores).max(1);
         let by_memory = worker_memory.bytes() / executor_memory.bytes().max(1);
         let by_cores = if executor_cores.is_some() { worker_cores / cores_per_executor } else { 1 };
@@ -55,8 +61,51 @@ impl LocalClusterLayout {
         if let Some(cores_max) = cores_max {
             executors = executors.min(cores_max / cores_per_executor);
         }
-        (executors > 0).then_some(Self { executors, cores_per_executor })
+        if by_memory == 0 {
+            return Err(LayoutError::Memory { executor: executor_memory, worker: worker_memory });
+        }
+        if by_cores == 0 {
+            return Err(LayoutError::Cores { executor: cores_per_executor, worker: worker_cores });
+        }
+        let cores_max = cores_max.unwrap_or(u32::MAX);
+        let fits = executors > 0;
+        if fits {
+            Ok(Self { executors, cores_per_executor })
+        } else {
+            Err(LayoutError::CoresMax { cores_per_executor, cores_max })
+        }
     }
+}
+
+/// No executor fits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A worker has too little memory.
+    #[error("an executor takes {executor} (spark.executor.memory), and a worker has {worker}")]
+    Memory {
+        /// What an executor takes.
+        executor: ByteCount,
+        /// What a worker has.
+        worker: ByteCount,
+    },
+    /// A worker has too few cores.
+    #[error("an executor takes {executor} cores (spark.executor.cores), and a worker has {worker}")]
+    Cores {
+        /// What an executor takes.
+        executor: u32,
+        /// What a worker has.
+        worker: u32,
+    },
+    /// The application may have fewer cores than an executor.
+    #[error(
+        "an executor takes {cores_per_executor} cores (spark.executor.cores, or else all of a worker), and the application may have {cores_max} (spark.cores.max)"
+    )]
+    CoresMax {
+        /// What an executor takes.
+        cores_per_executor: u32,
+        /// What all executors may take.
+        cores_max: u32,
+    },
 }
 
 /// What is needed to start an executor process.
@@ -96,6 +145,8 @@ struct State {
     executors: BTreeMap<ExecutorId, Place>,
     /// Executors in a row that ended without having registered.
     failures_in_a_row: u32,
+    /// Executors in a row that the driver did not take, as this host is excluded after failures.
+    refusals_in_a_row: u32,
     gave_up: bool,
     stopped: bool,
     watchers: Vec<JoinHandle<()>>,
@@ -117,7 +168,7 @@ struct Place {
 const THIS_BINARY: &str = "/proc/self/exe";
 /// Spark's `spark.deploy.maxExecutorRetries`.
 const MAX_FAILURES_IN_A_ROW: u32 = 10;
-/// How long an executor that did not register is waited after before the next is started; twice as long after each further one.
+/// How long an executor that did not register, or was refused, is waited after before the next is started; twice as long after each further one.
 const FIRST_RETRY_WAIT: Duration = Duration::from_millis(5);
 /// The longest such wait.
 const LONGEST_RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -169,11 +220,9 @@ impl ClusterManager for LocalClusterManager {
             self.shared.changed.notify_all();
             while !state.executors.is_empty() {
                 if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
-                    for (executor_id, place) in &state.executors {
+                    for (executor_id, process) in running(&state.executors) {
                         warn!(%executor_id, "executor did not stop in time and is killed");
-                        if let Some(process) = place.process {
-                            kill(process);
-                        }
+                        kill(process);
                     }
                     break;
                 }
@@ -186,6 +235,11 @@ impl ClusterManager for LocalClusterManager {
             }
         }
     }
+}
+
+/// The processes that have not ended. Of others, only what they left behind is being removed.
+fn running(executors: &BTreeMap<ExecutorId, Place>) -> impl Iterator<Item = (&ExecutorId, Pid)> {
+    executors.iter().filter_map(|(executor_id, place)| Some((executor_id, place.process?)))
 }
 
 fn kill(pid: Pid) {
@@ -206,13 +260,15 @@ fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
             state.executors.insert(id.clone(), Place::default());
             id
         };
-        events.expect(&executor_id);
         let logs = shared.options.logs.join(executor_id.as_str());
+        events.expect(&executor_id, logs.display().to_string());
         let scratch = shared.options.scratch.join(format!("executor-{executor_id}"));
+        let oom_kills = oom_kills::count();
         let reason = match start_process(&shared.options, request, &executor_id, &logs, &scratch) {
             Ok((child, launch)) => {
                 let status = see_through(shared, &executor_id, child, &launch);
-                exit_reason(status, &logs)
+                let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
+                exit_reason(status, &logs, oom_killed)
             }
             Err(error) => {
                 let detail = format!("its process could not be started: {error}");
@@ -221,8 +277,7 @@ fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
         };
         // It may not be there if the executor never came so far.
         let _ = fs::remove_dir_all(&scratch);
-        let registered = events.has_registered(&executor_id);
-        let again = after_exit(shared, events, &executor_id, &reason, registered);
+        let again = after_exit(shared, events, &executor_id, &reason);
         events.exited(&executor_id, ExecutorExit { reason, lost_outputs: LostOutputs::OfExecutor });
         if !again {
             return;
@@ -231,25 +286,23 @@ fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
 }
 
 /// Should another executor follow?
-fn after_exit(
-    shared: &Shared,
-    events: &ManagerEvents,
-    executor_id: &ExecutorId,
-    reason: &ExecutorLossReason,
-    registered: bool,
-) -> bool {
+fn after_exit(shared: &Shared, events: &ManagerEvents, executor_id: &ExecutorId, reason: &ExecutorLossReason) -> bool {
+    let (registered, refused) = (events.has_registered(executor_id), events.was_refused(executor_id));
     let mut state = shared.state.lock();
     let place = state.executors.remove(executor_id).unwrap_or_default();
     shared.changed.notify_all();
     if state.stopped || state.gave_up || place.not_replaced {
         return false;
     }
-    state.failures_in_a_row = if registered { 0 } else { state.failures_in_a_row + 1 };
+    // One that is refused could start and connect: nothing is wrong but the time.
+    state.failures_in_a_row = if registered || refused { 0 } else { state.failures_in_a_row + 1 };
+    state.refusals_in_a_row = if refused { state.refusals_in_a_row + 1 } else { 0 };
+    let refusals = state.refusals_in_a_row;
     let (failures, others): (u32, Vec<ExecutorId>) =
         (state.failures_in_a_row, state.executors.keys().cloned().collect());
     drop(state);
     if failures < MAX_FAILURES_IN_A_ROW {
-        return wait_to_start_again(shared, failures);
+        return wait_to_start_again(shared, failures + refusals);
     }
     // As long as one works, the application can end well (RT-11).
     if others.iter().any(|other| events.has_registered(other)) {
@@ -280,8 +333,11 @@ fn start_process(
     logs: &Path,
     scratch: &Path,
 ) -> io::Result<(Child, Vec<u8>)> {
-    fs::create_dir_all(logs)?;
-    fs::create_dir_all(scratch)?;
+    for directory in [logs, scratch] {
+        fs::create_dir_all(directory).map_err(|error| {
+            io::Error::new(error.kind(), format!("could not make {}: {error}", directory.display()))
+        })?;
+    }
     let launch = ExecutorLaunch {
         application_id: options.application_id.clone(),
         executor_id: executor_id.clone(),
@@ -340,14 +396,22 @@ fn see_through(shared: &Shared, executor_id: &ExecutorId, mut child: Child, laun
     child.wait()
 }
 
-fn exit_reason(status: io::Result<ExitStatus>, logs: &Path) -> ExecutorLossReason {
+/// `oom_killed` tells that the kernel has ended a process of the control group while this one ran.
+fn exit_reason(status: io::Result<ExitStatus>, logs: &Path, oom_killed: bool) -> ExecutorLossReason {
     let (exit_code, signal) = match status {
         Ok(status) => (status.code(), status.signal()),
         Err(_) => (None, None),
     };
     let caused_by_app = !matches!(exit_code, Some(53 | 56));
     let last = last_lines(&logs.join("stderr")).unwrap_or_default();
-    let detail = if last.is_empty() { String::new() } else { format!("its last words: {}", last.join(" | ")) };
+    let mut known = Vec::new();
+    if oom_killed && signal == Some(Signal::KILL.as_raw()) {
+        known.push("the kernel has ended processes of the control group for lack of memory while it ran".to_owned());
+    }
+    if !last.is_empty() {
+        known.push(format!("its last words: {}", last.join(" | ")));
+    }
+    let detail = known.join("; ");
     ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail }
 }
 
@@ -375,15 +439,43 @@ mod tests {
         let layout = |workers, cores, memory, executor_cores, executor_memory, max| {
             LocalClusterLayout::new(workers, cores, gib(memory), executor_cores, gib(executor_memory), max)
                 .map(|layout| (layout.executors, layout.cores_per_executor))
+                .map_err(|error| error.to_string())
         };
-        assert_eq!(layout(2, 1, 1, None, 1, None), Some((2, 1)));
-        assert_eq!(layout(2, 4, 4, None, 1, None), Some((2, 4)));
-        assert_eq!(layout(2, 4, 4, Some(1), 1, None), Some((8, 1)));
-        assert_eq!(layout(2, 4, 2, Some(1), 1, None), Some((4, 1)));
-        assert_eq!(layout(3, 2, 1, None, 1, Some(4)), Some((2, 2)));
-        assert_eq!(layout(1, 1, 1, None, 2, None), None);
-        assert_eq!(layout(1, 2, 4, Some(3), 1, None), None);
-        assert_eq!(layout(u32::MAX, 2, 2, Some(1), 1, Some(4)), Some((4, 1)), "more than can be counted");
+        assert_eq!(layout(2, 1, 1, None, 1, None), Ok((2, 1)));
+        assert_eq!(layout(2, 4, 4, None, 1, None), Ok((2, 4)));
+        assert_eq!(layout(2, 4, 4, Some(1), 1, None), Ok((8, 1)));
+        assert_eq!(layout(2, 4, 2, Some(1), 1, None), Ok((4, 1)));
+        assert_eq!(layout(3, 2, 1, None, 1, Some(4)), Ok((2, 2)));
+        assert_eq!(layout(u32::MAX, 2, 2, Some(1), 1, Some(4)), Ok((4, 1)), "more than can be counted");
+        let refused = |why: &str| Err(why.to_owned());
+        let memory = "an executor takes 2.0 GiB (spark.executor.memory), and a worker has 1024.0 MiB";
+        assert_eq!(layout(1, 1, 1, None, 2, None), refused(memory));
+        let cores = "an executor takes 3 cores (spark.executor.cores), and a worker has 2";
+        assert_eq!(layout(1, 2, 4, Some(3), 1, None), refused(cores));
+        let cores_max = "an executor takes 2 cores (spark.executor.cores, or else all of a worker), and the application may \
+                         have 1 (spark.cores.max)";
+        assert_eq!(layout(1, 2, 1, None, 1, Some(1)), refused(cores_max));
+    }
+
+    #[test]
+    fn an_executor_whose_process_has_ended_is_not_killed_at_the_end() {
+        let place = |process| Place { process, ..Place::default() };
+        let own = Pid::from_raw(77);
+        let executors = BTreeMap::from([(ExecutorId::from("0"), place(None)), (ExecutorId::from("1"), place(own))]);
+        let running: Vec<_> = running(&executors).map(|(id, process)| (id.as_str(), process)).collect();
+        assert_eq!(running, [("1", own.unwrap())]);
+    }
+
+    #[test]
+    fn the_reason_of_an_end_names_the_kernels_killer_only_for_what_it_may_have_killed() {
+        let logs = tempfile::tempdir().unwrap();
+        fs::write(logs.path().join("stderr"), "one\ntwo\n").unwrap();
+        let reason = |status, oom| exit_reason(Ok(ExitStatus::from_raw(status)), logs.path(), oom).to_string();
+        assert!(reason(9, true).ends_with("for lack of memory while it ran; its last words: one | two"));
+        assert!(
+            reason(9, false).ends_with("; its last words: one | two") && !reason(9, false).contains("the kernel has")
+        );
+        assert_eq!(reason(1 << 8, true), "exited with code 1; its last words: one | two");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! From an executor to its driver.
 
 use firesteel_model::{
-    AccumulatorUpdate, BlockId, BlockManagerId, BlockUpdatedInfo, ExecutorId, MapStatus, Partition,
+    AccumulatorUpdate, BlockId, BlockManagerId, BlockUpdatedInfo, ExecutorId, ExecutorMetrics, Partition,
     ResourceInformation, ShuffleId, StageAttemptId, TaskAttemptNumber, TaskId,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::TaskOutcome;
+use crate::{EncodedMapStatuses, TaskOutcome};
 
 /// What an executor sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub struct RegisterExecutor {
     pub off_heap_memory: u64,
     /// Its custom resources.
     pub resources: Vec<ResourceInformation>,
+    /// The release of Firesteel that its binary is built on, for people.
+    pub version: String,
     /// Hash of the binary it runs; the driver refuses another one than its own.
     pub build_id: [u8; 32],
     /// Its process.
@@ -70,8 +72,8 @@ pub struct RegisterExecutor {
 pub struct Heartbeat {
     /// Tasks that wait or run.
     pub tasks: Vec<TaskHeartbeat>,
-    /// The most memory that the process has held at once, in bytes.
-    pub peak_memory: u64,
+    /// What the process's memory holds.
+    pub memory: ExecutorMetrics,
 }
 
 /// What a task has done so far.
@@ -128,7 +130,7 @@ pub enum Answer {
         /// Grows whenever outputs are lost; an executor that has an older epoch forgets what it knew.
         epoch: u64,
         /// By map partition.
-        statuses: Vec<Option<MapStatus>>,
+        statuses: EncodedMapStatuses,
     },
     /// For each asked block, who has it.
     BlockLocations(Vec<Vec<BlockManagerId>>),
@@ -142,4 +144,6 @@ pub enum Answer {
     BarrierPassed(Vec<String>),
     /// The question cannot be answered.
     Refused(String),
+    /// There is an answer, and it cannot be sent, nor could it be if it were asked for again; and why.
+    CannotBeSent(String),
 }

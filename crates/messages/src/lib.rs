@@ -8,9 +8,14 @@
 mod application_file;
 mod driver_bound;
 mod executor_bound;
+mod map_statuses;
 mod task;
+
+/// The release of Firesteel that this binary is built on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use application_file::{ApplicationFile, ApplicationFileKind, ArchiveFormat, FilePart, FileSource};
 pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor, TaskHeartbeat};
 pub use executor_bound::{ExecutorLaunch, ExecutorMessage};
+pub use map_statuses::{EncodedMapStatuses, MapStatusesCodecError, decode_map_statuses, encode_map_statuses};
 pub use task::{BarrierTask, StageDescription, TaskDescription, TaskOutcome, TaskPayload, TaskResult, TaskSuccess};

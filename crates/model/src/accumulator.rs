@@ -13,6 +13,8 @@ pub struct AccumulatorUpdate {
     pub name: Option<String>,
     /// What was added.
     pub value: AccumulatorValue,
+    /// In how many additions.
+    pub additions: u64,
 }
 
 /// The added value. The engine merges none of these itself: the accumulator that the driver registered does.

@@ -7,8 +7,10 @@
 
 mod accumulator;
 mod block;
+mod broadcast;
 mod byte_count;
 mod error_chain;
+mod executor_metrics;
 mod ids;
 mod listener;
 mod locality;
@@ -22,8 +24,10 @@ mod url;
 
 pub use accumulator::{AccumulatorUpdate, AccumulatorValue};
 pub use block::{BlockId, BlockManagerId, ParseBlockIdError};
+pub use broadcast::BroadcastInfo;
 pub use byte_count::ByteCount;
 pub use error_chain::error_chain;
+pub use executor_metrics::ExecutorMetrics;
 pub use ids::{
     AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
     ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, TaskAttemptNumber, TaskId,
@@ -33,7 +37,7 @@ pub use listener::{
     TaskSnapshot,
 };
 pub use locality::{TaskLocality, TaskLocation};
-pub use map_status::MapStatus;
+pub use map_status::{MapStatus, MapStatusOptions};
 pub use metrics::{InputMetrics, OutputMetrics, ShuffleReadMetrics, ShuffleWriteMetrics, TaskMetrics};
 pub use properties::{LocalProperties, property};
 pub use reason::{ExecutorLossReason, TaskEndReason};

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccumulatorId, AccumulatorUpdate, AccumulatorValue, ApplicationId, BlockId, BlockManagerId, ExecutorId,
-    ExecutorResourceRequest, JobId, LocalProperties, Partition, RddId, ResourceInformation, ResourceProfileId,
-    ShuffleId, StageAttemptId, StageId, StorageLevel, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality,
-    TaskMetrics,
+    ExecutorMetrics, ExecutorResourceRequest, JobId, LocalProperties, Partition, RddId, ResourceInformation,
+    ResourceProfileId, ShuffleId, StageAttemptId, StageId, StorageLevel, TaskAttemptNumber, TaskEndReason, TaskId,
+    TaskLocality, TaskMetrics,
 };
 
 /// One thing that happened.
@@ -200,12 +200,14 @@ pub enum ListenerEvent {
         /// For which RDD.
         rdd_id: RddId,
     },
-    /// Tasks that still run told what they have done so far (RT-70).
+    /// An executor, or the driver, told what its running tasks have done so far, or what its memory holds (RT-70).
     ExecutorMetricsUpdate {
-        /// Where they run.
+        /// Which.
         executor_id: ExecutorId,
         /// For each task: its stage attempt and what it has added so far.
         updates: Vec<(TaskId, StageAttemptId, Vec<AccumulatorUpdate>)>,
+        /// The memory of the process while tasks of these stage attempts run there; with none, while any stage runs.
+        memory: Vec<(Option<StageAttemptId>, ExecutorMetrics)>,
     },
     /// A resource profile came into use.
     ResourceProfileAdded {

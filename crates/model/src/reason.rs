@@ -129,7 +129,7 @@ pub enum ExecutorLossReason {
         signal: Option<i32>,
         /// The end counts as the application's fault.
         caused_by_app: bool,
-        /// What is known beside: the most memory it held, its last log lines.
+        /// What is known beside: its own or its last words, the most memory it held, where its output is.
         detail: String,
     },
     /// No heartbeat within `spark.network.timeout` (RT-71).

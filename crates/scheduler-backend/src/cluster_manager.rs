@@ -47,12 +47,19 @@ pub struct ExecutorExit {
 }
 
 impl ManagerEvents {
-    /// An executor of this id is about to be started: its registration will be taken.
-    pub fn expect(&self, executor_id: &ExecutorId) {
-        self.connections.expect(executor_id);
+    /// An executor of this id is about to be started: its registration will be taken. `log` tells people where they can read
+    /// its output.
+    pub fn expect(&self, executor_id: &ExecutorId, log: String) {
+        self.connections.expect(executor_id, log);
     }
 
-    /// Has the executor ever registered? One that ends before has most likely a wrong environment, and so will the next.
+    /// Did the driver refuse it though nothing was wrong with it, as its host is excluded after failures? So it will be with
+    /// the next one, for a while.
+    pub fn was_refused(&self, executor_id: &ExecutorId) -> bool {
+        self.connections.was_refused(executor_id)
+    }
+
+    /// Has the executor ever registered, and been taken? One that ends before has most likely a wrong environment, and so will the next.
     pub fn has_registered(&self, executor_id: &ExecutorId) -> bool {
         self.connections.has_registered(executor_id)
     }

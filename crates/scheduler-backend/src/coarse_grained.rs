@@ -2,10 +2,10 @@
 
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use firesteel_driver::{DriverHandle, Registration, ResultFetch, SchedulerBackend};
-use firesteel_messages::{DriverMessage, ExecutorMessage, RegisterExecutor};
+use firesteel_driver::{DriverHandle, PublishedBytes, Registration, ResultFetch, SchedulerBackend, StartingExecutors};
+use firesteel_messages::{Answer, DriverMessage, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId};
-use firesteel_rpc::{Address, Connection, Listener, Options, Receiver, Secret, SendError, Sender};
+use firesteel_rpc::{Address, Connection, Listener, Options, Ports, Receiver, Secret, SendError, Sender};
 use firesteel_scheduler::{ExecutorRegistration, LostOutputs};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -25,8 +25,8 @@ pub struct CoarseGrainedOptions {
     pub bind_address: String,
     /// `spark.driver.host`: the name that executors reach it by.
     pub host: String,
-    /// `spark.driver.port`; 0 lets the system choose.
-    pub port: u16,
+    /// `spark.driver.port`, and `spark.port.maxRetries`.
+    pub ports: Ports,
     /// Of the connections.
     pub rpc: Options,
     /// The binary that executors must run.
@@ -40,8 +40,30 @@ pub enum StartBackendError {
     #[error("could not start the threads of the driver's endpoint")]
     Threads(#[source] io::Error),
     /// The address cannot be listened on.
-    #[error("the driver cannot listen for executors (spark.driver.bindAddress, spark.driver.port)")]
-    Bind(#[source] firesteel_rpc::BindError),
+    #[error(
+        "the driver cannot listen for executors on {address}, {ports} (spark.driver.bindAddress, spark.driver.port)"
+    )]
+    Bind {
+        /// The address.
+        address: String,
+        /// The ports that were tried.
+        ports: Ports,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Makes bytes a broadcast value. The error is for people.
+pub type PublishBytes = Arc<dyn Fn(&[u8]) -> Result<PublishedBytes, String> + Send + Sync>;
+
+/// What goes between the driver and executors beside messages.
+#[derive(Clone)]
+pub struct DataPlane {
+    /// From an executor.
+    pub fetch_block: FetchBlock,
+    /// To executors.
+    pub publish: PublishBytes,
 }
 
 /// Executors that are processes, started by a cluster manager.
@@ -50,6 +72,7 @@ pub struct CoarseGrainedSchedulerBackend {
     manager: Arc<dyn ClusterManager>,
     runtime: parking_lot::Mutex<Option<Runtime>>,
     results: ResultGetter,
+    publish: PublishBytes,
 }
 
 /// A connection whose first message does not come in this time is closed.
@@ -67,7 +90,7 @@ impl CoarseGrainedSchedulerBackend {
         driver: &DriverHandle,
         manager: Arc<dyn ClusterManager>,
         secret: &Secret,
-        fetch_block: FetchBlock,
+        data_plane: DataPlane,
         options: CoarseGrainedOptions,
     ) -> Result<Arc<Self>, StartBackendError> {
         let runtime = Builder::new_multi_thread()
@@ -77,11 +100,14 @@ impl CoarseGrainedSchedulerBackend {
             .enable_time()
             .build()
             .map_err(StartBackendError::Threads)?;
-        let bind = Address::tcp(options.bind_address.clone(), options.port);
-        let listener = runtime
-            .block_on(Listener::bind(&bind, secret.clone(), options.rpc.clone()))
-            .map_err(StartBackendError::Bind)?;
-        let port = listener.address().port().unwrap_or(options.port);
+        let CoarseGrainedOptions { bind_address: address, ports, .. } = options.clone();
+        let listener = ports.listen(|port| {
+            let bind = Address::tcp(address.clone(), port);
+            let bound = runtime.block_on(Listener::bind(&bind, secret.clone(), options.rpc.clone()));
+            bound.map_err(|error| error.source)
+        });
+        let listener = listener.map_err(|source| StartBackendError::Bind { address, ports, source })?;
+        let port = listener.address().port().unwrap_or(ports.port);
         let driver_address = Address::tcp(options.host.clone(), port).to_string();
         let connections = Arc::new(Connections::new(driver.clone()));
         runtime.spawn(accept(listener, Arc::clone(&connections), options.build_id));
@@ -90,8 +116,10 @@ impl CoarseGrainedSchedulerBackend {
             ExecutorRequest { driver_address, secret: secret.clone() },
             ManagerEvents { connections: Arc::clone(&connections) },
         );
+        let DataPlane { fetch_block, publish } = data_plane;
         let results = ResultGetter::new(Arc::clone(&connections), fetch_block);
-        Ok(Arc::new(Self { connections, manager, runtime: parking_lot::Mutex::new(Some(runtime)), results }))
+        let runtime = parking_lot::Mutex::new(Some(runtime));
+        Ok(Arc::new(Self { connections, manager, runtime, results, publish }))
     }
 
     /// Tells every executor to stop and waits until their processes are gone.
@@ -115,8 +143,16 @@ impl SchedulerBackend for CoarseGrainedSchedulerBackend {
         self.connections.report_lost(executor_id, lost, LostOutputs::OfExecutor);
     }
 
+    fn starting_executors(&self) -> StartingExecutors {
+        self.connections.starting()
+    }
+
     fn fetch_result(&self, fetch: ResultFetch) {
         self.results.fetch(fetch);
+    }
+
+    fn publish(&self, bytes: &[u8]) -> Option<Result<PublishedBytes, String>> {
+        Some((self.publish)(bytes))
     }
 }
 
@@ -146,7 +182,7 @@ async fn serve(
     let taken = if registration.build_id == build_id {
         connections.connect(registration_of(registration), messages)
     } else {
-        Err("it runs another binary than the driver: both must be the same file".to_owned())
+        Err(another_build(&registration, &build_id))
     };
     if let Err(reason) = taken {
         warn!(%executor_id, peer, reason, "registration refused");
@@ -155,7 +191,7 @@ async fn serve(
         let _ = sender.close().await;
         return;
     }
-    info!(%executor_id, peer, cores, pid, "executor registered");
+    info!(%executor_id, peer, cores, pid, "executor connected");
     tokio::spawn(forward(queue, sender));
     receive(&executor_id, receiver, &connections).await;
     // The process's end tells more than the connection's; it is known a moment later.
@@ -169,6 +205,18 @@ async fn serve(
     }
 }
 
+fn another_build(registration: &RegisterExecutor, build_id: &[u8; 32]) -> String {
+    let short = |id: &[u8; 32]| -> String { id[..4].iter().map(|byte| format!("{byte:02x}")).collect() };
+    format!(
+        "it runs another binary than the driver: build {} of Firesteel {}, where the driver is build {} of Firesteel {}; both \
+         must be the same file",
+        short(&registration.build_id),
+        registration.version,
+        short(build_id),
+        firesteel_messages::VERSION
+    )
+}
+
 async fn forward(mut queue: UnboundedReceiver<ExecutorMessage>, sender: Sender<ExecutorMessage>) {
     while let Some(message) = queue.recv().await {
         match sender.send(&message).await {
@@ -178,7 +226,15 @@ async fn forward(mut queue: UnboundedReceiver<ExecutorMessage>, sender: Sender<E
                 return;
             }
             // The connection goes on, and the driver checks the sizes of stages and tasks before it sends them.
-            Err(error) => warn!(%error, "message to an executor was not sent"),
+            Err(error) => {
+                warn!(%error, "message to an executor was not sent");
+                // Whoever asked would wait in vain.
+                if let ExecutorMessage::Answer { number, .. } = message {
+                    let answer = Answer::CannotBeSent(error.to_string());
+                    // If this is not sent either, the connection is at its end, and the receiver of it knows.
+                    let _ = sender.send(&ExecutorMessage::Answer { number, answer }).await;
+                }
+            }
         }
     }
 }
@@ -191,7 +247,12 @@ async fn receive(executor_id: &ExecutorId, mut receiver: Receiver<DriverMessage>
                 // It waits for this, so that its process does not end before the reason is known here.
                 connections.send(executor_id, ExecutorMessage::FarewellTaken);
             }
-            Ok(Some(message)) => connections.driver().executor_message(executor_id, message),
+            Ok(Some(message)) => {
+                if let DriverMessage::Heartbeat(heartbeat) = &message {
+                    connections.heartbeat(executor_id, heartbeat.memory.resident_memory);
+                }
+                connections.driver().executor_message(executor_id, message);
+            }
             Ok(None) => return debug!(%executor_id, "executor closed its connection"),
             Err(error) => return debug!(%executor_id, %error, "connection to executor ended"),
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firesteel_driver::{DriverHandle, Registration};
+use firesteel_driver::{DriverHandle, Registration, StartingExecutors};
 use firesteel_messages::ExecutorMessage;
-use firesteel_model::{BlockManagerId, ExecutorId, ExecutorLossReason};
+use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorLossReason};
 use firesteel_scheduler::LostOutputs;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,11 +21,17 @@ pub(crate) struct Connections {
 #[derive(Default)]
 struct State {
     expected: BTreeSet<ExecutorId>,
+    /// Where the output of each executor can be read.
+    logs: BTreeMap<ExecutorId, String>,
     connected: BTreeMap<ExecutorId, Connected>,
+    /// The most resident memory that each executor has held, in bytes, by its last heartbeat.
+    peak_memory: BTreeMap<ExecutorId, u64>,
     /// What an executor said when it left by itself.
     farewells: BTreeMap<ExecutorId, (i32, String)>,
-    /// Executors that have registered at some time.
+    /// Executors that the driver has taken at some time.
     registered: BTreeSet<ExecutorId>,
+    /// Executors that the driver has refused, though nothing was wrong with them.
+    refused: BTreeSet<ExecutorId>,
     /// Executors whose loss was reported.
     lost: BTreeSet<ExecutorId>,
     /// The application has ended.
@@ -49,8 +55,16 @@ impl Connections {
         &self.driver
     }
 
-    pub(crate) fn expect(&self, executor_id: &ExecutorId) {
-        self.state.lock().expected.insert(executor_id.clone());
+    pub(crate) fn expect(&self, executor_id: &ExecutorId, log: String) {
+        let mut state = self.state.lock();
+        state.expected.insert(executor_id.clone());
+        state.logs.insert(executor_id.clone(), log);
+    }
+
+    pub(crate) fn starting(&self) -> StartingExecutors {
+        let state = self.state.lock();
+        let log = state.expected.first().and_then(|executor_id| state.logs.get(executor_id).cloned());
+        StartingExecutors { count: state.expected.len(), log }
     }
 
     /// Takes a connection for an executor that was announced and has none yet, and registers it with the driver.
@@ -72,7 +86,6 @@ impl Connections {
         if !state.expected.remove(executor_id) {
             return Err(format!("the driver has asked for no executor with id {executor_id}"));
         }
-        state.registered.insert(executor_id.clone());
         let BlockManagerId { host, port, .. } = registration.block_manager_id.clone();
         state.connected.insert(executor_id.clone(), Connected { messages, block_address: (host, port) });
         // Under the lock, so that a loss that is reported from now on comes to the driver after it.
@@ -86,7 +99,18 @@ impl Connections {
     }
 
     pub(crate) fn send(&self, executor_id: &ExecutorId, message: ExecutorMessage) -> bool {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        match &message {
+            ExecutorMessage::Registered => {
+                info!(%executor_id, "executor registered");
+                state.registered.insert(executor_id.clone());
+            }
+            ExecutorMessage::Refused(reason) => {
+                warn!(%executor_id, reason, "registration refused");
+                state.refused.insert(executor_id.clone());
+            }
+            _ => {}
+        }
         // A connection that has just ended takes no more; its loss is reported apart from this.
         state.connected.get(executor_id).is_some_and(|connected| connected.messages.send(message).is_ok())
     }
@@ -107,13 +131,10 @@ impl Connections {
 
     /// The process has ended, as the manager knows.
     pub(crate) fn exited(&self, executor_id: &ExecutorId, exit: ExecutorExit) {
-        let reason = match (self.state.lock().farewells.remove(executor_id), exit.reason) {
-            // What it said itself is told better than its last log lines.
-            (Some((_, said)), ExecutorLossReason::Exited { exit_code, signal, caused_by_app, .. }) => {
-                ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail: said }
-            }
-            (_, reason) => reason,
-        };
+        let mut reason = exit.reason;
+        if let ExecutorLossReason::Exited { detail, .. } = &mut reason {
+            *detail = self.state.lock().describe(executor_id, detail);
+        }
         self.report_lost(executor_id, reason, exit.lost_outputs);
     }
 
@@ -123,17 +144,19 @@ impl Connections {
     }
 
     pub(crate) fn report_lost(&self, executor_id: &ExecutorId, reason: ExecutorLossReason, lost_outputs: LostOutputs) {
-        let stopped = {
+        let wanted = {
             let mut state = self.state.lock();
             state.expected.remove(executor_id);
             state.connected.remove(executor_id);
+            state.logs.remove(executor_id);
+            state.peak_memory.remove(executor_id);
             if !state.lost.insert(executor_id.clone()) {
                 return;
             }
-            state.stopped
+            state.stopped || state.refused.contains(executor_id)
         };
         // What the driver itself wanted is no news to the user.
-        if stopped || matches!(reason, ExecutorLossReason::KilledByDriver { .. }) {
+        if wanted || matches!(reason, ExecutorLossReason::KilledByDriver { .. }) {
             info!(%executor_id, %reason, "executor lost");
         } else {
             warn!(%executor_id, %reason, "executor lost");
@@ -145,6 +168,16 @@ impl Connections {
         self.state.lock().registered.contains(executor_id)
     }
 
+    pub(crate) fn was_refused(&self, executor_id: &ExecutorId) -> bool {
+        self.state.lock().refused.contains(executor_id)
+    }
+
+    pub(crate) fn heartbeat(&self, executor_id: &ExecutorId, resident_memory: u64) {
+        let mut state = self.state.lock();
+        let peak = state.peak_memory.entry(executor_id.clone()).or_default();
+        *peak = resident_memory.max(*peak);
+    }
+
     pub(crate) fn is_lost(&self, executor_id: &ExecutorId) -> bool {
         self.state.lock().lost.contains(executor_id)
     }
@@ -152,5 +185,39 @@ impl Connections {
     pub(crate) fn give_up(&self, reason: &str) {
         warn!(reason, "no executor can be had");
         self.driver.give_up(reason);
+    }
+}
+
+impl State {
+    /// All that is known of an executor whose process has ended: `detail` is what its manager knows (AS-02).
+    fn describe(&mut self, executor_id: &ExecutorId, detail: &str) -> String {
+        // What it said itself is told better than its last log lines.
+        let said = self.farewells.remove(executor_id).map(|(_, said)| said);
+        let told = Some(said.unwrap_or_else(|| detail.to_owned())).filter(|told| !told.is_empty());
+        let peak = self.peak_memory.get(executor_id).filter(|&&peak| peak > 0);
+        let peak = peak.map(|&peak| format!("by its last heartbeat it had held {} of memory at most", ByteCount(peak)));
+        let log = self.logs.get(executor_id).map(|log| format!("its output is in {log}"));
+        [told, peak, log].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_executor_is_told_with_all_that_is_known() {
+        let id = ExecutorId::from("1");
+        let mut state = State::default();
+        assert_eq!(state.describe(&id, ""), "");
+        assert_eq!(state.describe(&id, "its last words: oh"), "its last words: oh");
+        state.logs.insert(id.clone(), "logs/app/1".to_owned());
+        state.peak_memory.insert(id.clone(), 700 << 20);
+        assert_eq!(
+            state.describe(&id, "its last words: oh"),
+            "its last words: oh; by its last heartbeat it had held 700.0 MiB of memory at most; its output is in logs/app/1"
+        );
+        state.farewells.insert(id.clone(), (52, "it held too much".to_owned()));
+        assert!(state.describe(&id, "its last words: oh").starts_with("it held too much; by its last"));
     }
 }

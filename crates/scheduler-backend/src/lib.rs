@@ -13,5 +13,7 @@ mod connections;
 mod result_getter;
 
 pub use cluster_manager::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
-pub use coarse_grained::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend, StartBackendError};
+pub use coarse_grained::{
+    CoarseGrainedOptions, CoarseGrainedSchedulerBackend, DataPlane, PublishBytes, StartBackendError,
+};
 pub use result_getter::FetchBlock;

@@ -115,6 +115,12 @@ pub enum Command {
         /// Ask the cluster manager for another one in its place.
         replace: bool,
     },
+    /// Take the registration that was just handed in: tell the executor, and make its block manager known. Comes before the
+    /// executor's first `LaunchTasks`.
+    AcceptExecutor {
+        /// Which.
+        executor_id: ExecutorId,
+    },
     /// Refuse the registration that was just handed in: the executor must exit with code 1 (RT-09). Its earlier namesake, if
     /// there is one, stays.
     RefuseExecutor {
@@ -164,6 +170,19 @@ pub enum Command {
         pending: u32,
         /// What blocks them.
         reason: StarvationReason,
+    },
+    /// A job waits until there are as many slots as its barrier stage has tasks (RT-48): say so.
+    WarnBarrierSlots {
+        /// The job.
+        job_id: JobId,
+        /// How many slots it needs at once.
+        needed: u32,
+        /// How many there are, busy ones included.
+        available: u32,
+        /// How many looks are left before the job fails.
+        checks_left: u32,
+        /// The time between them.
+        interval: Duration,
     },
     /// Warn that a job named a pool that the allocation file does not have; it was made with defaults (SC-05).
     WarnUnknownPool {
@@ -233,6 +252,17 @@ pub enum StarvationReason {
     /// There is no executor at all.
     #[error("no executor has registered; check that the cluster has workers with enough free memory and cores")]
     NoExecutor,
+    /// There is no executor, and those that come from these hosts are refused (RT-74).
+    #[error(
+        "no executor is left, and executors on {hosts} are refused for another {} s, as tasks failed there (spark.excludeOnFailure.timeout)",
+        left.as_secs()
+    )]
+    HostsExcluded {
+        /// The hosts' names.
+        hosts: String,
+        /// Until the first of them is taken again.
+        left: Duration,
+    },
     /// The first task waits for more executors (RT-14).
     #[error(
         "{registered} of {wanted} {unit} have registered (spark.scheduler.minRegisteredResourcesRatio); tasks start when they have, or after spark.scheduler.maxRegisteredResourcesWaitingTime"

@@ -78,8 +78,8 @@ pub enum Event {
         /// What each of its tasks takes.
         task: TaskRequirements,
     },
-    /// An executor registered and has said that it is ready (RT-09). A second one of the same id, or one on an excluded
-    /// host, is answered by `RefuseExecutor`.
+    /// An executor registered and has said that it is ready (RT-09). Answered by `AcceptExecutor`, or by `RefuseExecutor` if
+    /// there is one of the same id or its host is excluded.
     ExecutorAdded(ExecutorRegistration),
     /// An executor is gone (RT-11). Unknown ones are ignored: a loss may be noticed in several ways.
     ExecutorLost {

@@ -185,6 +185,11 @@ impl HealthTracker {
         self.hosts.contains_key(&host)
     }
 
+    /// Which hosts, and until when.
+    pub(crate) fn excluded_hosts(&self) -> impl Iterator<Item = (HostKey, Moment)> {
+        self.hosts.iter().map(|(&host, &until)| (host, until))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.executors.is_empty() && self.hosts.is_empty()
     }

@@ -16,7 +16,7 @@ enum BarrierRefusal {
     /// It never can.
     Final(String),
     /// There are too few slots by now.
-    TooFewSlots,
+    TooFewSlots { needed: u32, available: u32 },
 }
 
 impl Scheduler {
@@ -36,14 +36,24 @@ impl Scheduler {
         }
         match self.check_barriers(&submission) {
             Ok(()) => {}
-            Err(BarrierRefusal::TooFewSlots) if failed_checks < self.options.barrier.slots_check_max_failures => {
+            Err(BarrierRefusal::TooFewSlots { needed, available })
+                if failed_checks < self.options.barrier.slots_check_max_failures =>
+            {
+                // On a cluster that is just starting it is no news that the first look finds nothing.
+                if failed_checks > 0 || self.executors.len() > 0 {
+                    let checks_left = self.options.barrier.slots_check_max_failures - failed_checks;
+                    let interval = self.options.barrier.slots_check_interval;
+                    turn.commands.push(Command::WarnBarrierSlots { job_id, needed, available, checks_left, interval });
+                }
                 let next_check = turn.moment() + self.options.barrier.slots_check_interval;
                 let delayed = DelayedJob { submission, failed_checks: failed_checks + 1, next_check };
                 self.delayed_jobs.insert(job_id, delayed);
                 return;
             }
-            Err(BarrierRefusal::TooFewSlots) => {
-                let message = "[SPARK-24819]: Barrier execution mode does not allow run a barrier stage that requires more slots than the total number of slots in the cluster currently. Add executors, or repartition the input into fewer partitions".to_owned();
+            Err(BarrierRefusal::TooFewSlots { needed, available }) => {
+                let message = format!(
+                    "[SPARK-24819]: Barrier execution mode does not allow run a barrier stage that requires more slots than the total number of slots in the cluster currently: it needs {needed}, and there are {available}. Add executors, or repartition the input into fewer partitions"
+                );
                 return turn.commands.push(Command::JobFailed { job_id, message });
             }
             Err(BarrierRefusal::Final(message)) => {
@@ -148,10 +158,21 @@ impl Scheduler {
             Ok(())
         } else if self.options.dynamic_allocation {
             Err(BarrierRefusal::Final("[SPARK-24942]: Barrier execution mode does not support dynamic resource allocation for now. Set spark.dynamicAllocation.enabled to false".to_owned()))
-        } else if slots_needed > self.slots(last.resource_profile) {
-            Err(BarrierRefusal::TooFewSlots)
         } else {
-            Ok(())
+            let available = self.slots(last.resource_profile);
+            let enough = slots_needed <= available;
+            if enough { Ok(()) } else { Err(BarrierRefusal::TooFewSlots { needed: slots_needed, available }) }
+        }
+    }
+
+    /// There are more slots than before: what waited for them need not wait for its next look.
+    pub(crate) fn start_delayed_jobs(&mut self, turn: &mut Turn) {
+        let fits = |job: &DelayedJob| self.check_barriers(&job.submission).is_ok();
+        let fitting: Vec<JobId> =
+            self.delayed_jobs.iter().filter(|(_, job)| fits(job)).map(|(&job_id, _)| job_id).collect();
+        for job_id in fitting {
+            let job = self.delayed_jobs.remove(&job_id).expect("it was listed");
+            self.job_submitted(job.submission, job.failed_checks, turn);
         }
     }
 

@@ -31,7 +31,10 @@ impl Scheduler {
         } else {
             None
         };
+        self.all_refused = refusal.is_some() && self.executors.len() == 0;
         if let Some(reason) = refusal {
+            // Where nobody else is, what waits has a limit.
+            self.offer_all();
             let reason = format!("{reason}: {executor_id} on {}", registration.info.host);
             return turn.commands.push(Command::RefuseExecutor { executor_id, reason });
         }
@@ -43,7 +46,9 @@ impl Scheduler {
         self.check_registered_resources(turn.moment());
         self.executors_changed();
         let (time_ms, info) = (turn.now.wall_clock_ms, registration.info);
-        turn.post(ListenerEvent::ExecutorAdded { time_ms, executor_id, info });
+        turn.post(ListenerEvent::ExecutorAdded { time_ms, executor_id: executor_id.clone(), info });
+        turn.commands.push(Command::AcceptExecutor { executor_id });
+        self.start_delayed_jobs(turn);
         self.offer_all();
     }
 
@@ -315,7 +320,8 @@ impl Scheduler {
             }
         }
         if !updates.is_empty() {
-            turn.post(ListenerEvent::ExecutorMetricsUpdate { executor_id: executor_id.clone(), updates });
+            let executor_id = executor_id.clone();
+            turn.post(ListenerEvent::ExecutorMetricsUpdate { executor_id, updates, memory: Vec::new() });
         }
         for task_id in believed.difference(&named) {
             self.heartbeat_missed(*task_id, executor_id, turn);

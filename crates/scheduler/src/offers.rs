@@ -52,7 +52,8 @@ impl Scheduler {
     fn offer_free_slots(&mut self, scope: &OfferScope, launches: &mut Launches, turn: &mut Turn) {
         let mut offers = self.free_executors(scope);
         if offers.is_empty() {
-            return;
+            // It may be for exclusion that nothing is offered.
+            return self.look_for_unschedulable(&BTreeMap::new(), turn);
         }
         self.random.shuffle(&mut offers);
         let mut waiting: Vec<StageAttemptId> =
@@ -143,7 +144,10 @@ impl Scheduler {
                     }
                     let offerer = Offerer { executor: key, host: executor.host, rack: executor.rack };
                     let Some(placement) = self.place(id, offerer, farthest, turn.moment()) else {
-                        round.refused_for_delay |= farthest == TaskLocality::Any && self.task_sets[&id].wants_slots();
+                        // A set that is kept off an executor does not wait for a better one.
+                        let set = &self.task_sets[&id];
+                        round.refused_for_delay |=
+                            farthest == TaskLocality::Any && set.wants_slots() && set.takes_offers(offerer);
                         continue;
                     };
                     let launch = self.launch(id, placement, false, None, turn);
@@ -351,6 +355,10 @@ impl Scheduler {
             // As long as anything is launched, slots come free and executors may come; nobody is given up.
             return self.forgive_unschedulable(turn);
         }
+        if self.executors.len() == 0 && !self.all_refused {
+            // Nobody is excluded; the first executors may be on their way.
+            return;
+        }
         let waiting: Vec<StageAttemptId> =
             self.active_sets().filter(|set| set.waiting() > 0).map(|set| set.id).collect();
         for id in waiting {
@@ -368,14 +376,14 @@ impl Scheduler {
         }
     }
 
-    /// A waiting task that may run on none of the executors that are there.
+    /// A waiting task that may run on none of the executors that are there, after failures.
     fn completely_excluded_task(&mut self, id: StageAttemptId) -> Option<u32> {
         let set = self.task_sets.get_mut(&id)?;
-        let index = set.any_waiting()?;
-        let set = &self.task_sets[&id];
-        if self.executors.len() == 0 || (set.exclusion.is_empty() && self.health.is_empty()) {
+        if set.exclusion.is_empty() && self.health.is_empty() {
             return None;
         }
+        let index = set.any_waiting()?;
+        let set = &self.task_sets[&id];
         let options = self.options.exclusion.as_ref()?;
         let excluded = self.executors.iter().all(|(key, executor)| {
             self.health.excludes(key, executor.host)
@@ -401,7 +409,8 @@ impl Scheduler {
                 let reason = format!("excluded and idle, while stage {id} can run nowhere");
                 turn.commands.push(Command::KillExecutor { executor_id, reason, replace: true });
             }
-            None if self.options.dynamic_allocation => {
+            // There may be one that another host has started.
+            None if self.options.dynamic_allocation || self.executors.len() == 0 => {
                 set.unschedulable_until = Some(until);
                 turn.post(ListenerEvent::UnschedulableTaskSetAdded { stage: id });
             }
@@ -432,6 +441,7 @@ impl Scheduler {
                 set.unschedulable_until = None;
             }
             turn.post(ListenerEvent::UnschedulableTaskSetRemoved { stage: id });
+            // Also if no executor is left: the last one was ended to make room, and none came that is not excluded.
             if let Some(index) = self.completely_excluded_task(id) {
                 self.abort_excluded(id, index, turn);
             }
@@ -449,5 +459,6 @@ impl Scheduler {
             let host = self.executors.host_name(key).to_owned();
             turn.post(ListenerEvent::NodeUnexcluded { time_ms, host });
         }
+        self.start_delayed_jobs(turn);
     }
 }

@@ -103,6 +103,8 @@ pub struct Scheduler {
     pub(crate) next_heartbeat_check: Option<Moment>,
     pub(crate) next_speculation_check: Option<Moment>,
     pub(crate) enough_registered: bool,
+    /// The executor that came last was refused for its host, and no other one is here.
+    pub(crate) all_refused: bool,
     pub(crate) stopped: bool,
 }
 
@@ -136,6 +138,7 @@ impl Scheduler {
             next_heartbeat_check: None,
             next_speculation_check: None,
             enough_registered: options.min_registered.is_none(),
+            all_refused: false,
             stopped: false,
             options,
         })

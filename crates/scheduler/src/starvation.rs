@@ -50,7 +50,13 @@ impl Scheduler {
     fn starvation_reason(&self, set: &TaskSet, now: Moment) -> StarvationReason {
         debug_assert_eq!(set.state, TaskSetState::Active);
         if self.executors.len() == 0 {
-            return StarvationReason::NoExecutor;
+            let excluded: Vec<_> = self.health.excluded_hosts().collect();
+            let names: Vec<_> = excluded.iter().map(|(host, _)| self.executors.host_name(*host)).collect();
+            let until = excluded.iter().map(|(_, until)| *until).min();
+            return until.map_or(StarvationReason::NoExecutor, |until| StarvationReason::HostsExcluded {
+                hosts: names.join(", "),
+                left: until.since(now),
+            });
         }
         if let Some((registered, wanted, unit)) = self.registered_and_wanted().filter(|_| !self.enough_registered) {
             return StarvationReason::MinRegisteredResources { registered, wanted, unit };

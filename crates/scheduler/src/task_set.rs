@@ -305,7 +305,8 @@ impl TaskSet {
         })
     }
 
-    fn takes_offers(&self, offerer: Offerer) -> bool {
+    /// Not if the whole set is kept off there after failures.
+    pub(crate) fn takes_offers(&self, offerer: Offerer) -> bool {
         self.state == TaskSetState::Active && !self.exclusion.excludes(offerer.executor, offerer.host)
     }
 

@@ -111,6 +111,9 @@ impl Workload {
     }
 }
 
+/// How long an exclusion lasts, and a failure counts towards one.
+pub(crate) const EXCLUSION_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The most tasks that an executor is sent ahead of each of its slots.
 pub(crate) const MOST_AHEAD: u32 = 4;
 
@@ -143,10 +146,10 @@ pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOp
             max_failed_executors_per_node_stage: count(2),
             max_failed_tasks_per_executor: count(2),
             max_failed_executors_per_node: count(2),
-            timeout: Duration::from_secs(20),
-            kill_excluded_executors: false,
-            exclude_on_fetch_failure: false,
-            unschedulable_task_set_timeout: Duration::from_secs(120),
+            timeout: EXCLUSION_TIMEOUT,
+            kill_excluded_executors: chance.per_mille(500),
+            exclude_on_fetch_failure: chance.per_mille(300),
+            unschedulable_task_set_timeout: Duration::from_secs(chance.between(1, 40)),
         }),
         barrier: BarrierOptions {
             slots_check_interval: Duration::from_secs(15),

@@ -22,8 +22,9 @@ use crate::{
 
 /// Virtual milliseconds until nothing goes wrong any more.
 const FAULTS_END: u64 = 60_000;
-/// When the jobs are submitted that must succeed: executors that died last are known to be dead by then.
-const CALM: u64 = FAULTS_END + 30_000;
+/// When the jobs are submitted that must succeed: executors that died last are known to be dead by then, and nobody is excluded
+/// any more. A failure counts for as long as an exclusion lasts, so twice that may pass.
+const CALM: u64 = FAULTS_END + 30_000 + 2 * workload::EXCLUSION_TIMEOUT.as_millis() as u64;
 /// Every job must have ended by then. The longest honest wait is that of a barrier stage for slots, ten minutes.
 const LIVENESS_END: u64 = CALM + 1_200_000;
 /// A version of rows that cannot be: the task read two versions of one map output.
@@ -340,7 +341,10 @@ impl World {
                     self.oracle.output_counts(TaskId(status.map_id.0));
                 }
             }
-            Command::WarnStarvation { .. } | Command::WarnUnknownPool { .. } => {}
+            Command::AcceptExecutor { .. }
+            | Command::WarnStarvation { .. }
+            | Command::WarnBarrierSlots { .. }
+            | Command::WarnUnknownPool { .. } => {}
         }
     }
 
@@ -518,6 +522,7 @@ fn success(map_status: Option<Arc<MapStatus>>) -> TaskOutcome {
         id: firesteel_model::AccumulatorId(1),
         name: None,
         value: firesteel_model::AccumulatorValue::Long(1),
+        additions: 1,
     };
     TaskOutcome::Success { map_status, result_size: ByteCount(100), accumulators: vec![update] }
 }

@@ -151,13 +151,14 @@ impl List {
             }
             let name = artifact.name();
             if let Some(earlier) = by_name.get(&name) {
-                if !same_content(earlier, &artifact) {
-                    let (first, second) = (earlier.to_string(), artifact.to_string());
-                    return Err(Refusal::SameName { key: self.key.name(), name, first, second });
-                }
-                // Libraries and modules are found by their whole path, so both stay.
-                if self.aliases {
-                    continue;
+                match same_content(earlier, &artifact) {
+                    Some(false) => {
+                        let (first, second) = (earlier.to_string(), artifact.to_string());
+                        return Err(Refusal::SameName { key: self.key.name(), name, first, second });
+                    }
+                    // Libraries and modules are found by their whole path, so both stay.
+                    Some(true) if self.aliases => continue,
+                    _ => {}
                 }
             }
             by_name.insert(name, artifact.clone());
@@ -171,12 +172,13 @@ impl List {
     }
 }
 
-/// Could the two stand for each other? What is not on this machine is compared when it is fetched.
-fn same_content(one: &Artifact, other: &Artifact) -> bool {
-    let (ArtifactLocation::File(one), ArtifactLocation::File(other)) = (&one.location, &other.location) else {
-        return true;
-    };
-    same_bytes(one, other).unwrap_or(false)
+/// Can the two stand for each other? What is not on this machine is compared by the application when it is fetched, and may be a
+/// pattern that has the name of another one.
+fn same_content(one: &Artifact, other: &Artifact) -> Option<bool> {
+    match (&one.location, &other.location) {
+        (ArtifactLocation::File(one), ArtifactLocation::File(other)) => Some(same_bytes(one, other).unwrap_or(false)),
+        _ => None,
+    }
 }
 
 fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
@@ -340,5 +342,7 @@ mod tests {
         assert!(case.resolve("spark.archives", "a.txt#x,b.txt#x").is_err());
         assert_eq!(case.list("spark.files", "b.txt,sub/b.txt,b.txt"), "@/b.txt");
         assert_eq!(case.list("spark.jars", "b.txt,sub/b.txt,b.txt"), "@/b.txt,@/sub/b.txt");
+        let elsewhere = "s3a://b/c/*.txt,s3a://b/d/*.txt,local:///d/*.txt";
+        assert_eq!(case.list("spark.files", &format!("{elsewhere},s3a://b/d/*.txt")), elsewhere);
     }
 }

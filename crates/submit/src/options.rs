@@ -201,7 +201,8 @@ pub static ALL: &[SubmitOption] = &[
         .takes("N").sets("spark.executor.cores").variable("SPARK_EXECUTOR_CORES").quantity(Quantity::Count)
         .only_on(&[LocalCluster, Standalone, Yarn, Kubernetes]),
     option(Group::Executors, "--total-executor-cores", "Cores of all executors together. Default: no limit.")
-        .takes("N").sets("spark.cores.max").quantity(Quantity::Count).only_on(&[Standalone, Mesos, Kubernetes]),
+        .takes("N").sets("spark.cores.max").quantity(Quantity::Count)
+        .only_on(&[LocalCluster, Standalone, Mesos, Kubernetes]),
     option(Group::Executors, "--num-executors", "Number of executors; with dynamic allocation the least number to begin with. Default: 2.")
         .takes("N").sets("spark.executor.instances").quantity(Quantity::Count).only_on(&[Yarn, Kubernetes]),
     option(Group::Executors, "--queue", "The YARN queue. Default: default.")

@@ -105,6 +105,7 @@ impl<'a> Resolution<'a> {
         }
         self.default_to("spark.master", "local[*]");
         let master = self.read(&keys::MASTER)?.unwrap_or(MasterUrl::LOCAL_ALL_CORES);
+        self.refuse_external(&master)?;
         if let Some(action) = self.about_a_submission(&master)? {
             return Ok(action);
         }
@@ -188,6 +189,18 @@ impl<'a> Resolution<'a> {
             return Err(Refusal::NotBuiltIn { what: "running on a Spark Connect server (--remote)".to_owned() });
         }
         Ok(())
+    }
+
+    /// What cluster managers an application brings along is known only when it runs; a misspelt scheme is more likely. Spark's
+    /// own `spark-submit` takes none but its own schemes either.
+    fn refuse_external(&self, master: &MasterUrl) -> Result<(), Refusal> {
+        let MasterUrl::External { url } = master else { return Ok(()) };
+        let source_name = match self.origins.get(keys::MASTER.name()) {
+            Some(Origin::Option(name) | Origin::Environment(name)) => (*name).to_owned(),
+            _ => keys::MASTER.name().to_owned(),
+        };
+        let reason = url.parse::<MasterUrl>().err().map(|error| error.reason().to_owned()).unwrap_or_default();
+        Err(Refusal::Value { source_name, value: master.redacted(), expected: format!("a master URL: {reason}") })
     }
 
     /// `--kill` and `--status` (SS-27).

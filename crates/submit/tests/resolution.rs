@@ -462,3 +462,15 @@ fn a_description_shows_origins_and_no_secrets() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+/// Only the application knows what managers it brings along (RT-03).
+#[test]
+fn schemes_that_are_not_sparks_are_refused_by_the_launcher() {
+    let refused = Case::line(&["--master", "foo://me:word@host", "app"]).refused();
+    assert!(
+        refused.starts_with("--master is \"foo://host\", but it must be a master URL: it must be local"),
+        "{refused}"
+    );
+    let refused = Case::line(&["app"]).with_file("spark.master", "foo://host").refused();
+    assert!(refused.starts_with("spark.master is \"foo://host\""), "{refused}");
+}

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use firesteel_rpc::{
-    Refusals, Secrets,
+    Ports, Refusals, Secrets,
     gate::Gate,
     handshake::{self, Protocol},
 };
@@ -42,29 +42,30 @@ pub struct TransferServer {
 /// The server could not listen.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "could not serve blocks on {host}:{port} (spark.blockManager.port); is the port taken, or the address not of this machine?"
+    "could not serve blocks on {host}, {ports} (spark.blockManager.port, on the driver spark.driver.blockManager.port); is it taken, or the address not of this machine?"
 )]
 pub struct StartServerError {
     host: String,
-    port: u16,
+    ports: Ports,
     #[source]
     source: io::Error,
 }
 
 impl TransferServer {
-    /// Starts serving. Port 0 lets the system choose.
+    /// Starts serving, on the first of the ports that is free.
     pub fn start(
         runtime: &TransferRuntime,
         host: &str,
-        port: u16,
+        ports: impl Into<Ports>,
         secrets: impl Secrets,
         source: Arc<dyn BlockSource>,
         options: ServerOptions,
     ) -> Result<Self, StartServerError> {
-        let error = |source| StartServerError { host: host.to_owned(), port, source };
+        let ports = ports.into();
+        let error = |source| StartServerError { host: host.to_owned(), ports, source };
         let (listener, address) = {
             let _entered = runtime.handle().enter();
-            listen(host, port, options.backlog).map_err(error)?
+            ports.listen(|port| listen(host, port, options.backlog)).map_err(error)?
         };
         let (stop, stopped) = watch::channel(());
         let accepting = Accepting {

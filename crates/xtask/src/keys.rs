@@ -10,10 +10,9 @@ use crate::{finding::Finding, masked::masked, tree::Tree};
 const DECLARATIONS: &str = "crates/conf/src/keys/";
 
 /// Keys that need no reader, with the reason.
-const WITHOUT_READER: [(&str, &str); 6] = [
+const WITHOUT_READER: [(&str, &str); 5] = [
     ("APP_ID", "information that the application leaves there"),
     ("APP_SUBMIT_TIME", "information that spark-submit leaves there"),
-    ("AUTHENTICATE", "what it asks for is always so"),
     ("HADOOP", "the file systems read the family by its prefix"),
     ("HADOOP_VALIDATE_OUTPUT_SPECS", "the file systems read it by its name, as one of that family"),
     ("SHUFFLE_MANAGER", "its check refuses whatever is not built in"),

@@ -9,6 +9,7 @@
 mod architecture;
 mod cores;
 mod directions;
+mod examples;
 mod finding;
 mod habits;
 mod keys;
@@ -28,8 +29,8 @@ Usage: cargo xtask COMMAND
 
   check                 all checks
   check-architecture    dependency directions, the purity of cores, the table in ARCHITECTURE.md
-  check-tree            crate and module docs, lint settings, long files, unfinished code, paths of build machines,
-                        keys that nothing reads
+  check-tree            crate and module docs, examples of public operations, lint settings, long files, unfinished code,
+                        paths of build machines, keys that nothing reads
   write-architecture    write the table of crates in ARCHITECTURE.md";
 
 fn main() -> ExitCode {
@@ -67,6 +68,7 @@ fn check(architecture: bool, habits: bool) -> anyhow::Result<ExitCode> {
     if habits {
         findings.extend(habits::check(&tree));
         findings.extend(keys::check(&tree));
+        findings.extend(examples::check(&tree));
     }
     for Finding { place, what } in &findings {
         eprintln!("{place}: {what}");

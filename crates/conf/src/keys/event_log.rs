@@ -27,7 +27,8 @@ keys! { EventLog:
     /// Log changes of blocks too; makes logs large.
     EVENT_LOG_BLOCK_UPDATES: bool = "spark.eventLog.logBlockUpdates.enabled", since "2.3.0", default("false");
 
-    /// Log what tasks that run have done so far, at each heartbeat; makes logs larger.
+    /// Log at the end of each stage how much memory each executor has held at most meanwhile, as far as heartbeats have told, and how
+    /// much the driver holds at each heartbeat.
     EVENT_LOG_STAGE_EXECUTOR_METRICS: bool = "spark.eventLog.logStageExecutorMetrics", since "3.0.0", default("false");
 
     /// Log the metrics of tasks as `internal.metrics.*` accumulators too. Spark's history server does not need them, some

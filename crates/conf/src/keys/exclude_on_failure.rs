@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{AnyKey, Key, Section, Unit};
+use super::{AnyKey, Key, Managers, Section, Unit};
 
 keys! { ExcludeOnFailure:
     /// Keep tasks off executors and nodes on which tasks failed.
     EXCLUDE_ON_FAILURE_ENABLED: bool = "spark.excludeOnFailure.enabled", since "3.1.0",
-        default("false"), formerly(&["spark.blacklist.enabled"]);
+        default("false"), formerly(&["spark.blacklist.enabled"]), only_on(Managers::WITH_EXECUTORS);
 
     /// How often one task may fail on one executor before it is not tried there again.
     EXCLUDE_MAX_TASK_ATTEMPTS_PER_EXECUTOR: u32 = "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor",

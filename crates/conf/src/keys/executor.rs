@@ -7,8 +7,12 @@ use firesteel_model::ByteCount;
 use super::{AnyKey, ClusterManager, Key, KeyPrefix, Managers, Section, Unit};
 
 /// Managers that place executors by cores.
-const BY_CORES: Managers =
-    Managers::of(&[ClusterManager::Standalone, ClusterManager::Mesos, ClusterManager::Kubernetes]);
+const BY_CORES: Managers = Managers::of(&[
+    ClusterManager::LocalCluster,
+    ClusterManager::Standalone,
+    ClusterManager::Mesos,
+    ClusterManager::Kubernetes,
+]);
 
 keys! { Executor:
     /// Memory of each executor. A number alone means MiB (DX-16).
@@ -27,7 +31,8 @@ keys! { Executor:
 
     /// How often an executor reports that it lives, with the metrics of its tasks (RT-70).
     EXECUTOR_HEARTBEAT_INTERVAL: Duration = "spark.executor.heartbeatInterval", since "1.1.0",
-        default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
+        default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0"),
+        only_on(Managers::WITH_EXECUTORS);
 }
 
 prefixes! { Executor:

@@ -10,14 +10,16 @@ use crate::{SchedulingMode, Timeout};
 keys! { Scheduler:
     /// How often one task may fail before the job is given up. In local mode the master URL decides: 1, or F of `local[N,F]` (RT-30).
     TASK_MAX_FAILURES: u32 = "spark.task.maxFailures", since "0.8.0",
-        default("4"), check(|number| *number > 0, "at least 1");
+        default("4"), check(|number| *number > 0, "at least 1"),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// Cores that one task takes (SC-07).
     TASK_CPUS: u32 = "spark.task.cpus", since "0.5.0", default("1"), check(|number| *number > 0, "at least 1");
 
     /// Results up to this size travel with the task's status; larger ones are stored as a block and fetched (RT-33).
     TASK_MAX_DIRECT_RESULT_SIZE: ByteCount = "spark.task.maxDirectResultSize", since "2.0.0",
-        default("1m"), unit(Unit::Bytes);
+        default("1m"), unit(Unit::Bytes),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// Watch killed tasks until they have ended, and log those that go on (RT-38).
     TASK_REAPER_ENABLED: bool = "spark.task.reaper.enabled", since "2.0.3", default("false");
@@ -36,18 +38,20 @@ keys! { Scheduler:
     /// `FIFO`: the jobs of the application in order. `FAIR`: by pools (SC-01).
     SCHEDULER_MODE: SchedulingMode = "spark.scheduler.mode", since "0.8.0", default("FIFO");
 
-    /// The file that declares the pools. A missing file is an error if it was named here (SC-04).
+    /// The file that declares the pools: a path, or a URL of a file system or of HTTP. A missing file is an error if it was named here (SC-04).
     SCHEDULER_ALLOCATION_FILE: Option<String> = "spark.scheduler.allocation.file", since "0.8.1",
         computed("`fairscheduler.xml` in the configuration directory, if it is there");
 
     /// The share of the expected executors or cores that must have registered before the first task starts (RT-14).
     SCHEDULER_MIN_REGISTERED_RESOURCES_RATIO: Option<f64> = "spark.scheduler.minRegisteredResourcesRatio",
         since "1.1.1", computed("0.8 on YARN and Kubernetes, else 0.0"),
-        check(|ratio| ratio.is_none_or(|ratio| (0.0..=1.0).contains(&ratio)), "from 0 to 1");
+        check(|ratio| ratio.is_none_or(|ratio| (0.0..=1.0).contains(&ratio)), "from 0 to 1"),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// How long to wait for that share.
     SCHEDULER_MAX_REGISTERED_RESOURCES_WAITING_TIME: Duration = "spark.scheduler.maxRegisteredResourcesWaitingTime",
-        since "1.1.1", default("30s"), unit(Unit::Milliseconds);
+        since "1.1.1", default("30s"), unit(Unit::Milliseconds),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// How long a task set may launch nothing before the log says so, and how often it says so again (RT-15).
     STARVATION_TIMEOUT: Duration = "spark.starvation.timeout", since "0.8.0",

@@ -5,9 +5,6 @@ use regex::Regex;
 use super::{AnyKey, Key, Section};
 
 keys! { Security:
-    /// Require the shared secret on every connection between processes of an application. Where nothing is configured, an application has a generated secret of its own.
-    AUTHENTICATE: bool = "spark.authenticate", since "1.0.0", default("false");
-
     /// The shared secret of the application's processes. Generated if neither it nor a file is given (SE-02).
     AUTHENTICATE_SECRET: Option<String> = "spark.authenticate.secret", since "1.0.0",
         check(|secret| secret.as_deref() != Some(""), "a secret that is not empty");

@@ -51,6 +51,18 @@ keys! { Shuffle:
     /// Write a checksum for each segment of map output, so that a reader can tell a bad disk from a bad network.
     SHUFFLE_CHECKSUM_ENABLED: bool = "spark.shuffle.checksum.enabled", since "3.2.0", default("true");
 
+    /// Map statuses of this size and above are broadcast instead of sent in answers (RT-62).
+    SHUFFLE_MAP_OUTPUT_MIN_SIZE_FOR_BROADCAST: ByteCount = "spark.shuffle.mapOutput.minSizeForBroadcast",
+        since "2.0.0", default("512k"), unit(Unit::Bytes);
+
+    /// Above this many partitions a map status keeps an average size and only large blocks exactly (RT-62).
+    SHUFFLE_MIN_NUM_PARTITIONS_TO_HIGHLY_COMPRESS: u32 = "spark.shuffle.minNumPartitionsToHighlyCompress",
+        since "2.4.0", default("2000"), check(|number| *number > 0, "at least 1");
+
+    /// Blocks above this size are always kept exactly (RT-62).
+    SHUFFLE_ACCURATE_BLOCK_THRESHOLD: ByteCount = "spark.shuffle.accurateBlockThreshold", since "2.2.1",
+        default("100m"), unit(Unit::Bytes);
+
     /// Open the shuffle files of other executors on the same host in place, instead of fetching them over the network.
     SHUFFLE_READ_HOST_LOCAL_DISK: bool = "spark.shuffle.readHostLocalDisk", since "3.0.0", default("true");
 

@@ -6,9 +6,26 @@ use firesteel_model::ByteCount;
 
 use super::{AnyKey, CompressionCodec, Key, Section, Unit};
 
+/// Readers of shuffle files take no longer block, so that a damaged length makes nobody hold more.
+const BLOCK_SIZE: &str = "more than 0 and at most 8m";
+
+fn is_block_size(size: &ByteCount) -> bool {
+    (1..=8 << 20).contains(&size.bytes())
+}
+
 keys! { Storage:
-    /// The codec of shuffle files, spills, broadcast pieces and serialized blocks.
+    /// The codec of shuffle files, broadcast pieces and serialized blocks. Class names of Spark's codecs are taken too. What is spilled is always in LZ4.
     IO_COMPRESSION_CODEC: CompressionCodec = "spark.io.compression.codec", since "0.8.0", default("lz4");
+
+    /// How much of a shuffle file LZ4 compresses at a time. Spark's default is 32k, which here would cost ratio and save nothing.
+    IO_COMPRESSION_LZ4_BLOCK_SIZE: ByteCount = "spark.io.compression.lz4.blockSize", since "1.4.0",
+        default("63k"), unit(Unit::Bytes), check(is_block_size, BLOCK_SIZE),
+        formerly(&["spark.io.compression.lz4.block.size"]);
+
+    /// The same for Snappy.
+    IO_COMPRESSION_SNAPPY_BLOCK_SIZE: ByteCount = "spark.io.compression.snappy.blockSize", since "1.4.0",
+        default("63k"), unit(Unit::Bytes), check(is_block_size, BLOCK_SIZE),
+        formerly(&["spark.io.compression.snappy.block.size"]);
 
     /// Level of Zstandard; higher is smaller and slower.
     IO_COMPRESSION_ZSTD_LEVEL: i64 = "spark.io.compression.zstd.level", since "2.3.0",
@@ -43,6 +60,9 @@ keys! { Storage:
 
     /// Compress checkpoints.
     CHECKPOINT_COMPRESS: bool = "spark.checkpoint.compress", since "2.2.0", default("false");
+
+    /// Remove shuffle files and cached blocks that the program has dropped (RT-58). Broadcast values go with their last handle in any case.
+    CLEANER_REFERENCE_TRACKING: bool = "spark.cleaner.referenceTracking", since "1.0.0", default("true");
 
     /// Remove checkpoints that the program has dropped.
     CLEANER_REFERENCE_TRACKING_CLEAN_CHECKPOINTS: bool = "spark.cleaner.referenceTracking.cleanCheckpoints",

@@ -88,8 +88,17 @@ impl Loop {
         let checked = prepared.and_then(|prepared| self.check_size(prepared));
         let event = match checked {
             Ok(PreparedStage { binary, payloads }) => {
+                let warned_of_size = binary.len() > LARGE_TASK;
+                if warned_of_size {
+                    warn!(
+                        %stage,
+                        "a stage and what its closures capture take {}; the recommended maximum is 1000 KiB, and a \
+                         broadcast variable is for large values",
+                        ByteCount(binary.len() as u64)
+                    );
+                }
                 let description = Arc::new(description(binary));
-                let prepared = Prepared { description, payloads, sent_to: BTreeSet::new(), warned_of_size: false };
+                let prepared = Prepared { description, payloads, sent_to: BTreeSet::new(), warned_of_size };
                 self.stages.prepared.insert(stage, prepared);
                 Event::StageBinaryPrepared { stage }
             }

@@ -20,13 +20,13 @@ pub(super) struct Questions {
 }
 
 impl Loop {
-    /// Answers a question, or gives the event that will.
+    /// Answers a question, or gives the event that will. Answers about map outputs are encoded elsewhere and come later.
     pub(super) fn take_question(&mut self, executor_id: &ExecutorId, number: u64, question: Question) -> Option<Event> {
         let answer = match question {
             Question::MapOutputs(shuffle_id) => match self.scheduler.map_statuses(shuffle_id) {
                 Some((epoch, statuses)) => {
-                    let statuses = statuses.iter().map(|status| status.as_deref().cloned()).collect();
-                    Answer::MapOutputs { epoch, statuses }
+                    self.map_outputs.ask((executor_id.clone(), number), shuffle_id, epoch, statuses);
+                    return None;
                 }
                 None => Answer::Refused(format!("shuffle {shuffle_id} is not known")),
             },

@@ -12,6 +12,7 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("barrier", barrier),
     ("barrier-with-a-failure", barrier_with_a_failure),
     ("barrier-that-commits", barrier_that_commits),
+    ("barrier-of-many-words", barrier_of_many_words),
 ];
 
 /// Every task announces itself, waits for all, then says what it found, and hears what the others have.
@@ -33,6 +34,19 @@ fn barrier(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
         Err(error) => println!("failed: {error}"),
     }
     println!("then {}", spark.range(0, 100, 1, 4).count()?);
+    Ok(())
+}
+
+/// What the tasks say to one another is more than a message may hold, even if what each says is not.
+fn barrier_of_many_words(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
+    let kib: u64 = setting(spark, "kib")?.parse()?;
+    let parts = spark.range(0, 2, 1, 2).barrier();
+    let told = parts.map_partitions_env((gates.clone(), kib), |(gates, kib), index, _| {
+        let context = BarrierTaskContext::get();
+        gates.announce(&format!("attempt-{}-{index}", context.stage_attempt_number()));
+        context.all_gather(&"x".repeat((*kib as usize) << 10)).into_iter().map(|words| words.len())
+    });
+    println!("heard {:?}", told.collect()?);
     Ok(())
 }
 

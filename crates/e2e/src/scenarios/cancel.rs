@@ -60,8 +60,8 @@ fn cancel(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
             spark.cancel_stage(stages[0], reason);
         }
         "tag" => spark.cancel_jobs_with_tag("night", reason)?,
-        "group" => spark.cancel_job_group("endless"),
-        "group-and-future" => spark.cancel_job_group_and_future_jobs("endless"),
+        "group" => spark.cancel_job_group("endless", None),
+        "group-and-future" => spark.cancel_job_group_and_future_jobs("endless", None),
         way => bail!("there is no way {way}"),
     }
     println!("endless {}", outcome(endless));

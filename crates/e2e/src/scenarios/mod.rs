@@ -14,6 +14,7 @@ mod retries;
 mod shares;
 mod shuffles;
 mod speculation;
+mod stores;
 mod tasks;
 
 use firesteel::SparkContext;
@@ -40,6 +41,7 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         shares::SCENARIOS,
         shuffles::SCENARIOS,
         speculation::SCENARIOS,
+        stores::SCENARIOS,
         tasks::SCENARIOS,
     ];
     all.into_iter().flatten().copied().find(|(known, _)| *known == name).map(|(_, scenario)| scenario)

@@ -6,7 +6,8 @@ use firesteel_executor::TaskContext;
 
 use super::Scenario;
 
-pub(super) const SCENARIOS: &[(&str, Scenario)] = &[("two-jobs-on-a-shuffle", two_jobs_on_a_shuffle), ("write", write)];
+pub(super) const SCENARIOS: &[(&str, Scenario)] =
+    &[("two-jobs-on-a-shuffle", two_jobs_on_a_shuffle), ("write", write), ("many-maps", many_maps)];
 
 /// Four map tasks, each run of which is announced. The first two run at the same time, so no executor has them all.
 fn counted_maps(spark: &SparkContext, gates: &Gates, count: i64) -> Rdd<(i64, i64)> {
@@ -36,5 +37,16 @@ fn two_jobs_on_a_shuffle(spark: &SparkContext, gates: &Gates) -> anyhow::Result<
 fn write(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
     let scattered = spark.range(0, 2_000_000, 1, 2).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64), n));
     println!("count {}", scattered.partition_by(2).count()?);
+    Ok(())
+}
+
+/// 700 map tasks of two records each, 2000 reducers: what all of them tell of their outputs' sizes is 1.4 MB. The second job
+/// asks for the same outputs at another epoch.
+fn many_maps(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    let records = spark.range(0, 1400, 1, 700).map(|n| (n, n));
+    let scattered = records.partition_by(2000);
+    println!("sum {}", scattered.values().reduce(|left, right| left + right)?);
+    let all = scattered.reduce_by_key_with(|left, right| left + right, 2);
+    println!("keys {}", all.count()?);
     Ok(())
 }

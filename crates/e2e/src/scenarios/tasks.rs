@@ -1,6 +1,6 @@
 //! Tasks that fail, loop, or hoard; accumulators under all that; jobs side by side.
 
-use std::{hint::black_box, iter, thread};
+use std::{hint::black_box, iter, process, thread};
 
 use firesteel::{Rdd, SparkConf, SparkContext, SparkError};
 use firesteel_e2e::Gates;
@@ -18,7 +18,10 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("loop-in-one-slot", loop_in_one_slot),
     ("loop-and-wait", loop_and_wait),
     ("allocate-without-end", allocate_without_end),
+    ("jobs-until-enough", jobs_until_enough),
+    ("on-any-master", on_any_master),
     ("application-panics", application_panics),
+    ("application-exits", application_exits),
     ("context-in-a-task", context_in_a_task),
 ];
 
@@ -166,7 +169,7 @@ fn cancelled(
     for index in 0..tasks {
         firesteel_e2e::wait_until("every task at work", || gates.arrived(&format!("looping-{index}")));
     }
-    spark.cancel_job_group("endless");
+    spark.cancel_job_group("endless", None);
     match running.join().expect("the thread does not panic") {
         Ok(count) => println!("a job without end ended with {count}"),
         Err(error) => println!("cancelled: {error}"),
@@ -190,6 +193,40 @@ fn allocate_without_end(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<
     }
     println!("then {}", spark.range(0, 100, 1, 4).count()?);
     Ok(())
+}
+
+/// One job after the other until somebody has seen enough.
+fn jobs_until_enough(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
+    while !gates.is_open("enough") {
+        spark.range(0, 4_000_000, 1, 2).map(black_box).count()?;
+    }
+    println!("done");
+    Ok(())
+}
+
+/// Says where it runs, with how many partitions where nothing says otherwise (RT-16), and runs two stages.
+fn on_any_master(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    println!("master {} parallelism {}", spark.master(), spark.default_parallelism());
+    let keys = spark.range(0, 100, 1, 4).map(|n| (n % 7, n)).reduce_by_key_with(|left, right| left + right, 3);
+    println!("keys {}", keys.count()?);
+    Ok(())
+}
+
+/// The program leaves while a job runs, and not by the end of its main.
+fn application_exits(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
+    println!("count {}", spark.range(0, 100, 1, 2).count()?);
+    let _job = spark
+        .range(0, i64::MAX, 1, 2)
+        .with(gates.clone())
+        .filter(|gates, n| {
+            if *n == 0 {
+                gates.announce("running");
+            }
+            false
+        })
+        .count_async();
+    firesteel_e2e::wait_until("a task to run", || gates.arrived("running"));
+    process::exit(7);
 }
 
 /// The application itself panics, in the middle of its work.

@@ -1,18 +1,23 @@
 //! Ends of the driver, in good order and otherwise.
 
+use std::fs;
+
 use firesteel_e2e::wait_until;
 use rustix::process::Signal;
 
 use crate::{
     CLUSTER, WIDE_CLUSTER,
-    application::{Start, processes_of, signal},
+    application::{Start, files_below, processes_of, signal},
+    events::logging,
 };
 
 #[test]
 fn nothing_is_left_when_the_driver_is_told_to_end_while_tasks_run() {
     for end in [Signal::TERM, Signal::INT, Signal::HUP] {
         for master in [CLUSTER, "local[2]"] {
-            let mut application = Start::new("hold-every-task", master).start();
+            // Whoever runs the tests in the background has some signals ignored.
+            let start = Start::new("hold-every-task", master).through(&["env", "--default-signal"]);
+            let mut application = start.start();
             application.wait_for("task-0");
             application.wait_for("task-1");
             signal(application.driver(), end);
@@ -20,6 +25,30 @@ fn nothing_is_left_when_the_driver_is_told_to_end_while_tasks_run() {
             assert_eq!(finished.code(), Some(128 + end.as_raw()), "{finished:?}");
         }
     }
+}
+
+#[test]
+fn a_signal_that_the_starter_has_set_to_be_ignored_does_not_end_the_driver() {
+    for master in [CLUSTER, "local[2]"] {
+        let mut application = Start::new("hold-every-task", master).through(&["nohup"]).start();
+        application.wait_for("task-0");
+        application.wait_for("task-1");
+        signal(application.driver(), Signal::HUP);
+        signal(application.driver(), Signal::TERM);
+        let finished = application.finish();
+        assert_eq!(finished.code(), Some(128 + Signal::TERM.as_raw()), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_place_for_logs_that_cannot_be_made_ends_the_start_and_is_named() {
+    let start = Start::new("idle", CLUSTER);
+    let work = start.directory().join("work");
+    fs::remove_dir(&work).unwrap();
+    fs::write(&work, "a file is in the way").unwrap();
+    let finished = start.finish();
+    finished.failed_with(&[&format!("could not make {}/", work.display()), "SPARK_WORKER_DIR"]);
+    assert!(!finished.stderr.contains("in a row"), "no executor was tried: {finished:?}");
 }
 
 #[test]
@@ -61,5 +90,22 @@ fn nothing_is_left_when_the_application_panics() {
         let finished = Start::new("application-panics", master).finish();
         finished.failed_with(&["the application is broken"]);
         assert_eq!(finished.lines(), ["count 100"]);
+    }
+}
+
+/// RT-80: no destructor runs then, and no `main` returns.
+#[test]
+fn nothing_is_left_and_the_event_log_is_complete_when_the_program_exits() {
+    for master in [CLUSTER, "local[2]"] {
+        let finished = logging(Start::new("application-exits", master)).finish();
+        assert_eq!(finished.code(), Some(7), "{finished:?}");
+        assert_eq!(finished.lines(), ["count 100"]);
+        let logs = files_below(&finished.directory().join("events"));
+        let [log] = &logs[..] else { panic!("one event log: {logs:?}") };
+        assert_eq!(log.extension(), None, "it has its final name: {log:?}");
+        let text = fs::read_to_string(log).unwrap();
+        for event in ["SparkListenerApplicationEnd", "SparkListenerJobEnd"] {
+            assert!(text.contains(event), "{event} is in {text}");
+        }
     }
 }

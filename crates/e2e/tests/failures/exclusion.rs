@@ -39,3 +39,40 @@ fn limits_that_would_let_one_bad_host_fail_the_job_are_refused() {
             "spark.excludeOnFailure.task.maxTaskAttemptsPerNode (4) must be less than spark.task.maxFailures (4)",
         ]);
 }
+
+/// Two executors of one host, which the application excludes when the first job is done.
+fn with_an_excluded_host(kill: bool) -> Start {
+    Start::new("bad-executor", CLUSTER)
+        .with("spark.excludeOnFailure.enabled", "true")
+        .with("spark.excludeOnFailure.application.maxFailedExecutorsPerNode", "1")
+        .with("spark.excludeOnFailure.killExcludedExecutors", &kill.to_string())
+}
+
+#[test]
+fn a_job_that_the_application_keeps_off_every_executor_fails_after_a_while_and_does_not_hang() {
+    for kill in [false, true] {
+        let finished = with_an_excluded_host(kill)
+            .with("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "1s")
+            .finish();
+        finished.failed_with(&["cannot run anywhere due to node and executor excludeOnFailure"]);
+        assert_eq!(finished.lines(), ["count 4"], "the second job fails, killed or not: {kill} {finished:?}");
+    }
+}
+
+#[test]
+fn executors_of_an_excluded_host_are_started_ever_more_seldom_until_the_host_is_taken_again() {
+    let mut application = with_an_excluded_host(true)
+        .with("spark.excludeOnFailure.timeout", "10s")
+        .with("spark.starvation.timeout", "3s")
+        .start();
+    application.wait_for_stderr("no executor is left, and executors on 127.0.0.1 are refused for another");
+    let finished = application.finish();
+    finished.succeeded_with(&[
+        "count 4",
+        "on the bad executor 0",
+        r#"excluded ["stage after 2", "application after 2"]"#,
+    ]);
+    // Without the waits there would be hundreds.
+    let refused = finished.stderr.matches("registration refused").count();
+    assert!((2..30).contains(&refused), "{refused} executors were refused: {finished:?}");
+}

@@ -17,7 +17,11 @@ fn an_executor_killed_in_a_map_task_costs_time_only() {
         let executor = application.wait_for("map");
         assert!(application.executors().contains(&executor));
         signal(executor, Signal::KILL);
-        application.finish().succeeded_with(SUMS);
+        let finished = application.finish();
+        finished.succeeded_with(SUMS);
+        let work = finished.directory().join("work").display().to_string();
+        let told = finished.stderr.lines().find(|line| line.contains("executor lost")).unwrap_or_default();
+        assert!(told.contains("signal 9") && told.contains(&format!("its output is in {work}")), "{finished:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod application;
 mod barrier;
 mod broadcasts;
@@ -14,6 +15,7 @@ mod exclusion;
 mod files;
 mod full_disk;
 mod losses;
+mod masters;
 mod relay;
 mod resources;
 mod results;
@@ -23,6 +25,7 @@ mod shares;
 mod shuffles;
 mod silence;
 mod speculation;
+mod stores;
 mod tasks;
 
 /// The masters that have executor processes.

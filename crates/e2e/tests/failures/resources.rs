@@ -2,10 +2,7 @@
 
 use std::{fs, path::Path};
 
-use firesteel_e2e::wait_until;
-use rustix::process::Signal;
-
-use crate::application::{Start, files_below, processes_of, signal};
+use crate::application::{Start, files_below};
 
 /// One executor of four cores.
 const EXECUTOR: &str = "local-cluster[1,4,1024]";
@@ -98,26 +95,6 @@ fn an_executor_that_finds_too_few_ends_and_the_application_says_why() {
 }
 
 #[test]
-fn a_script_that_hangs_ends_with_the_process_that_waits_for_it() {
-    for whose in ["executor", "driver"] {
-        for end in [Signal::TERM, Signal::KILL] {
-            let start = Start::new("tasks-at-once", EXECUTOR);
-            let runs = start.directory().join("runs");
-            let script = start.script("hangs.sh", &format!("sleep 1000 & echo > {}; sleep 1000", runs.display()));
-            let application = start
-                .with(&format!("spark.{whose}.resource.gpu.amount"), "1")
-                .with(&format!("spark.{whose}.resource.gpu.discoveryScript"), &script)
-                .start();
-            wait_until("the script to run", || runs.exists().then_some(()));
-            signal(application.driver(), end);
-            let finished = application.finish_untidily();
-            let what = format!("the {whose}'s script to end after {end:?}");
-            wait_until(&what, || processes_of(finished.directory()).is_empty().then_some(()));
-        }
-    }
-}
-
-#[test]
 fn what_no_task_can_ever_get_is_refused_at_start() {
     let too_few_for_the_driver = {
         let start = Start::new("tasks-at-once", "local[2]").with("spark.driver.resource.gpu.amount", "3");
@@ -126,7 +103,14 @@ fn what_no_task_can_ever_get_is_refused_at_start() {
     };
     let (no_such_share, _) = with_gpus("tasks-at-once", "2");
     let local = Start::new("tasks-at-once", "local[2]").with("spark.task.resource.gpu.amount", "1");
+    let one_core = Start::new("tasks-at-once", "local-cluster[1,2,1024]").with("spark.cores.max", "1");
+    let too_many_cores = Start::new("tasks-at-once", EXECUTOR).with("spark.executor.cores", "5");
     let cases = [
+        (
+            one_core,
+            "an executor takes 2 cores (spark.executor.cores, or else all of a worker), and the application may have 1",
+        ),
+        (too_many_cores, "an executor takes 5 cores (spark.executor.cores), and a worker has 4"),
         (too_few_for_the_driver, "fewer than the 3 of spark.driver.resource.gpu.amount"),
         (no_such_share.with("spark.task.resource.gpu.amount", "0.7"), "a whole number, or a fraction of at most 0.5"),
         (local, "tasks of local mode can have no custom resources"),
@@ -144,6 +128,24 @@ fn what_no_task_can_ever_get_is_refused_at_start() {
         ),
     ];
     for (start, expected) in cases {
-        start.with("spark.e2e.tasks", "1").finish().failed_with(&[expected]);
+        let finished = start.with("spark.e2e.tasks", "1").finish();
+        finished.failed_with(&[expected]);
+        assert!(!finished.stderr.contains("does nothing"), "{finished:?}");
     }
+}
+
+#[test]
+fn a_job_that_waits_for_executors_that_are_slow_to_start_says_so() {
+    let start = Start::new("tasks-at-once", EXECUTOR);
+    let gate = start.directory().join("gates/slow.open");
+    let script = start.script("gpus.sh", &format!("until [ -e {} ]; do sleep 0.05; done\n{TWO_GPUS}", gate.display()));
+    let mut application = start
+        .with("spark.executor.resource.gpu.amount", "2")
+        .with("spark.executor.resource.gpu.discoveryScript", &script)
+        .with("spark.starvation.timeout", "1s")
+        .with("spark.e2e.tasks", "1")
+        .start();
+    application.wait_for_stderr("no executor has registered: 1 was started and was not heard of yet; see the output");
+    application.gates().open("slow");
+    application.finish().succeeded_with(&["cpus 1 {}"]);
 }

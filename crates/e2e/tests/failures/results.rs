@@ -46,7 +46,12 @@ fn a_closure_larger_than_a_message_fails_the_job_and_the_message_says_what_to_do
     assert_eq!(then, "then 100");
 }
 
+/// RT-08: one warning, though two executors get it.
 #[test]
-fn a_closure_that_fits_into_a_message_arrives() {
-    Start::new("closure-of-100-mib", CLUSTER).finish().succeeded_with(&["lengths [104857600, 104857601]", "then 100"]);
+fn a_closure_that_fits_into_a_message_arrives_and_is_warned_of_once() {
+    let finished = Start::new("closure-of-100-mib", CLUSTER).finish();
+    finished.succeeded_with(&["lengths [104857600, 104857601]", "then 100"]);
+    let warnings: Vec<&str> = finished.stderr.lines().filter(|line| line.contains("recommended maximum")).collect();
+    let [warning] = warnings[..] else { panic!("one warning: {finished:?}") };
+    assert!(warning.contains("100.0 MiB") && warning.contains("broadcast"), "{warning}");
 }

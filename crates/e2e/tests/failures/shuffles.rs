@@ -123,3 +123,30 @@ fn reducers_open_the_files_of_other_executors_on_the_host_and_fetch_them_if_that
         }
     }
 }
+
+/// RT-62. The least size of a message is 1 MiB.
+#[test]
+fn map_outputs_that_no_message_could_tell_of_are_read() {
+    for (from, key, value) in [
+        ("a broadcast value", "spark.shuffle.mapOutput.minSizeForBroadcast", "512k"),
+        ("a message, as they are few bytes", "spark.shuffle.minNumPartitionsToHighlyCompress", "100"),
+    ] {
+        let finished = Start::new("many-maps", CLUSTER)
+            .with("spark.rpc.message.maxSize", "1")
+            .with("spark.rpc.askTimeout", "60s")
+            .with(key, value)
+            .finish();
+        println!("{from}");
+        finished.succeeded_with(&["sum 979300", "keys 1400"]);
+    }
+}
+
+#[test]
+fn map_outputs_that_are_to_be_broadcast_only_when_no_message_can_hold_them_are_refused_at_the_start() {
+    let finished = Start::new("many-maps", CLUSTER)
+        .with("spark.rpc.message.maxSize", "1")
+        .with("spark.shuffle.mapOutput.minSizeForBroadcast", "2m")
+        .finish();
+    finished
+        .failed_with(&["spark.shuffle.mapOutput.minSizeForBroadcast (2.0 MiB) must be <= spark.rpc.message.maxSize"]);
+}

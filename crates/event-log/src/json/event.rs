@@ -1,17 +1,20 @@
 //! One event, one line; for exclusions two, as Spark writes them under their old names too.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use firesteel_model::{
-    AccumulatorUpdate, ExecutorId, JobOutcome, ListenerEvent, LocalProperties, StageAttemptId, StageSnapshot,
-    TaskEndReason, TaskId, TaskMetrics, TaskSnapshot,
+    AccumulatorUpdate, ExecutorId, ExecutorMetrics, JobOutcome, ListenerEvent, LocalProperties, StageAttemptId,
+    StageSnapshot, TaskEndReason, TaskId, TaskMetrics, TaskSnapshot,
 };
 
 use super::{
     accumulable::{MetricAccumulables, accumulator_update},
-    executor::{block_manager_id, block_updated_info, executor_info},
+    executor::{block_manager_id, block_updated_info, executor_info, executor_metrics},
     stage::stage_info,
-    task::{Accumulables, executor_metrics, task_end_reason, task_info, task_metrics},
+    task::{Accumulables, no_executor_metrics, task_end_reason, task_info, task_metrics},
     writer::{Object, object},
 };
 use crate::{EventLogOptions, SPARK_VERSION, redaction::Redaction};
@@ -36,11 +39,19 @@ fn line(out: &mut Vec<u8>, event: &str, members: impl FnOnce(&mut Object<'_>)) {
 pub(crate) struct EventEncoder {
     app_attempt_id: Option<String>,
     log_block_updates: bool,
-    log_executor_metrics_updates: bool,
+    log_stage_executor_metrics: bool,
     include_task_metrics_accumulators: bool,
     redaction: Redaction,
     /// One entry for each stage attempt between its submission and its completion.
-    running: HashMap<StageAttemptId, TaskMetrics>,
+    running: HashMap<StageAttemptId, RunningStage>,
+}
+
+/// What is known of a stage attempt before it completes.
+#[derive(Default)]
+struct RunningStage {
+    totals: TaskMetrics,
+    /// The most that executors' memory has held meanwhile, as far as anybody has looked.
+    peaks: BTreeMap<ExecutorId, ExecutorMetrics>,
 }
 
 impl EventEncoder {
@@ -48,7 +59,7 @@ impl EventEncoder {
         Self {
             app_attempt_id: options.app_attempt_id,
             log_block_updates: options.log_block_updates,
-            log_executor_metrics_updates: options.log_executor_metrics_updates,
+            log_stage_executor_metrics: options.log_stage_executor_metrics,
             include_task_metrics_accumulators: options.include_task_metrics_accumulators,
             redaction: Redaction(options.redaction),
             running: HashMap::new(),
@@ -101,7 +112,7 @@ impl EventEncoder {
                 });
             }
             ListenerEvent::StageSubmitted { stage, properties } => {
-                self.running.insert(stage.id, TaskMetrics::default());
+                self.running.insert(stage.id, RunningStage::default());
                 line(out, "SparkListenerStageSubmitted", |object| {
                     object.object("Stage Info", |object| stage_info(object, stage, &Accumulables::None));
                     self.properties(object, properties);
@@ -216,9 +227,13 @@ impl EventEncoder {
             ListenerEvent::UnpersistRdd { rdd_id } => {
                 line(out, "SparkListenerUnpersistRDD", |object| object.field("RDD ID", rdd_id));
             }
-            ListenerEvent::ExecutorMetricsUpdate { executor_id, updates } => {
-                if self.log_executor_metrics_updates {
-                    executor_metrics_update(out, executor_id, updates);
+            ListenerEvent::ExecutorMetricsUpdate { executor_id, updates, memory } => {
+                if self.log_stage_executor_metrics {
+                    self.note_memory(executor_id, memory);
+                    // Of other executors there are too many; the peaks at the ends of stages stand for theirs.
+                    if *executor_id == ExecutorId::driver() {
+                        executor_metrics_update(out, executor_id, updates, memory);
+                    }
                 }
                 return false;
             }
@@ -277,14 +292,36 @@ impl EventEncoder {
     }
 
     fn stage_completed(&mut self, out: &mut Vec<u8>, stage: &StageSnapshot) {
-        let totals = self.running.remove(&stage.id);
-        let metrics = totals
+        let running = self.running.remove(&stage.id);
+        let metrics = running
             .as_ref()
             .filter(|_| self.include_task_metrics_accumulators)
-            .map(|value| MetricAccumulables { stage: stage.id, update: None, value });
+            .map(|running| MetricAccumulables { stage: stage.id, update: None, value: &running.totals });
+        if let Some(running) = running.as_ref().filter(|_| self.log_stage_executor_metrics) {
+            for (executor_id, peaks) in &running.peaks {
+                line(out, "SparkListenerStageExecutorMetrics", |object| {
+                    object.field("Executor ID", executor_id);
+                    stage_attempt(object, stage.id);
+                    object.object("Executor Metrics", |object| executor_metrics(object, peaks));
+                });
+            }
+        }
         line(out, "SparkListenerStageCompleted", |object| {
             object.object("Stage Info", |object| stage_info(object, stage, &Accumulables::All(metrics)));
         });
+    }
+
+    /// Of the driver it is told while any stage runs, of executors for the stages of their tasks.
+    fn note_memory(&mut self, executor_id: &ExecutorId, memory: &[(Option<StageAttemptId>, ExecutorMetrics)]) {
+        for (stage, metrics) in memory {
+            let note = |running: &mut RunningStage| {
+                running.peaks.entry(executor_id.clone()).or_default().raise_to(metrics);
+            };
+            match stage {
+                Some(stage) => self.running.get_mut(stage).into_iter().for_each(note),
+                None => self.running.values_mut().for_each(note),
+            }
+        }
     }
 
     fn task_end(
@@ -298,9 +335,15 @@ impl EventEncoder {
     ) {
         // A task that ends after its stage counts for itself only.
         let totals = match (self.running.get_mut(&stage), metrics) {
-            (Some(totals), Some(metrics)) => {
-                *totals += metrics;
-                Some(&*totals)
+            (Some(running), Some(metrics)) => {
+                running.totals += metrics;
+                if self.log_stage_executor_metrics {
+                    // A task's memory is on heap, and the executor held at least as much.
+                    let held = metrics.peak_execution_memory_bytes;
+                    let held = ExecutorMetrics { on_heap_execution: held, on_heap_unified: held, ..Default::default() };
+                    running.peaks.entry(task.executor_id.clone()).or_default().raise_to(&held);
+                }
+                Some(&running.totals)
             }
             (_, metrics) => metrics.map(Arc::as_ref),
         };
@@ -314,7 +357,7 @@ impl EventEncoder {
             object.field("Task Type", task_type);
             object.object("Task End Reason", |object| task_end_reason(object, reason));
             object.object("Task Info", |object| task_info(object, task, &Accumulables::All(accumulables)));
-            executor_metrics(object);
+            no_executor_metrics(object);
             if let Some(metrics) = metrics {
                 object.object("Task Metrics", |object| task_metrics(object, metrics));
             }
@@ -373,6 +416,7 @@ fn executor_metrics_update(
     out: &mut Vec<u8>,
     executor_id: &ExecutorId,
     updates: &[(TaskId, StageAttemptId, Vec<AccumulatorUpdate>)],
+    memory: &[(Option<StageAttemptId>, ExecutorMetrics)],
 ) {
     line(out, "SparkListenerExecutorMetricsUpdate", |object| {
         object.field("Executor ID", executor_id);
@@ -387,6 +431,17 @@ fn executor_metrics_update(
                 });
             }
         });
-        object.array("Executor Metrics Updated", |_| {});
+        object.array("Executor Metrics Updated", |array| {
+            for (stage, metrics) in memory {
+                array.object(|object| {
+                    match stage {
+                        Some(stage) => stage_attempt(object, *stage),
+                        // What Spark writes for the driver, which belongs to no stage.
+                        None => ["Stage ID", "Stage Attempt ID"].into_iter().for_each(|name| object.field(name, -1)),
+                    }
+                    object.object("Executor Metrics", |object| executor_metrics(object, metrics));
+                });
+            }
+        });
     });
 }

@@ -1,6 +1,6 @@
 //! Executors, block managers and blocks.
 
-use firesteel_model::{BlockManagerId, BlockUpdatedInfo, ExecutorInfo, StorageLevel};
+use firesteel_model::{BlockManagerId, BlockUpdatedInfo, ExecutorInfo, ExecutorMetrics, StorageLevel};
 
 use super::writer::Object;
 
@@ -44,4 +44,35 @@ pub(crate) fn executor_info(object: &mut Object<'_>, info: &ExecutorInfo, regist
     });
     object.field("Resource Profile Id", info.resource_profile_id);
     object.field("Registration Time", registration_time_ms);
+}
+
+/// All names that Spark has for them. What only a JVM or another process could tell is 0; ours is neither JVM nor Python.
+pub(crate) fn executor_metrics(object: &mut Object<'_>, metrics: &ExecutorMetrics) {
+    for (name, value) in [
+        ("JVMHeapMemory", 0),
+        ("JVMOffHeapMemory", 0),
+        ("OnHeapExecutionMemory", metrics.on_heap_execution),
+        ("OffHeapExecutionMemory", metrics.off_heap_execution),
+        ("OnHeapStorageMemory", metrics.on_heap_storage),
+        ("OffHeapStorageMemory", metrics.off_heap_storage),
+        ("OnHeapUnifiedMemory", metrics.on_heap_unified),
+        ("OffHeapUnifiedMemory", metrics.off_heap_unified),
+        ("DirectPoolMemory", 0),
+        ("MappedPoolMemory", 0),
+        ("ProcessTreeJVMVMemory", 0),
+        ("ProcessTreeJVMRSSMemory", 0),
+        ("ProcessTreePythonVMemory", 0),
+        ("ProcessTreePythonRSSMemory", 0),
+        ("ProcessTreeOtherVMemory", metrics.virtual_memory),
+        ("ProcessTreeOtherRSSMemory", metrics.resident_memory),
+        ("MinorGCCount", 0),
+        ("MinorGCTime", 0),
+        ("MajorGCCount", 0),
+        ("MajorGCTime", 0),
+        ("TotalGCTime", 0),
+        ("ConcurrentGCCount", 0),
+        ("ConcurrentGCTime", 0),
+    ] {
+        object.field(name, value);
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use firesteel_model::{TaskEndReason, TaskMetrics, TaskSnapshot};
+use firesteel_model::{ExecutorMetrics, TaskEndReason, TaskMetrics, TaskSnapshot};
 
 use super::{
     accumulable::{MetricAccumulables, accumulables},
-    executor::block_manager_id,
+    executor::{block_manager_id, executor_metrics},
     writer::{Object, object},
 };
 
@@ -39,35 +39,12 @@ pub(crate) fn task_info(object: &mut Object<'_>, task: &TaskSnapshot, with: &Acc
     });
 }
 
-/// What an executor's memory pools held at most while the task ran; only a JVM tells.
-const EXECUTOR_METRICS: [&str; 23] = [
-    "JVMHeapMemory",
-    "JVMOffHeapMemory",
-    "OnHeapExecutionMemory",
-    "OffHeapExecutionMemory",
-    "OnHeapStorageMemory",
-    "OffHeapStorageMemory",
-    "OnHeapUnifiedMemory",
-    "OffHeapUnifiedMemory",
-    "DirectPoolMemory",
-    "MappedPoolMemory",
-    "ProcessTreeJVMVMemory",
-    "ProcessTreeJVMRSSMemory",
-    "ProcessTreePythonVMemory",
-    "ProcessTreePythonRSSMemory",
-    "ProcessTreeOtherVMemory",
-    "ProcessTreeOtherRSSMemory",
-    "MinorGCCount",
-    "MinorGCTime",
-    "MajorGCCount",
-    "MajorGCTime",
-    "TotalGCTime",
-    "ConcurrentGCCount",
-    "ConcurrentGCTime",
-];
-
-/// The same object in every line, so it is made once.
-static NO_EXECUTOR_METRICS: LazyLock<Vec<u8>> = LazyLock::new(|| zeros(&EXECUTOR_METRICS));
+/// The same object in every line, so it is made once: nothing is measured for a single task.
+static NO_EXECUTOR_METRICS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut json = Vec::new();
+    object(&mut json, |object| executor_metrics(object, &ExecutorMetrics::default()));
+    json
+});
 
 static NO_PUSH_BASED_SHUFFLE: LazyLock<Vec<u8>> = LazyLock::new(|| zeros(&PUSH_BASED_SHUFFLE));
 
@@ -77,7 +54,7 @@ fn zeros(names: &[&'static str]) -> Vec<u8> {
     json
 }
 
-pub(crate) fn executor_metrics(object: &mut Object<'_>) {
+pub(crate) fn no_executor_metrics(object: &mut Object<'_>) {
     object.written("Task Executor Metrics", &NO_EXECUTOR_METRICS);
 }
 

@@ -26,7 +26,7 @@ pub fn options(directory: &std::path::Path, app_id: &str) -> EventLogOptions {
         compression: None,
         rolling: None,
         log_block_updates: true,
-        log_executor_metrics_updates: true,
+        log_stage_executor_metrics: true,
         include_task_metrics_accumulators: true,
         redaction: None,
     }
@@ -107,6 +107,20 @@ pub fn start(app_id: &str) -> Vec<ListenerEvent> {
     ]
 }
 
+/// Numbers that tell one another apart.
+pub fn memory(times: u64) -> ExecutorMetrics {
+    ExecutorMetrics {
+        on_heap_execution: 100 * times,
+        off_heap_execution: 10 * times,
+        on_heap_storage: 200 * times,
+        off_heap_storage: 20 * times,
+        on_heap_unified: 300 * times,
+        off_heap_unified: 30 * times,
+        virtual_memory: 9000 * times,
+        resident_memory: 8000 * times,
+    }
+}
+
 pub fn job_that_succeeds() -> Vec<ListenerEvent> {
     let (map, reduce) = (stage(0, "map at made_up.rs:1", 2), stage(1, "collect at made_up.rs:2", 2));
     let mut events = vec![
@@ -141,9 +155,15 @@ pub fn job_that_succeeds() -> Vec<ListenerEvent> {
                 id: AccumulatorId(1),
                 name: Some("internal.metrics.executorRunTime".to_owned()),
                 value: AccumulatorValue::Long(12),
+                additions: 1,
             }],
         )],
+        memory: vec![(Some(reduce.id), memory(1))],
     });
+    for (executor_id, memory) in [("1", vec![(Some(map.id), memory(9))]), ("driver", vec![(None, memory(2))])] {
+        let executor_id = ExecutorId::from(executor_id);
+        events.push(ListenerEvent::ExecutorMetricsUpdate { executor_id, updates: Vec::new(), memory });
+    }
     events.push(ListenerEvent::TaskGettingResult {
         task: TaskSnapshot { getting_result_time_ms: START_MS + 2900, ..task(2, 0, 2020, &reduce) },
     });

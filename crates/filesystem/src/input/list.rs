@@ -109,6 +109,21 @@ pub fn list_input(
     Ok(files)
 }
 
+/// The files and directories that one path or pattern stands for, ordered by name, hidden ones among them; none if there is no such
+/// file. A file whose very name looks like a pattern comes before what it would match.
+///
+/// # Errors
+///
+/// The text is neither the name of a file nor a pattern, or the file system fails.
+pub fn find_files(system: &dyn FileSystem, pattern: &FilePath) -> Result<Vec<FileStatus>, ListInputError> {
+    match system.status(pattern) {
+        Ok(status) => return Ok(vec![status]),
+        Err(FileError::NotFound { .. } | FileError::NotADirectory { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(GlobPattern::parse(pattern.path())?.find(system, pattern)?)
+}
+
 /// The visible files and directories that one pattern stands for; at least one.
 fn find(system: &dyn FileSystem, pattern: &FilePath) -> Result<Vec<FileStatus>, ListInputError> {
     let glob = GlobPattern::parse(pattern.path())?;

@@ -17,7 +17,7 @@ pub(crate) use combine::{Combine, GroupByKey};
 pub(crate) use files::{BinaryRecords, ObjectFile, ReadEnv, TextFile, WholeFiles, object_type};
 pub(crate) use join::{FullOuter, Inner, Join, JoinKind, LeftOuter, RightOuter, Subtract};
 pub(crate) use narrow::{Filter, FlatMap, Map, MapPartitions, MapValues};
-pub(crate) use partitions::{AlignedUnion, Cartesian, Coalesce, Union, ZipPartitions};
+pub(crate) use partitions::{AlignedUnion, Cartesian, Coalesce, Union, ZipPartitions, Zipped};
 pub(crate) use pipe::{Pipe, PipeSpec};
 pub(crate) use sort::SortByKey;
 pub(crate) use source::{ParallelCollection, RangeSource};

@@ -99,30 +99,61 @@ impl<T: Data, U: Data> Operator for Cartesian<T, U> {
     }
 }
 
-/// `zip_partitions`: a function of one partition of each of two parents.
-pub(crate) struct ZipPartitions<T, U, I, E, F> {
-    left: Node<T>,
-    right: Node<U>,
+/// The data sets, by the types of their records, whose partitions `zip_partitions` brings together.
+pub(crate) trait Zipped: 'static {
+    /// What computes them.
+    type Nodes: Send + Sync + 'static;
+    /// The records of one partition of each.
+    type Records;
+
+    fn nodes(parents: Parents<'_>) -> Result<Self::Nodes, ConstructError>;
+
+    fn records(nodes: &Self::Nodes, partition: Partition, context: &Arc<TaskContext>) -> Self::Records;
+}
+
+macro_rules! zipped {
+    ($($letter:ident = $index:tt),*) => {
+        impl<$($letter: Data),*> Zipped for ($($letter,)*) {
+            type Nodes = ($(Node<$letter>,)*);
+            type Records = ($(Records<$letter>,)*);
+
+            fn nodes(parents: Parents<'_>) -> Result<Self::Nodes, ConstructError> {
+                Ok(($(parents.get::<$letter>($index)?,)*))
+            }
+
+            fn records(nodes: &Self::Nodes, partition: Partition, context: &Arc<TaskContext>) -> Self::Records {
+                ($(nodes.$index.records(partition, context),)*)
+            }
+        }
+    };
+}
+
+zipped!(A = 0, B = 1);
+zipped!(A = 0, B = 1, C = 2);
+zipped!(A = 0, B = 1, C = 2, D = 3);
+
+/// `zip_partitions`: a function of one partition of each parent.
+pub(crate) struct ZipPartitions<Z: Zipped, I, E, F> {
+    nodes: Z::Nodes,
     env: E,
     function: Closure<F>,
     records: PhantomData<fn() -> I>,
 }
 
-impl<T: Data, U: Data, I, E: Env, F> Operator for ZipPartitions<T, U, I, E, F>
+impl<Z: Zipped, I, E: Env, F> Operator for ZipPartitions<Z, I, E, F>
 where
     I: IntoIterator<Item: Data> + 'static,
-    F: Fn(&E, Records<T>, Records<U>) -> I + Copy + Send + Sync + 'static,
+    F: Fn(&E, Z::Records) -> I + Copy + Send + Sync + 'static,
 {
     type Env = E;
     type Item = I::Item;
 
     fn construct(env: E, parents: Parents<'_>) -> Result<Self, ConstructError> {
-        let function = Closure::by_type();
-        Ok(Self { left: parents.get(0)?, right: parents.get(1)?, env, function, records: PhantomData })
+        Ok(Self { nodes: Z::nodes(parents)?, env, function: Closure::by_type(), records: PhantomData })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<I::Item> {
-        let (left, right) = (self.left.records(partition, context), self.right.records(partition, context));
-        Box::new((self.function.get())(&self.env, left, right).into_iter())
+        let records = Z::records(&self.nodes, partition, context);
+        Box::new((self.function.get())(&self.env, records).into_iter())
     }
 }

@@ -9,8 +9,9 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
+    os::unix::process::CommandExt,
     panic::{AssertUnwindSafe, catch_unwind},
-    process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -18,8 +19,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use firesteel_closure::ConstructError;
-use firesteel_executor::{ProcessGroup, TaskContext, TaskFailure};
+use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_model::Partition;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -104,7 +106,8 @@ impl PipeSpec {
 /// A command at work. Dropping it ends the command and waits for the threads, so that nothing of the task outlives it.
 struct Running {
     command: String,
-    group: ProcessGroup,
+    child: Child,
+    waited_for: bool,
     lines: Option<Receiver<Result<String, std::io::Error>>>,
     feeder: Option<JoinHandle<Result<(), FeedError>>>,
     reader: Option<JoinHandle<()>>,
@@ -126,15 +129,20 @@ impl Running {
     ) -> Result<Self, PipeError> {
         let command = pipe.spec.command_line();
         let start = |source| PipeError::Start { command: command.clone(), source };
-        let mut program = Command::new(&pipe.spec.program);
-        program.args(&pipe.spec.arguments).envs(&pipe.spec.environment);
-        program.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut group = ProcessGroup::spawn(&mut program).map_err(start)?;
-        let (stdin, stdout) = (group.child().stdin.take(), group.child().stdout.take());
+        let mut child = Command::new(&pipe.spec.program)
+            .args(&pipe.spec.arguments)
+            .envs(&pipe.spec.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(start)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (sender, lines) = bounded(LINES_AHEAD);
         let mut running = Self {
             command: command.clone(),
-            group,
+            child,
+            waited_for: false,
             lines: Some(lines),
             feeder: None,
             reader: None,
@@ -155,15 +163,16 @@ impl Running {
         self.lines = None;
         let status = loop {
             self.context.end_if_killed();
-            match self.group.child().try_wait() {
-                Ok(Some(status)) => break status,
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    self.waited_for = true;
+                    break status;
+                }
                 // It has closed its output and works on.
                 Ok(None) => thread::sleep(Duration::from_millis(1)),
                 Err(source) => return Err(PipeError::Wait { command: self.command.clone(), source }),
             }
         };
-        // What it has left running in the background is not ours to end.
-        self.group.release().map_err(|source| PipeError::Wait { command: self.command.clone(), source })?;
         let fed = self.feeder.take().map(JoinHandle::join);
         match fed {
             Some(Ok(Err(FeedError::Records(failure)))) => failure.throw(),
@@ -198,8 +207,12 @@ impl Iterator for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.lines = None;
-        // With all that it has started, or those would hold its output open. A command that has ended was released.
-        let _ = self.group.kill();
+        // Not if it was waited for: its number may be another process's.
+        if !self.waited_for {
+            // With all that it has started, or those would hold its output open. Fails only if it has ended already.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
         // A command that was ended early takes its threads along, whatever they met.
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();

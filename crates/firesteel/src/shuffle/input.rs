@@ -164,6 +164,9 @@ fn missing_output(shuffle_id: ShuffleId, map_index: MapIndex, reduce_id: ReduceI
 fn ask_failure(error: &AskError, shuffle_id: ShuffleId, reduce_id: ReduceId, context: &TaskContext) -> TaskFailure {
     match error {
         AskError::Killed => context.end_if_killed(),
+        // The outputs are all there, so running the map stage again would change nothing; nor would asking again.
+        AskError::CannotBeSent(_) => return TaskFailure::from_final_error(error),
+        AskError::Unreadable(_) => return TaskFailure::from_error(error),
         AskError::TimedOut(_) | AskError::Refused(_) => {}
     }
     missing_output(shuffle_id, MapIndex(0), reduce_id, &error.to_string())

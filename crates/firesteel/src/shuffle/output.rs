@@ -41,7 +41,9 @@ impl MapOutput {
         metrics.shuffle_bytes_written.add(index.data_length());
         metrics.shuffle_write_time_ns.add(self.started.elapsed().as_nanos() as u64);
         let location = context.environment().block_manager_id().clone();
-        Ok(TaskSuccess::MapOutput(MapStatus::new(location, self.map_id, index.lengths())))
+        let options = context.environment().shuffle().map_status_options();
+        let status = MapStatus::with_options(location, self.map_id, index.lengths(), options);
+        Ok(TaskSuccess::MapOutput(status))
     }
 }
 

@@ -244,7 +244,11 @@ pub(crate) fn spill_failure(error: SpillError, context: &TaskContext) -> TaskFai
     if matches!(error, SpillError::Killed) {
         context.end_if_killed();
     }
-    TaskFailure::from_error(&error)
+    match error {
+        // The record is the same at the next attempt (RT-32).
+        SpillError::Encode { .. } => TaskFailure::from_final_error(&error),
+        error => TaskFailure::from_error(&error),
+    }
 }
 
 fn write_failure(error: WriteMapOutputError<TaskFailure>, context: &TaskContext) -> TaskFailure {

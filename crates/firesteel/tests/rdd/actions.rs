@@ -1,6 +1,6 @@
 //! Actions.
 
-use firesteel::{SparkConf, SparkContext, SparkError, StorageLevel};
+use firesteel::{BoundedDouble, SparkConf, SparkContext, SparkError, StorageLevel};
 use proptest::prelude::*;
 
 use crate::common::{partitioned, sorted, spark};
@@ -139,6 +139,11 @@ fn actions_in_the_background_end_like_others() {
     assert_eq!(counting.get().unwrap(), 100);
     assert_eq!(numbers.take_async(12).unwrap().get().unwrap(), (0..12).collect::<Vec<_>>());
     numbers.with(100).foreach_async(|most, n| assert!(n < *most)).get().unwrap();
+    let sums = spark().collection_accumulator("sums");
+    numbers.with(sums.clone()).foreach_partition_async(|sums, records| sums.add(records.sum::<i64>())).get().unwrap();
+    assert_eq!(sorted(sums.value()), (0..20).map(|n| 25 * n + 10).collect::<Vec<_>>());
+    let error = numbers.foreach_partition_async(|_| panic!("not today")).get().unwrap_err().to_string();
+    assert!(error.contains("not today"), "{error}");
     let error = numbers.map(|n| 1 / (n - 50)).count_async().get().unwrap_err().to_string();
     assert!(error.contains("divide by zero"), "{error}");
 }
@@ -239,6 +244,12 @@ fn late_answers_come_with_bounds() {
     assert_eq!(nothing_yet.final_value().unwrap().mean, 499_500.0);
     assert_eq!(numbers.mean_approx(Duration::ZERO, 0.9).unwrap().final_value().unwrap().mean, 499.5);
     assert!(numbers.count_approx(Duration::ZERO, 1.5).is_err());
+    let exact = |number: f64| BoundedDouble { mean: number, confidence: 1.0, low: number, high: number };
+    let by_value = numbers.map(|n| n % 3).count_by_value_approx(Duration::ZERO, 0.9).unwrap();
+    assert_eq!(by_value.final_value().unwrap(), [(0, exact(334.0)), (1, exact(333.0)), (2, exact(333.0))].into());
+    let by_key = numbers.map(|n| (n % 2 == 0, n)).count_by_key_approx(Duration::from_secs(600), 0.9).unwrap();
+    assert_eq!(*by_key.initial_value(), [(false, exact(500.0)), (true, exact(500.0))].into());
+    assert!(numbers.count_by_value_approx(Duration::ZERO, -0.1).is_err());
     let error = numbers.map(|n| 1 / (n - 50)).count_approx(Duration::from_secs(600), 0.9).err().unwrap();
     assert!(error.to_string().contains("divide by zero"), "{error}");
     let distinct = numbers.map(|n| n % 100).count_approx_distinct(0.02).unwrap();

@@ -56,6 +56,29 @@ fn whole_and_binary_files_come_with_their_names() {
 }
 
 #[test]
+fn inputs_are_cut_into_at_least_so_many_partitions() {
+    let directory = directory();
+    for name in 0..8 {
+        fs::write(directory.path().join(name.to_string()), name.to_string()).unwrap();
+    }
+    let path = text(directory.path());
+    let names = |partitions: Vec<Vec<(String, String)>>| partitions.into_iter().map(|files| files.len()).collect();
+    let whole = |wanted| -> Vec<usize> {
+        names(spark().whole_text_files_with(&path, wanted).unwrap().glom().collect().unwrap())
+    };
+    assert_eq!((whole(1), whole(2), whole(8)), (vec![8], vec![4, 4], vec![1; 8]));
+    // As in Spark, the default parallelism, which is 2 here, is the least for binary files.
+    let binary = |wanted| spark().binary_files_with(&path, wanted).unwrap().num_partitions();
+    assert_eq!((binary(1), binary(2), binary(8)), (2, 2, 8));
+    let objects = text(&directory.path().join("objects"));
+    spark().range(0, 50_000, 1, 1).save_as_object_file(&objects).unwrap();
+    for wanted in [1, 2, 5] {
+        let read = spark().object_file_with::<i64>(&objects, wanted).unwrap();
+        assert_eq!((read.num_partitions(), read.sum().unwrap()), (wanted, 1_249_975_000));
+    }
+}
+
+#[test]
 fn binary_records_are_cut_by_their_length() {
     let directory = directory();
     let bytes: Vec<u8> = (0..3 * 1001u32).map(|n| n as u8).collect();

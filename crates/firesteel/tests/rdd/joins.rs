@@ -43,7 +43,9 @@ proptest! {
             prop_assert_eq!(sorted(a.left_outer_join(&b).collect().unwrap()), sorted(expected));
             let expected = matched().map(|(k, (v, w))| (k, (Some(v), w)))
                 .chain(only_right.iter().map(|(k, w)| (*k, (None, *w))));
-            prop_assert_eq!(sorted(a.right_outer_join_with(&b, 2).collect().unwrap()), sorted(expected));
+            let expected = sorted(expected);
+            prop_assert_eq!(&sorted(a.right_outer_join_with(&b, 2).collect().unwrap()), &expected);
+            prop_assert_eq!(&sorted(a.right_outer_join(&b).collect().unwrap()), &expected);
             let expected = matched().map(|(k, (v, w))| (k, (Some(v), Some(w))))
                 .chain(only_left.iter().map(|(k, v)| (*k, (Some(*v), None))))
                 .chain(only_right.iter().map(|(k, w)| (*k, (None, Some(*w)))));
@@ -68,9 +70,15 @@ proptest! {
                 (*key, v.clone(), w.clone(), v, w)
             }).collect();
             prop_assert_eq!(groups, expected);
-            let groups: Vec<_> = a.cogroup3_with(&b, &b, 2).collect().unwrap();
-            prop_assert_eq!(groups.len(), keys.len());
-            prop_assert!(groups.iter().all(|(_, (_, w, x))| sorted(w.clone()) == sorted(x.clone())));
+            let expected: Vec<_> = keys.iter().map(|key| {
+                let (v, w) = (values(&left, *key), values(&right, *key));
+                (*key, v, w.clone(), w)
+            }).collect();
+            for groups in [a.cogroup3(&b, &b), a.cogroup3_with(&b, &b, 2)] {
+                let groups = groups.collect().unwrap().into_iter();
+                let groups = sorted(groups.map(|(key, (v, w, x))| (key, sorted(v), sorted(w), sorted(x))));
+                prop_assert_eq!(&groups, &expected);
+            }
         }
     }
 }

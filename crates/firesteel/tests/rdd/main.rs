@@ -1,6 +1,7 @@
 //! Every operation of data sets, compared with a simple model in memory over random partitions. One binary, as there may be one
 //! context in a process.
 
+mod accumulators;
 mod actions;
 mod common;
 mod files;

@@ -125,6 +125,11 @@ fn closures_may_bring_values_along() {
     assert_eq!(repeated.values().collect().unwrap(), [2, 2, 3, 3, 5, 5]);
     let local = rdd.with(100).reduce_by_key_locally(|cap, a, b| (a + b).min(*cap)).unwrap();
     assert_eq!(local, HashMap::from([(1, 5), (2, 5)]));
+    let numbers = spark().parallelize(1u8..=7, 3);
+    let keyed = numbers.with(3).key_by(|modulus, n| n % modulus);
+    assert_eq!(as_map(&keyed.map_values(i64::from).reduce_by_key(|a, b| a + b)), [(0, 9), (1, 12), (2, 7)].into());
+    let groups = numbers.with(3).group_by(|modulus, n| n % modulus).map_values(sorted);
+    assert_eq!(as_map(&groups), [(0, vec![3, 6]), (1, vec![1, 4, 7]), (2, vec![2, 5])].into());
 }
 
 #[test]

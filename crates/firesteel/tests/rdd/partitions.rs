@@ -63,6 +63,19 @@ fn partitions_are_zipped_with_an_environment() {
     let scaled =
         left.with(100).zip_partitions(&right, |factor, left, right| [left.sum::<i32>() * factor + right.sum::<i32>()]);
     assert_eq!(scaled.unwrap().collect().unwrap(), [310, 720]);
+    let letters = spark().parallelize(['a', 'b', 'c'], 2);
+    let three = left.with(100).zip_partitions3(&letters, &right, |factor, left, letters, right| {
+        [(left.sum::<i32>() * factor + right.sum::<i32>(), letters.collect::<String>())]
+    });
+    assert_eq!(three.unwrap().collect().unwrap(), [(310, "a".to_owned()), (720, "bc".to_owned())]);
+    let four = left.with(100).zip_partitions4(&letters, &right, &letters, |factor, left, letters, right, more| {
+        [(left.sum::<i32>() * factor + right.sum::<i32>(), letters.chain(more).collect::<String>())]
+    });
+    let four = four.unwrap();
+    assert_eq!(four.collect().unwrap(), [(310, "aa".to_owned()), (720, "bcbc".to_owned())]);
+    assert!(four.to_debug_string().starts_with("(2) ZippedPartitionsRDD4["), "{}", four.to_debug_string());
+    let error = left.zip_partitions3(&right, &spark().parallelize(0..3, 3), |_, _, _| [0]).unwrap_err();
+    assert!(error.to_string().ends_with("unequal numbers of partitions: 2 and 2 and 3"), "{error}");
 }
 
 #[test]

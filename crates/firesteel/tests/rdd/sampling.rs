@@ -38,11 +38,13 @@ proptest! {
 fn fractions_by_key_are_kept() {
     let pairs = spark().parallelize((0..30_000u32).map(|n| (n % 3, n)), 4);
     for with_replacement in [false, true] {
-        let sample = pairs.sample_by_key(with_replacement, [(0, 0.1), (1, 0.9)].into(), Some(11));
+        let sample = pairs.sample_by_key(with_replacement, [(0, 0.1), (1, 0.9), (2, 0.0)].into(), Some(11));
         let counts = sample.count_by_key().unwrap();
         assert!((800..1200).contains(&counts[&0]), "{counts:?}");
         assert!((8700..9300).contains(&counts[&1]), "{counts:?}");
         assert_eq!(counts.get(&2), None);
+        let error = pairs.sample_by_key(with_replacement, [(0, 0.1), (1, 0.9)].into(), Some(11)).count().unwrap_err();
+        assert!(error.to_string().contains("a record's key is not among the fractions"), "{error}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Barrier stages (RT-48).
 
 use firesteel_model::{Partition, TaskAttemptNumber, TaskId};
-use firesteel_scheduler::{BarrierMethod, BarrierSync, Command, Dependency, Event, Moment, NarrowMapping, Now};
+use firesteel_scheduler::{
+    BarrierMethod, BarrierSync, Command, Dependency, Event, Moment, NarrowMapping, Now, SchedulerOptions,
+};
 
 use crate::story::*;
 
@@ -122,19 +124,51 @@ fn too_few_slots_are_checked_every_fifteen_seconds_and_then_refused() {
     let mut options = options();
     options.barrier.slots_check_max_failures = 2;
     let mut story = Story::with_executors(options, &[("1", "a", 1)]);
-    assert_eq!(story.submit(0, &together(2)), [""; 0]);
-    assert_eq!(story.next_deadline(), (15_000, vec![]));
+    assert_eq!(story.submit(0, &together(2)), ["job 0 needs 2 slots of 1, 2 looks left, each 15 s"]);
+    assert_eq!(story.next_deadline(), (15_000, vec!["job 0 needs 2 slots of 1, 1 looks left, each 15 s".to_owned()]));
     let (at, refused) = story.next_deadline();
     assert_eq!(at, 30_000);
     assert!(refused[0].starts_with("job 0 failed: [SPARK-24819]"), "{refused:?}");
-    // With a slot more in time, it runs.
+    assert!(refused[0].contains("it needs 2, and there are 1"), "{refused:?}");
+    // With a slot more in time, it runs at once.
     story.submit(1, &together(2));
-    story.add_executor("2", "b", 1);
-    assert_eq!(story.next_deadline(), (45_000, vec!["prepare 0.0: 2 of rdd0".to_owned()]));
+    assert_eq!(story.add_executor("2", "b", 1), ["prepare 0.0: 2 of rdd0"]);
     // While it waits, it can be cancelled.
     story.submit(2, &together(3));
     assert_eq!(story.tell(Event::AllJobsCancelled).len(), 3);
     assert_eq!(story.scheduler.active_jobs(), 0);
+}
+
+#[test]
+fn a_cluster_that_is_starting_runs_it_with_its_last_executor_and_no_executor_that_comes_counts_as_a_look() {
+    let mut options = options();
+    options.barrier.slots_check_max_failures = 1;
+    let mut story = Story::new(options);
+    assert_eq!(story.submit(0, &together(3)), [""; 0], "no executor can have come");
+    assert_eq!(story.add_executor("1", "a", 1), [""; 0]);
+    assert_eq!(story.add_executor("2", "b", 1), [""; 0]);
+    assert_eq!(story.add_executor("3", "c", 1), ["prepare 0.0: 3 of rdd0"]);
+    assert_eq!(story.prepared(0, 0).len(), 3, "one task for each executor");
+}
+
+#[test]
+fn it_starts_when_an_excluded_executor_is_taken_again() {
+    let mut excluding = exclusion();
+    excluding.timeout = std::time::Duration::from_secs(20);
+    let mut story =
+        Story::with_executors(SchedulerOptions { exclusion: Some(excluding), ..options() }, &[("1", "a", 2)]);
+    story.submit(0, &source(9, 2));
+    story.prepared(0, 0);
+    story.add_executor("2", "b", 2);
+    for task_id in 0..2 {
+        story.fail(task_id, "1", exception());
+    }
+    for task_id in 2..4 {
+        story.result(task_id, "2");
+    }
+    assert_eq!(story.submit(1, &together(4)), ["job 1 needs 4 slots of 2, 40 looks left, each 15 s"]);
+    story.next_deadline();
+    assert_eq!(story.next_deadline(), (20_000, vec!["prepare 1.0: 4 of rdd0".to_owned()]));
 }
 
 #[test]

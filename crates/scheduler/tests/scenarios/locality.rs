@@ -63,6 +63,23 @@ fn a_slot_freed_by_a_local_launch_does_not_reset_the_clock_of_a_refused_offer() 
 }
 
 #[test]
+fn an_executor_that_is_kept_out_after_failures_is_not_an_offer_refused_for_delay() {
+    let options = firesteel_scheduler::SchedulerOptions { exclusion: Some(exclusion()), ..options() };
+    let mut story = Story::with_executors(options, &[("1", "a", 1), ("2", "b", 1)]);
+    story.submit(0, &Rdd::new(0, 9, vec![]).prefers(&["a"; 9]).done());
+    story.prepared(0, 0);
+    assert_eq!(story.next_deadline(), (3000, vec!["launch on 2: 1=1.0 of 0.0".to_owned()]));
+    assert_eq!(story.fail(1, "2", exception()), ["launch on 2: 2=2.0 of 0.0"]);
+    assert_eq!(story.fail(2, "2", exception()), [""; 0], "the stage leaves executor 2 alone");
+    // A launch near the data starts the clock again, as nothing was refused for delay.
+    story.now = 3900;
+    assert_eq!(story.result(0, "1").len(), 2);
+    assert_eq!(story.add_executor("3", "c", 1), [""; 0], "it waits for host a");
+    let (at, launched) = story.next_deadline();
+    assert!(at == 6900 && launched[0].starts_with("launch on 3"), "{at}: {launched:?}");
+}
+
+#[test]
 fn cached_partitions_run_where_they_are_cached() {
     let mut story = Story::with_executors(options(), &[("1", "a", 2), ("2", "b", 2)]);
     story.with_events = true;

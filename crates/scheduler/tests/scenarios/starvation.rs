@@ -94,3 +94,30 @@ fn waiting_for_locality_is_named() {
         ["1.0 waits with 1 for 15 s: waiting for a slot at locality level NODE_LOCAL (spark.locality.wait)"]
     );
 }
+
+#[test]
+fn hosts_whose_executors_are_refused_are_named() {
+    let mut excluding = exclusion();
+    excluding.max_failed_executors_per_node = count(1);
+    let options = SchedulerOptions { exclusion: Some(excluding), ..options() };
+    let mut story = Story::with_executors(options, &[("1", "a", 2)]);
+    story.submit(0, &source(0, 2));
+    story.prepared(0, 0);
+    story.add_executor("2", "b", 2);
+    story.fail(0, "1", exception());
+    story.fail(1, "1", exception());
+    story.result(2, "2");
+    story.result(3, "2");
+    story.lose_executor("1");
+    story.lose_executor("2");
+    assert_eq!(story.add_executor("3", "a", 2), ["refuse 3: its host is excluded after failures: 3 on a"]);
+    story.submit(1, &source(1, 2));
+    story.prepared(1, 0);
+    assert_eq!(
+        story.wait_until(15_000),
+        [
+            "1.0 waits with 2 for 15 s: no executor is left, and executors on a are refused for another 3585 s, as tasks \
+             failed there (spark.excludeOnFailure.timeout)"
+        ]
+    );
+}

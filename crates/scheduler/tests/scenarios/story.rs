@@ -343,6 +343,7 @@ fn in_words(command: &Command) -> String {
         Command::KillExecutor { executor_id, reason, replace } => {
             format!("kill executor {executor_id} (replace: {replace}): {reason}")
         }
+        Command::AcceptExecutor { executor_id } => format!("+accept {executor_id}"),
         Command::RefuseExecutor { executor_id, reason } => format!("refuse {executor_id}: {reason}"),
         Command::AskToRegister { executor_id } => format!("ask {executor_id} to register"),
         Command::AnswerCommit { ask, allowed } => format!("commit {ask}: {allowed}"),
@@ -350,6 +351,10 @@ fn in_words(command: &Command) -> String {
         Command::MapOutputsChanged { shuffle_id, epoch } => format!("-outputs of {shuffle_id} at {epoch}"),
         Command::WarnStarvation { stage, waited, pending, reason } => {
             format!("{stage} waits with {pending} for {} s: {reason}", waited.as_secs())
+        }
+        Command::WarnBarrierSlots { job_id, needed, available, checks_left, interval } => {
+            let seconds = interval.as_secs();
+            format!("job {job_id} needs {needed} slots of {available}, {checks_left} looks left, each {seconds} s")
         }
         Command::WarnUnknownPool { pool } => format!("unknown pool {pool}"),
     }

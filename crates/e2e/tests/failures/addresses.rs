@@ -1,0 +1,35 @@
+//! Where the processes of an application listen, and how they find each other (RT-51).
+
+use std::net::TcpListener;
+
+use crate::{CLUSTER, application::Start};
+
+const RESULTS: &[&str] = &["results 9437184 right true", "then 100"];
+const PORTS: [&str; 3] = ["spark.blockManager.port", "spark.driver.blockManager.port", "spark.driver.port"];
+
+#[test]
+fn a_taken_port_is_stepped_over_and_executors_of_one_machine_share_a_configured_one() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let port = taken.local_addr().expect("it is bound").port().to_string();
+    let start = PORTS.iter().fold(Start::new("large-results", CLUSTER), |start, key| start.with(key, &port));
+    start.finish().succeeded_with(RESULTS);
+}
+
+#[test]
+fn without_retries_a_taken_port_ends_the_start_and_its_key_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let port = taken.local_addr().expect("it is bound").port().to_string();
+    for key in &PORTS[1..] {
+        let start = Start::new("large-results", CLUSTER).with(key, &port).with("spark.port.maxRetries", "0");
+        start.finish().failed_with(&[key, &format!("port {port}"), "Address already in use"]);
+    }
+}
+
+#[test]
+fn the_driver_is_reached_by_the_name_that_is_configured() {
+    for settings in [&[("spark.driver.host", "localhost")][..], &[("spark.driver.bindAddress", "0.0.0.0")]] {
+        let start =
+            settings.iter().fold(Start::new("large-results", CLUSTER), |start, (key, value)| start.with(key, value));
+        start.finish().succeeded_with(RESULTS);
+    }
+}

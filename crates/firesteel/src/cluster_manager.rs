@@ -1,0 +1,124 @@
+//! Cluster managers by master URL (RT-03): Spark's `ExternalClusterManager`.
+//!
+//! `local[N]` has no manager, as it has no executor processes. Every other master is looked for among the managers that are
+//! registered, `local-cluster` like those that an application brings along. Spark finds them by Java's service loader; a
+//! program of Rust says so before it makes its context.
+
+use std::{path::PathBuf, sync::Arc};
+
+use firesteel_conf::SparkConf;
+use firesteel_model::ApplicationId;
+use firesteel_scheduler_backend::ClusterManager;
+use parking_lot::Mutex;
+
+use crate::{error::SparkError, local_cluster::LocalCluster};
+
+/// Makes the cluster manager of the masters that it knows. See [`register_cluster_manager`].
+pub trait ExternalClusterManager: Send + Sync + 'static {
+    /// Is this master one of its own?
+    fn can_create(&self, master_url: &str) -> bool;
+
+    /// What executors there will be, or why there can be none. Called first, when nothing is started yet.
+    ///
+    /// # Errors
+    ///
+    /// Why the application cannot start; shown to the user as it is.
+    fn layout(&self, master_url: &str, conf: &SparkConf) -> Result<ClusterLayout, String>;
+
+    /// The manager of one application. Nothing runs before its `start`.
+    fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager>;
+
+    /// What messages call it.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+}
+
+/// What executors there will be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterLayout {
+    /// How many there will be in the end.
+    pub executors: u32,
+    /// How many cores each has.
+    pub cores_per_executor: u32,
+    /// The name or address of the driver's host as executors see it, unless `spark.driver.host` says it.
+    pub driver_host: String,
+}
+
+/// What a cluster manager knows of the application. Executors are processes of the application's own binary.
+#[derive(Clone, Debug)]
+pub struct ClusterRequest {
+    /// The master URL.
+    pub master_url: String,
+    /// As [`ExternalClusterManager::layout`] gave it.
+    pub layout: ClusterLayout,
+    /// The application.
+    pub application_id: ApplicationId,
+    /// Its configuration, which executors must get.
+    pub conf: Vec<(String, String)>,
+    /// `spark.executorEnv.NAME`: what executors find in their environment.
+    pub environment: Vec<(String, String)>,
+    /// Scratch space on the driver's machine, removed with the application.
+    pub scratch: PathBuf,
+    /// Where what executors print may be kept on the driver's machine.
+    pub logs: PathBuf,
+}
+
+static REGISTERED: Mutex<Vec<Arc<dyn ExternalClusterManager>>> = Mutex::new(Vec::new());
+
+/// Lets masters be used that this manager can create. Contexts that are made from here on ask it. `spark-submit` knows
+/// nothing of it and takes Spark's own masters only; a program sets `spark.master` to such a one itself.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use firesteel::{
+///     ClusterLayout, ClusterManager, ClusterRequest, ExternalClusterManager, SparkConf, SparkContext,
+///     register_cluster_manager,
+/// };
+///
+/// struct Rack;
+///
+/// impl ExternalClusterManager for Rack {
+///     fn can_create(&self, master_url: &str) -> bool {
+///         master_url.starts_with("rack://")
+///     }
+///
+///     fn layout(&self, master_url: &str, _conf: &SparkConf) -> Result<ClusterLayout, String> {
+///         Err(format!("{master_url} has no free machine"))
+///     }
+///
+///     fn create(&self, _request: ClusterRequest) -> Arc<dyn ClusterManager> {
+///         unreachable!("there is no room for any executor")
+///     }
+/// }
+///
+/// register_cluster_manager(Rack);
+/// let mut conf = SparkConf::new();
+/// conf.set("spark.master", "rack://7").set("spark.app.name", "nowhere to run");
+/// let error = SparkContext::new(&conf).err().expect("the application does not start");
+/// assert!(error.to_string().contains("rack://7 has no free machine"));
+/// ```
+pub fn register_cluster_manager(manager: impl ExternalClusterManager) {
+    REGISTERED.lock().push(Arc::new(manager));
+}
+
+/// The manager that takes the master; none if nobody does.
+///
+/// # Errors
+///
+/// [`SparkError::Configuration`] if more than one does.
+pub(crate) fn claimant(master_url: &str) -> Result<Option<Arc<dyn ExternalClusterManager>>, SparkError> {
+    let built_in: [Arc<dyn ExternalClusterManager>; 1] = [Arc::new(LocalCluster)];
+    let registered = REGISTERED.lock().clone();
+    let mut claimants: Vec<_> =
+        built_in.into_iter().chain(registered).filter(|manager| manager.can_create(master_url)).collect();
+    if claimants.len() > 1 {
+        let names: Vec<&str> = claimants.iter().map(|manager| manager.name()).collect();
+        return Err(SparkError::Configuration(format!(
+            "Multiple external cluster managers registered for the url {master_url}: {}",
+            names.join(", ")
+        )));
+    }
+    Ok(claimants.pop())
+}

@@ -1,0 +1,77 @@
+//! Stops the application when its program leaves by `std::process::exit`: Spark's shutdown hook.
+//!
+//! Then no destructor runs and no `main` returns, so the event log would stay unfinished and the scratch directories would
+//! stay. The C library calls what was registered with `atexit` on the thread that leaves, whose thread-local values are gone
+//! by then. The context is therefore stopped on a thread of its own, and waited for with what needs no such values.
+//!
+//! Its own module because it is the only place that needs unsafe code.
+
+#![expect(unsafe_code, reason = "no safe call registers what is to be done when the process ends")]
+
+use std::{
+    process,
+    sync::{
+        Arc, Condvar, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tracing::warn;
+
+use crate::{context, launch};
+
+/// A process that is told to end must end. Listeners have 10 s to write what they hold, and executors end at once.
+const STOP_TIME_OUT: Duration = Duration::from_secs(30);
+
+/// Nothing is to be stopped any more.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// Has the context stopped when this process ends. Further calls do nothing.
+pub(crate) fn stop_at_exit() {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: the handler is a function without arguments of the C calling convention. It does not unwind: what it calls
+        // locks and waits, and the context is stopped on another thread, whose panics stay there.
+        if unsafe { libc::atexit(at_exit) } != 0 {
+            warn!("the context will not be stopped if the program calls std::process::exit");
+        }
+    });
+}
+
+/// Ends this process without stopping anything.
+pub(crate) fn at_once(code: i32) -> ! {
+    AT_ONCE.store(true, Ordering::Relaxed);
+    process::exit(code);
+}
+
+extern "C" fn at_exit() {
+    if AT_ONCE.load(Ordering::Relaxed) || !context::is_active() {
+        return;
+    }
+    let stopped = Arc::new((Mutex::new(false), Condvar::new()));
+    let tell = Tell(Arc::clone(&stopped));
+    let stopping = thread::Builder::new().name("shutdown-hook".to_owned()).spawn(move || {
+        let _tell = tell;
+        // The code that the process ends with is not known here.
+        context::stop_active("the exit of the process", None);
+        launch::remove_fetched_executable();
+    });
+    // Without a thread everything is left as it is.
+    if stopping.is_ok() {
+        let lock = stopped.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // In time or not, the process ends.
+        drop(stopped.1.wait_timeout_while(lock, STOP_TIME_OUT, |stopped| !*stopped));
+    }
+}
+
+/// Ends the wait when it is dropped, also when stopping panics.
+struct Tell(Arc<(Mutex<bool>, Condvar)>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+}
