@@ -3,7 +3,7 @@
 //! Arguments of the form `conf:KEY=VALUE` are what the program sets by itself. Each other argument is something to do:
 //! `read=NAME` prints what tasks on all executors find by that name, `add=PATH` and `archive=PATH` add something, `name` and
 //! `where` print the application's name and the place of this program, `panic` panics, and `wait` waits to be killed while
-//! tasks run.
+//! tasks run. `forgets-the-launcher` alone does not take what `spark-submit` hands over.
 
 use std::{collections::BTreeSet, error::Error, fs, process::ExitCode};
 
@@ -14,6 +14,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
+    if arguments == ["forgets-the-launcher"] {
+        SparkContext::new(&SparkConf::new())?;
+    }
     let mut conf = SparkConf::from_launcher()?;
     let (settings, work): (Vec<String>, Vec<String>) =
         arguments.into_iter().partition(|argument| argument.starts_with("conf:"));

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use firesteel_conf::{
-    defaults_file_path, read_properties_file,
+    defaults_file_path, read_properties_file, read_properties_file_if_there,
     spark_env::{self, Environment},
 };
 use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
@@ -106,8 +106,8 @@ fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Def
     let mut settings = Vec::new();
     if given.is_none() || arguments.has("--load-spark-defaults") {
         let path = defaults_file_path(variable("SPARK_CONF_DIR"), variable("SPARK_HOME"));
-        if let Some(path) = path.filter(|path| path.exists()) {
-            settings.extend(read_properties_file(&path)?);
+        if let Some(path) = path {
+            settings.extend(read_properties_file_if_there(&path)?);
         }
     }
     if let Some(path) = given {

@@ -311,6 +311,17 @@ fn exit_codes_of_an_application() {
     }
 }
 
+/// All that was given to spark-submit would be lost.
+#[test]
+fn a_program_that_does_not_take_its_settings_is_told_so() {
+    let installation = Installation::new();
+    let application = installation.example("shipped_files");
+    let words = ["--master", "local[1]", application.to_str().unwrap(), "forgets-the-launcher"];
+    let ended = installation.submit_tidily(&words);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("begin with SparkConf::from_launcher()"), "{}", ended.stderr);
+}
+
 /// SS-70 and SS-73: what the program sets beats the command line, and what it sets too late gets a warning.
 #[test]
 fn the_programs_own_settings() {

@@ -29,7 +29,22 @@ pub enum ConfError {
         /// The reference that closes the circle.
         reference: String,
     },
+    /// `${…}` references lead on and on (SS-76).
+    #[error(
+        "{key} leads through more than {} references, or {} of them one inside the other",
+        MAX_REFERENCES,
+        MAX_DEPTH
+    )]
+    TooManyReferences {
+        /// The key whose value was read.
+        key: String,
+    },
 }
+
+/// How many references the value of one key may lead through.
+pub(crate) const MAX_REFERENCES: usize = 10_000;
+/// How many references may stand one inside the other.
+pub(crate) const MAX_DEPTH: usize = 100;
 
 impl ConfError {
     /// A refused value, hidden if key or value look like a secret (SE-08).
@@ -41,7 +56,7 @@ impl ConfError {
     /// The key that the error is about.
     pub fn key(&self) -> &str {
         match self {
-            Self::Invalid { key, .. } | Self::Cycle { key, .. } => key,
+            Self::Invalid { key, .. } | Self::Cycle { key, .. } | Self::TooManyReferences { key } => key,
             Self::Missing { key } => key,
         }
     }

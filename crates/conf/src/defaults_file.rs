@@ -43,6 +43,20 @@ pub fn conf_directory(conf_dir: Option<OsString>, spark_home: Option<OsString>) 
     conf_dir.or_else(|| spark_home.filter(|path| !path.is_empty()).map(|home| PathBuf::from(home).join("conf")))
 }
 
+/// Reads a properties file, unless there is none: then nothing is set. One that may not be looked at is an error, or what an
+/// administrator has set would be lost unseen.
+pub fn read_properties_file_if_there(path: &Path) -> Result<Vec<(String, String)>, ReadDefaultsError> {
+    match read_properties_file(path) {
+        Err(ReadDefaultsError::Read { source, .. }) if is_absence(&source) => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+/// Does the error say that there is nothing by that name?
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// Reads a properties file. A key that comes twice is there twice; the last one counts.
 pub fn read_properties_file(path: &Path) -> Result<Vec<(String, String)>, ReadDefaultsError> {
     let text = fs::read_to_string(path).map_err(|source| ReadDefaultsError::Read { path: path.to_owned(), source })?;

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     ReadDefaultsError, SparkConf, defaults_file_path, inherited_fd,
     properties::{self, ParsePropertiesError},
-    read_properties_file,
+    read_properties_file_if_there,
 };
 
 /// The variable that holds the number of the inherited descriptor.
@@ -77,6 +77,12 @@ impl SparkConf {
         Ok(first.insert(conf).clone())
     }
 
+    /// Has `spark-submit` handed over a configuration that nobody has taken by [`SparkConf::from_launcher`]? All that it was
+    /// told would be lost.
+    pub fn is_left_by_launcher() -> bool {
+        env::var_os(CONF_FD_VARIABLE).is_some()
+    }
+
     /// The text that the launcher leaves for [`SparkConf::from_launcher`].
     pub fn to_launcher_text(&self) -> String {
         properties::format(self.get_all())
@@ -100,7 +106,6 @@ fn inherited(number: String) -> Result<SparkConf, FromLauncherError> {
 
 fn from_defaults_file() -> Result<SparkConf, FromLauncherError> {
     let path = defaults_file_path(env::var_os("SPARK_CONF_DIR"), env::var_os("SPARK_HOME"));
-    let Some(path) = path.filter(|path| path.is_file()) else { return Ok(SparkConf::new()) };
-    let settings = read_properties_file(&path)?;
+    let settings = path.map(|path| read_properties_file_if_there(&path)).transpose()?.unwrap_or_default();
     Ok(settings.into_iter().filter(|(key, _)| key.starts_with("spark.")).collect())
 }

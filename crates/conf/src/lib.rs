@@ -50,7 +50,9 @@ pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
 pub use check::ConfConflict;
 pub use cluster_manager::{ClusterManager, Managers};
 pub use conf_error::ConfError;
-pub use defaults_file::{ReadDefaultsError, conf_directory, defaults_file_path, read_properties_file};
+pub use defaults_file::{
+    ReadDefaultsError, conf_directory, defaults_file_path, read_properties_file, read_properties_file_if_there,
+};
 pub use key::{AnyKey, DefaultValue, Key, KeyPrefix, Section, Unit};
 pub use launcher::{CONF_FD_VARIABLE, FETCHED_VARIABLE, FromLauncherError, MAIN_CLASS_VARIABLE};
 pub use master_url::{DeployMode, HostPort, MasterUrl, ParseMasterUrlError, WorkerThreads};

@@ -89,9 +89,9 @@ pub enum ConfWarning {
         /// The keys whose values hold them, each with the property's name.
         references: Vec<(String, String)>,
     },
-    /// References to environment variables that are not set (SS-76).
-    UnsetVariables {
-        /// The keys whose values hold them, each with the variable's name.
+    /// References to environment variables and keys that are not set (SS-76).
+    Unset {
+        /// The keys whose values hold them, each with `env:` and the variable's name, or the name of the other key.
         references: Vec<(String, String)>,
     },
     /// A memory size without unit that is so large that bytes were meant.
@@ -133,12 +133,12 @@ impl fmt::Display for ConfWarning {
                 "{key} does nothing when the program sets it, as spark-submit acts on it before the program runs; give it to spark-submit"
             ),
             Self::UnknownProperties { references } => {
-                references_stay(f, "system", references)?;
+                references_stay(f, "system:", references)?;
                 write!(f, ": of Java's properties, only {} are known here", SYSTEM_PROPERTIES.join(", "))
             }
-            Self::UnsetVariables { references } => {
-                references_stay(f, "env", references)?;
-                f.write_str(": the environment does not have this")
+            Self::Unset { references } => {
+                references_stay(f, "", references)?;
+                f.write_str(": there is nothing of that name")
             }
             Self::BareMemory { key, value, size } => {
                 write!(f, "{key} is {value}, which without a unit means MiB ({size}); write {value}b for bytes")
@@ -151,7 +151,7 @@ impl fmt::Display for ConfWarning {
 fn references_stay(f: &mut fmt::Formatter<'_>, kind: &str, references: &[(String, String)]) -> fmt::Result {
     for (index, (key, name)) in references.iter().enumerate() {
         let separator = if index > 0 { ", " } else { "" };
-        write!(f, "{separator}${{{kind}:{name}}} in {key}")?;
+        write!(f, "{separator}${{{kind}{name}}} in {key}")?;
     }
     f.write_str(if references.len() == 1 { " stays as it is" } else { " stay as they are" })
 }
@@ -176,9 +176,9 @@ impl SparkConf {
         if !references.is_empty() {
             warnings.push(ConfWarning::UnknownProperties { references });
         }
-        let references = self.unresolved(|value| value.unset_variables);
+        let references = self.unresolved(|value| value.unset);
         if !references.is_empty() {
-            warnings.push(ConfWarning::UnsetVariables { references });
+            warnings.push(ConfWarning::Unset { references });
         }
         if !users_own.is_empty() {
             warnings.push(ConfWarning::UsersOwn { keys: users_own });
@@ -450,10 +450,14 @@ mod tests {
 
     /// SS-76.
     #[test]
-    fn variables_that_are_not_set_share_a_line() {
+    fn references_to_nothing_share_a_line() {
         let unset = ("spark.local.dir", "${env:FIRESTEEL_TEST_NO_SUCH_VARIABLE}/x");
-        let expected = "${env:FIRESTEEL_TEST_NO_SUCH_VARIABLE} in spark.local.dir stays as it is: the environment does not have this";
+        let variable = "${env:FIRESTEEL_TEST_NO_SUCH_VARIABLE} in spark.local.dir";
+        let expected = format!("{variable} stays as it is: there is nothing of that name");
         assert_eq!(warnings("local", &[unset, ("spark.app.name", "${env:PATH}")]), [expected]);
+        let expected =
+            format!("${{spark.nope}} in spark.app.name, {variable} stay as they are: there is nothing of that name");
+        assert_eq!(warnings("local", &[unset, ("spark.app.name", "${spark.nope}")]), [expected]);
     }
 
     #[test]

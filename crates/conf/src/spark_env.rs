@@ -14,7 +14,7 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
-use crate::defaults_file::conf_directory;
+use crate::defaults_file::{conf_directory, is_absence};
 
 /// Set when `spark-env.sh` has been read in this process tree.
 pub const LOADED_VARIABLE: &str = "SPARK_ENV_LOADED";
@@ -32,6 +32,15 @@ pub type Environment = BTreeMap<OsString, OsString>;
 /// `spark-env.sh` is there, but could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SparkEnvError {
+    /// It may not be looked at.
+    #[error("could not look for {}", script.display())]
+    Look {
+        /// The script.
+        script: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// No shell could be started.
     #[error("could not start {shell} to read {}", script.display())]
     Start {
@@ -62,9 +71,13 @@ pub fn load(environment: &Environment) -> Result<Environment, SparkEnvError> {
     let mut environment = environment.clone();
     environment.insert(LOADED_VARIABLE.into(), "1".into());
     let directory = conf_directory(variable("SPARK_CONF_DIR"), variable("SPARK_HOME"));
-    match directory.map(|directory| directory.join("spark-env.sh")).filter(|script| script.is_file()) {
-        Some(script) => read(&script, environment),
-        None => Ok(environment),
+    let Some(script) = directory.map(|directory| directory.join("spark-env.sh")) else { return Ok(environment) };
+    match fs::metadata(&script) {
+        Ok(metadata) if metadata.is_file() => read(&script, environment),
+        Ok(_) => Ok(environment),
+        Err(error) if is_absence(&error) => Ok(environment),
+        // What an administrator has set would be lost unseen.
+        Err(source) => Err(SparkEnvError::Look { script, source }),
     }
 }
 
@@ -130,6 +143,19 @@ mod tests {
 
     fn value<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
         environment.get(OsStr::new(name)).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_looked_for_is_an_error() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("loop");
+        std::os::unix::fs::symlink("loop", &directory).unwrap();
+        let error = load(&environment(&[("SPARK_CONF_DIR", &directory)])).unwrap_err();
+        assert!(matches!(error, SparkEnvError::Look { .. }), "{error}");
+        assert!(crate::read_properties_file_if_there(&directory.join("spark-defaults.conf")).is_err());
+        let nowhere = parent.path().join("nowhere");
+        assert!(load(&environment(&[("SPARK_CONF_DIR", &nowhere)])).is_ok());
+        assert_eq!(crate::read_properties_file_if_there(&nowhere.join("spark-defaults.conf")).unwrap(), []);
     }
 
     #[test]

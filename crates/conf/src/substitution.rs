@@ -6,7 +6,11 @@
 
 use std::borrow::Cow;
 
-use crate::{ConfError, DefaultValue, SparkConf, keys};
+use crate::{
+    ConfError, DefaultValue, SparkConf,
+    conf_error::{MAX_DEPTH, MAX_REFERENCES},
+    keys,
+};
 
 /// Looks an environment variable up.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -22,8 +26,8 @@ pub(crate) struct Substituted<'a> {
     pub(crate) text: Cow<'a, str>,
     /// The Java properties that it refers to and that mean nothing here: the names, in order, without `system:`.
     pub(crate) unknown_properties: Vec<String>,
-    /// The environment variables that it refers to and that are not set: the names, in order, without `env:`.
-    pub(crate) unset_variables: Vec<String>,
+    /// The environment variables and keys that it refers to and that are not set, in order, as `env:NAME` and by the key's name.
+    pub(crate) unset: Vec<String>,
 }
 
 /// Replaces the references in the value of `key`.
@@ -34,15 +38,15 @@ pub(crate) fn substitute<'a>(
     text: &'a str,
 ) -> Result<Substituted<'a>, ConfError> {
     if !text.contains("${") {
-        let (unknown_properties, unset_variables) = Default::default();
-        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties, unset_variables });
+        let (unknown_properties, unset) = Default::default();
+        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties, unset });
     }
-    let (unknown_properties, unset_variables) = Default::default();
+    let (unknown_properties, unset) = Default::default();
     let mut substitution =
-        Substitution { conf, environment, open: vec![key.to_owned()], unknown_properties, unset_variables };
+        Substitution { conf, environment, open: vec![key.to_owned()], followed: 0, unknown_properties, unset };
     let text = Cow::Owned(substitution.expand(text)?);
-    let Substitution { unknown_properties, unset_variables, .. } = substitution;
-    Ok(Substituted { text, unknown_properties, unset_variables })
+    let Substitution { unknown_properties, unset, .. } = substitution;
+    Ok(Substituted { text, unknown_properties, unset })
 }
 
 /// The work in progress.
@@ -51,8 +55,10 @@ struct Substitution<'a> {
     environment: Environment<'a>,
     /// The keys whose values are being expanded, outermost first.
     open: Vec<String>,
+    /// How many references to keys were followed.
+    followed: usize,
     unknown_properties: Vec<String>,
-    unset_variables: Vec<String>,
+    unset: Vec<String>,
 }
 
 impl Substitution<'_> {
@@ -76,8 +82,8 @@ impl Substitution<'_> {
     fn resolve(&mut self, reference: &str) -> Result<Option<String>, ConfError> {
         if let Some(name) = reference.strip_prefix("env:") {
             let value = (self.environment)(name);
-            if value.is_none() && !self.unset_variables.iter().any(|known| known == name) {
-                self.unset_variables.push(name.to_owned());
+            if value.is_none() && !self.unset.iter().any(|known| known == reference) {
+                self.unset.push(reference.to_owned());
             }
             return Ok(value);
         }
@@ -91,12 +97,21 @@ impl Substitution<'_> {
         if !reference.starts_with("spark.") {
             return Ok(None);
         }
+        self.followed += 1;
+        if self.open.len() > MAX_DEPTH || self.followed > MAX_REFERENCES {
+            return Err(ConfError::TooManyReferences { key: self.open.swap_remove(0) });
+        }
         if self.open.iter().any(|key| key == reference) {
             let key = self.open.swap_remove(0);
             return Err(ConfError::Cycle { key, reference: reference.to_owned() });
         }
         let set = self.conf.get_raw(reference).map(str::to_owned);
-        let Some(value) = set.or_else(|| default_text(self.conf, reference)) else { return Ok(None) };
+        let Some(value) = set.or_else(|| default_text(self.conf, reference)) else {
+            if !self.unset.iter().any(|known| known == reference) {
+                self.unset.push(reference.to_owned());
+            }
+            return Ok(None);
+        };
         self.open.push(reference.to_owned());
         let value = self.expand(&value)?;
         self.open.pop();
@@ -228,6 +243,19 @@ mod tests {
         let expected = ConfError::Cycle { key: "spark.local.dir".to_owned(), reference: "spark.a".to_owned() };
         assert_eq!(error, expected);
         assert!(expanded(&[], "${spark.local.dir}").is_err());
+    }
+
+    #[test]
+    fn references_without_end_are_an_error() {
+        let key = |n: usize| format!("spark.k{n}");
+        let chain: Vec<(String, String)> = (0..500).map(|n| (key(n), format!("${{{}}}", key(n + 1)))).collect();
+        let doubling: Vec<(String, String)> =
+            (0..40).map(|n| (key(n), format!("${{{0}}}${{{0}}}", key(n + 1)))).collect();
+        for settings in [chain, doubling] {
+            let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (&**key, &**value)).collect();
+            let error = expanded(&settings, "${spark.k0}").unwrap_err();
+            assert_eq!(error, ConfError::TooManyReferences { key: "spark.local.dir".to_owned() });
+        }
     }
 
     #[test]

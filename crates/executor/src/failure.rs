@@ -1,6 +1,6 @@
 //! How a task fails.
 
-use std::{any::Any, panic};
+use std::{any::Any, mem, panic};
 
 use firesteel_application_files::PlaceFileError;
 use firesteel_block_store::BlockError;
@@ -82,6 +82,10 @@ impl TaskFailure {
             (None, Some(message)) => message.clone(),
             (None, None) => "the task panicked with a value that is not text".to_owned(),
         };
+        if !(caught.is::<&str>() || caught.is::<String>()) {
+            // Its drop is the user's code too, and may panic with yet another such value.
+            mem::forget(caught);
+        }
         Self(TaskEndReason::ExceptionFailure {
             class_name: "panic".to_owned(),
             description: message,
@@ -101,4 +105,25 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics when it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn a_task_that_panics_with_a_value_whose_drop_panics_has_failed_and_no_more() {
+        let failure = TaskFailure::from_caught(Box::new(Bomb), None);
+        let TaskEndReason::ExceptionFailure { description, .. } = &failure.0 else { panic!("{failure:?}") };
+        assert!(description.contains("a value that is not text"), "{description}");
+    }
 }

@@ -1,5 +1,8 @@
 //! Records as bytes: postcard, one after the other, nothing between them.
 //!
+//! A record that has no bytes, such as `()`, is one byte all the same: readers find the end of the records by the end of the
+//! bytes, and would find none.
+//!
 //! A pair is its key followed by its value. The encoder appends to a buffer that its caller reuses; the decoder reads off
 //! the front of a slice that holds whole records. Neither allocates for itself.
 
@@ -17,12 +20,20 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Record for T {}
 
+/// Stands for a record that has no bytes.
+const STAND_IN: u8 = 0;
+
 /// Appends the encoded record to `buffer`. On error the buffer is as it was.
 #[inline]
 pub fn encode<T: Serialize + ?Sized>(record: &T, buffer: &mut Vec<u8>) -> Result<(), SpillError> {
     let start = buffer.len();
     match postcard::serialize_with_flavor(record, Appending(buffer)) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            if buffer.len() == start {
+                buffer.push(STAND_IN);
+            }
+            Ok(())
+        }
         Err(source) => {
             buffer.truncate(start);
             Err(SpillError::Encode { type_name: type_name::<T>(), source: Box::new(EncodeError::of(record, source)) })
@@ -35,7 +46,7 @@ pub fn encode<T: Serialize + ?Sized>(record: &T, buffer: &mut Vec<u8>) -> Result
 pub fn decode<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, SpillError> {
     match postcard::take_from_bytes(bytes) {
         Ok((record, rest)) => {
-            *bytes = rest;
+            *bytes = if rest.len() == bytes.len() { rest.get(1..).unwrap_or_default() } else { rest };
             Ok(record)
         }
         Err(source) => Err(SpillError::Decode { type_name: type_name::<T>(), source }),

@@ -209,7 +209,6 @@ fn read_at(file: &OpenSpillFile, buffer: &mut [u8], position: u64, block: u64) -
 /// Reads so many records of a part of a file.
 pub(crate) struct RecordReader {
     blocks: BlockReader,
-    /// Counted, since a record of no fields has no bytes by which it could be found.
     remaining: u64,
     /// Where in the current block the next record starts.
     position: usize,
@@ -228,7 +227,7 @@ impl RecordReader {
         }
         if self.position == self.blocks.plain.len() {
             self.position = 0;
-            // If there is no further block, what remains is records without bytes, or the decoder will complain.
+            // If there is no further block, the decoder will complain.
             self.blocks.next_block()?;
         }
         let mut rest = &self.blocks.plain[self.position..];

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     marker::PhantomData,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, LazyLock, Weak,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +16,7 @@ use firesteel_executor::{TaskAccumulator, TaskContext};
 use firesteel_model::{AccumulatorId, AccumulatorUpdate, AccumulatorValue};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::error;
 
 use crate::{
     context::SparkContext,
@@ -67,7 +68,10 @@ pub trait Accumulate: Data + Default {
 
     #[doc(hidden)]
     fn to_value(&self) -> AccumulatorValue {
-        AccumulatorValue::Other { encoded: encode(self).unwrap_or_default(), display: self.display() }
+        // In a task, this is the task's failure; what was added must not be lost unseen.
+        let encoded =
+            encode(self).unwrap_or_else(|error| panic!("could not encode the value of an accumulator: {error}"));
+        AccumulatorValue::Other { encoded, display: self.display() }
     }
 
     #[doc(hidden)]
@@ -242,10 +246,24 @@ static REGISTRY: LazyLock<Mutex<HashMap<AccumulatorId, Weak<dyn Registered>>>> =
 /// Merges what a task has added, and gives the value after that; `None` if nothing refers to the accumulator any more.
 pub(crate) fn merge(update: &AccumulatorUpdate) -> Option<AccumulatorValue> {
     let registered = REGISTRY.lock().get(&update.id).and_then(Weak::upgrade)?;
-    if !registered.merge(update) {
-        warn!(accumulator_id = %update.id, "an update is not of the accumulator's kind and is left out");
+    // The user's code, on the thread that schedules: as in Spark, what it does wrong costs this update and nothing else.
+    let merged = panic::catch_unwind(AssertUnwindSafe(|| (registered.merge(update), registered.value())));
+    let name = update.name.as_deref().unwrap_or_default();
+    match merged {
+        Ok((true, value)) => Some(value),
+        Ok((false, value)) => {
+            error!(
+                accumulator_id = %update.id, name,
+                "what a task has added to an accumulator is lost: it could not be decoded, or is of another kind"
+            );
+            Some(value)
+        }
+        Err(caught) => {
+            error!(accumulator_id = %update.id, name, "what a task has added to an accumulator is lost: its code panicked");
+            std::mem::forget(caught);
+            None
+        }
     }
-    Some(registered.value())
 }
 
 impl<A: Accumulate> Accumulator<A> {

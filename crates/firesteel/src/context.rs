@@ -399,6 +399,13 @@ impl Drop for RemovedUnlessStarted {
 impl Inner {
     fn start(conf: SparkConf) -> Result<Self, SparkError> {
         let configuration = |error: &dyn std::fmt::Display| SparkError::Configuration(error.to_string());
+        if SparkConf::is_left_by_launcher() {
+            return Err(SparkError::Configuration(
+                "spark-submit has handed over settings (--master, --conf, --files) that this program has not taken, and they \
+                 would be lost: begin with SparkConf::from_launcher()? in place of SparkConf::new()"
+                    .to_owned(),
+            ));
+        }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let master = conf.get_raw("spark.master").unwrap_or("local[*]").to_owned();
         let url: MasterUrl = match master.parse() {
@@ -418,13 +425,15 @@ impl Inner {
             _ => cluster.as_ref().map_or(1, Cluster::cores),
         };
         let (conf_parallelism, cluster_mode) = (conf.get(&keys::DEFAULT_PARALLELISM)?, cluster.is_some());
-        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = since_epoch.as_millis();
         let cores_per_executor = cluster.as_ref().map_or(threads, Cluster::cores_per_executor);
         let mut custom_resources = CustomResources::of(&conf)?;
         let cpus = settings::task_cpus(&conf)?;
         let task = custom_resources.task_requirements(cpus, &url, cores_per_executor)?;
         let resources = custom_resources.discover_for_driver()?;
-        let app_id = ApplicationId::new(format!("local-{millis}"));
+        // Spark has milliseconds here, of which a script can start several applications in one.
+        let app_id = ApplicationId::new(format!("local-{}", since_epoch.as_micros()));
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
         let local_dirs = Arc::new(settings::create_local_directories(&conf)?);
         let mut unless_started = RemovedUnlessStarted::new(&local_dirs);

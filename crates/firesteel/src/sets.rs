@@ -50,13 +50,13 @@ impl SparkContext {
             let new = new.partitioned(first.partitioner.clone());
             return Rdd::source::<AlignedUnion<T>>(self, location, new, |_| ());
         }
-        let (mut starts, mut parents, mut next) = (Vec::new(), Vec::new(), 0);
+        let (mut starts, mut parents, mut next) = (Vec::new(), Vec::new(), 0u32);
         for core in with_records {
             let length = core.info.partitions;
             starts.push(next);
             let mapping = NarrowMapping::Range { in_start: 0, out_start: next, length };
             parents.push(Parent::Narrow(Arc::clone(core), mapping));
-            next += length;
+            next = next.checked_add(length).expect("the partitions of a union must be fewer than 2^32");
         }
         Rdd::source::<Union<T>>(self, location, NewRdd::derived("union", "UnionRDD", next, parents), |_| starts)
     }

@@ -1,6 +1,6 @@
 //! The options of one bucket.
 
-use std::env;
+use std::{env, net::IpAddr};
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 
@@ -86,7 +86,9 @@ impl<'a> Settings<'a> {
         }
         let endpoint = self.get("endpoint").map(str::to_owned);
         let endpoint = endpoint.or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]));
-        let hosted = !self.flag("path.style.access", false)? && !self.bucket.contains('.');
+        // An address has no names below it, so buckets stand in the path there.
+        let is_address = endpoint.as_deref().is_some_and(is_ip_address);
+        let hosted = !self.flag("path.style.access", is_address)? && !is_address && !self.bucket.contains('.');
         builder = builder.with_bucket_name(self.bucket).with_virtual_hosted_style_request(hosted);
         if let Some(endpoint) = endpoint {
             let endpoint = self.endpoint_url(&endpoint, hosted)?;
@@ -107,9 +109,30 @@ impl<'a> Settings<'a> {
     }
 }
 
+/// Is the host of the endpoint an IP address?
+fn is_ip_address(endpoint: &str) -> bool {
+    let authority = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    host.parse::<IpAddr>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        for endpoint in ["http://127.0.0.1:9000", "10.0.0.7", "https://[::1]:9000/", "[fe80::1]"] {
+            assert!(is_ip_address(endpoint), "{endpoint}");
+        }
+        for endpoint in ["http://localhost:9000", "s3.example.org", "https://1.example.org/x"] {
+            assert!(!is_ip_address(endpoint), "{endpoint}");
+        }
+    }
 
     fn conf(pairs: &[(&str, &str)]) -> HadoopConf {
         let mut conf = HadoopConf::default();

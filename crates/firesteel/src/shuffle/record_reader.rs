@@ -50,7 +50,8 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
         }
         match postcard::take_from_bytes::<T>(piece) {
             Ok((record, rest)) => {
-                let used = piece.len() - rest.len();
+                // A record without bytes of its own has one that stands for it.
+                let used = (piece.len() - rest.len()).max(1);
                 self.input.consume(used);
                 Ok(Some(record))
             }
@@ -69,7 +70,7 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
         loop {
             match postcard::take_from_bytes::<T>(&self.split[self.start..]) {
                 Ok((record, rest)) => {
-                    let left = rest.len();
+                    let left = rest.len().min(self.split.len() - self.start - 1);
                     if left <= self.pending {
                         // From here on, records are in the input itself.
                         self.input.consume(self.pending - left);
@@ -148,6 +149,18 @@ mod tests {
         let bytes: Vec<u8> = records.iter().flat_map(|record| postcard::to_stdvec(record).unwrap()).collect();
         for piece in [1, 7, 1000, 65_536, bytes.len()] {
             assert_eq!(read_all(&bytes, piece).unwrap(), records);
+        }
+    }
+
+    #[test]
+    fn records_without_bytes_are_as_many_as_were_written() {
+        let mut bytes = Vec::new();
+        for _ in 0..1000 {
+            firesteel_external_collections::encode(&((), ()), &mut bytes).unwrap();
+        }
+        for piece in [1, 7, 2000] {
+            let mut reader = RecordReader::<_, ((), ())>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            assert_eq!(std::iter::from_fn(|| reader.next_record().transpose()).filter_map(Result::ok).count(), 1000);
         }
     }
 

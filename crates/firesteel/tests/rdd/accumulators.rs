@@ -72,3 +72,34 @@ fn what_a_failed_task_has_added_does_not_count() {
     assert!(error.unwrap_err().to_string().contains("after the addition"));
     assert_eq!((added.value(), added.count()), (0, 0));
 }
+
+/// Whose code panics where it meets 13.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Superstitious(i64);
+
+impl Accumulate for Superstitious {
+    type Input = i64;
+
+    fn add(&mut self, input: i64) {
+        self.0 += input;
+    }
+
+    fn merge(&mut self, other: Self) {
+        assert_ne!(other.0, 13, "not that number");
+        self.0 += other.0;
+    }
+
+    fn display(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// As in Spark: on the driver, an accumulator's own code costs its update at most.
+#[test]
+fn a_merge_that_panics_costs_its_update_and_nothing_else() {
+    let sum = spark().accumulator::<Superstitious>("sum");
+    let numbers = spark().parallelize([1, 13, 2], 3);
+    numbers.with(sum.clone()).foreach(|sum, number| sum.add(number)).unwrap();
+    assert_eq!(sum.value().0, 3);
+    assert_eq!(numbers.count().unwrap(), 3, "the driver goes on");
+}

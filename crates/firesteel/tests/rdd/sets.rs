@@ -63,3 +63,21 @@ fn nothing_is_a_data_set_too() {
     assert_eq!(empty.map(|n| (n, n)).sort_by_key(true).unwrap().count().unwrap(), 0);
     assert!(spark().union::<u8>(&[]).is_empty().unwrap());
 }
+
+/// A record that has no fields has no bytes either.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+struct Nothing;
+
+#[test]
+fn records_without_bytes_go_through_every_shuffle() {
+    let nothings = spark().parallelize(vec![Nothing; 100], 7);
+    assert_eq!(nothings.repartition(5).count().unwrap(), 100);
+    assert_eq!(nothings.distinct().collect().unwrap(), [Nothing]);
+    assert_eq!(nothings.intersection(&nothings).collect().unwrap(), [Nothing]);
+    assert_eq!(nothings.sort_by(|nothing| *nothing, true).unwrap().count().unwrap(), 100);
+    let pairs = nothings.map(|nothing| (nothing, ()));
+    assert_eq!(pairs.partition_by(3).count().unwrap(), 100);
+    assert_eq!(pairs.group_by_key().collect().unwrap(), [(Nothing, vec![(); 100])]);
+    assert_eq!(pairs.reduce_by_key(|(), ()| ()).count().unwrap(), 1);
+    assert_eq!(pairs.join(&pairs).count().unwrap(), 10_000);
+}
