@@ -4,7 +4,7 @@ use std::{any::Any, mem, panic};
 
 use firesteel_application_files::PlaceFileError;
 use firesteel_block_store::BlockError;
-use firesteel_model::TaskEndReason;
+use firesteel_model::{TaskEndReason, error_chain};
 
 /// A task's failure on its way to the executor's boundary.
 ///
@@ -48,13 +48,13 @@ impl TaskFailure {
     /// A failure of the task's own work: the error's kind, and its chain of messages.
     pub fn from_error<E: std::error::Error>(error: &E) -> Self {
         let kind = std::any::type_name::<E>().rsplit("::").next().unwrap_or_default();
-        Self::exception(kind, chain(error), true)
+        Self::exception(kind, error_chain(error), true)
     }
 
     /// A failure that will be the same at every attempt, so that none follows (RT-32).
     pub fn from_final_error<E: std::error::Error>(error: &E) -> Self {
         let kind = std::any::type_name::<E>().rsplit("::").next().unwrap_or_default();
-        Self::exception(kind, chain(error), false)
+        Self::exception(kind, error_chain(error), false)
     }
 
     fn exception(class_name: &str, description: String, retryable: bool) -> Self {
@@ -93,18 +93,6 @@ impl TaskFailure {
             retryable: true,
         })
     }
-}
-
-/// An error's message and those of its sources, each said once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,13 +4,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use firesteel_block_store::{CodecError, ReadBroadcastError, RecordCodec};
 use firesteel_messages::{Answer, EncodedMapStatuses, decode_map_statuses, encode_map_statuses};
-use firesteel_model::{BroadcastInfo, MapStatus, ShuffleId};
+use firesteel_model::{BroadcastInfo, MapStatus, ShuffleId, error_chain};
 use parking_lot::Mutex;
 
-use crate::{
-    driver_link::{AskError, take_turn},
-    failure::chain,
-};
+use crate::driver_link::{AskError, take_turn};
 
 /// The outputs of one shuffle by map partition; none where one is missing.
 pub type MapStatuses = Arc<Vec<Option<MapStatus>>>;
@@ -86,7 +83,8 @@ fn fetch(
         };
         let info = match statuses {
             EncodedMapStatuses::Here(bytes) => {
-                let statuses = decode_map_statuses(&bytes).map_err(|error| AskError::Unreadable(chain(&error)))?;
+                let statuses =
+                    decode_map_statuses(&bytes).map_err(|error| AskError::Unreadable(error_chain(&error)))?;
                 return Ok((epoch, Arc::new(statuses)));
             }
             EncodedMapStatuses::Broadcast(info) => info,
@@ -95,7 +93,7 @@ fn fetch(
             Ok(statuses) => return Ok((epoch, statuses)),
             // The driver drops the value when outputs are lost or made anew, and then has another one.
             Err(_) if unreadable != Some(info.id) => unreadable = Some(info.id),
-            Err(error) => return Err(AskError::Unreadable(chain(&error))),
+            Err(error) => return Err(AskError::Unreadable(error_chain(&error))),
         }
     }
 }

@@ -7,14 +7,12 @@ use std::{
 
 use firesteel_application_files::ServedFiles;
 use firesteel_block_store::{BlockError, BlockManager, BlockServer};
-use firesteel_model::{ApplicationId, BlockId, ExecutorId};
+use firesteel_model::{ApplicationId, BlockId, ExecutorId, error_chain};
 use firesteel_shuffle::{SegmentId, ShuffleBlockResolver, ShuffleService};
 use firesteel_transfer::{
     BlockSource, BlockUpload, CorruptSegment, CorruptionCause, FileRange, Payload, Requester, Segment, Unavailable,
     UploadSink,
 };
-
-use crate::failure::chain;
 
 /// Serves the segments that the shuffle resolver finds and the blocks of the block manager.
 ///
@@ -70,7 +68,7 @@ impl BlockSource for ExecutorBlockSource {
         match self.blocks()?.serve(block_id) {
             Ok(Some(bytes)) => Ok(Payload::Memory(bytes)),
             Ok(None) => Err(Unavailable::NotFound(format!("{block_id} is not here"))),
-            Err(error) => Err(Unavailable::Failed(chain(&error))),
+            Err(error) => Err(Unavailable::Failed(error_chain(&error))),
         }
     }
 
@@ -114,9 +112,9 @@ impl UploadSink for ReceivedBlock {
         let BlockUpload { block_id, level, .. } = self.upload;
         self.blocks.receive(block_id, level, self.received.into()).map_err(|error| match error {
             BlockError::Busy { .. } | BlockError::NoRoom { .. } | BlockError::InvalidLevel { .. } => {
-                Unavailable::Refused(chain(&error))
+                Unavailable::Refused(error_chain(&error))
             }
-            error => Unavailable::Failed(chain(&error)),
+            error => Unavailable::Failed(error_chain(&error)),
         })
     }
 }
