@@ -4,8 +4,9 @@
 //! hash table of pairs: the hash is not kept, since keys are hashed again only when the table doubles or spills.
 //!
 //! Each update of a table that is larger than the processor's own cache waits for memory, and nothing else can be done
-//! meanwhile if the next record is only asked for then. So updates of a large table gather in a small batch, whose places
-//! are looked up in one loop: the processor then waits for several of them at once.
+//! meanwhile if the next record is only asked for then. So updates of a large table gather in a small batch, and each step of
+//! a look-up is made for all of them before the next step begins: the processor then waits for several of them at once. The
+//! steps are the place that the hash leads to, what the key there holds elsewhere, and only then the comparison.
 
 use std::{
     hash::{BuildHasher, Hash},
@@ -17,12 +18,13 @@ use hashbrown::hash_table::{Entry, HashTable};
 
 use crate::{
     Aggregator, Record, SpillContext, SpillError, budget::MemoryBudget, heap_size::measure, size_tracker::SizeTracker,
+    sort_prefix::first_byte,
 };
 
 /// The kill flag is looked at after this many updates at the latest.
 const CHECK_DISTANCE: u64 = 4096;
-/// So many updates make a batch: about as many as a processor has misses of its cache under way.
-const BATCH: usize = 16;
+/// So many updates make a batch: more than a processor has misses of its cache under way, for not every look-up misses.
+const BATCH: usize = 32;
 /// A table up to this size stays in the processor's own cache: updates need not be gathered.
 const CACHED_BYTES: usize = 256 << 10;
 /// Records that are larger, with what their keys hold, are not gathered: nobody has asked for the memory of a batch.
@@ -45,6 +47,7 @@ pub(crate) struct CombiningTable<K, V, C, A> {
     /// Updates that are not yet in the table, for all of which it has room.
     batch: Vec<(u64, K, V)>,
     is_batching: bool,
+    first_byte: Option<fn(&K) -> u8>,
 }
 
 impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K, V, C, A> {
@@ -61,6 +64,7 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
             emptying_bytes_per_entry: emptying_bytes_per_entry as u64,
             batch: Vec::new(),
             is_batching: false,
+            first_byte: first_byte(),
         }
     }
 
@@ -137,6 +141,9 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
 
     /// Brings the batch into the table. To be called before the owner looks at the table's entries.
     pub(crate) fn settle(&mut self) {
+        if let Some(first_byte) = self.first_byte {
+            self.touch(first_byte);
+        }
         let mut places = [None; BATCH];
         for (place, (hash, key, _)) in places.iter_mut().zip(&self.batch) {
             *place = self.table.find_bucket_index(*hash, |(other, _)| other == key);
@@ -155,6 +162,16 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
             }
         }
         self.batch = batch;
+    }
+
+    /// Brings the entries that may be those of the batch's keys into the processor's cache, and then what their keys hold.
+    fn touch(&self, first_byte: fn(&K) -> u8) {
+        let mut candidates = [None; BATCH];
+        for (candidate, (hash, ..)) in candidates.iter_mut().zip(&self.batch) {
+            *candidate = self.table.find(*hash, |_| true);
+        }
+        let touched = candidates.into_iter().flatten().fold(0, |all, (key, _)| all ^ first_byte(key));
+        std::hint::black_box(touched);
     }
 
     #[inline]

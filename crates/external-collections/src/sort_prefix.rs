@@ -19,6 +19,18 @@ pub fn sort_prefix<K: 'static>() -> Option<fn(&K) -> u64> {
     }
 }
 
+/// How to get the first byte of what a key of type `K` holds elsewhere in memory; zero if that is nothing. None for types
+/// about which nothing is known here.
+pub(crate) fn first_byte<K: 'static>() -> Option<fn(&K) -> u8> {
+    if is::<K, String>() {
+        Some(|key| cast::<K, String>(key).and_then(|text| text.as_bytes().first()).map_or(0, |byte| *byte))
+    } else if is::<K, Vec<u8>>() {
+        Some(|key| cast::<K, Vec<u8>>(key).and_then(|bytes| bytes.first()).map_or(0, |byte| *byte))
+    } else {
+        None
+    }
+}
+
 fn is<K: 'static, T: 'static>() -> bool {
     std::any::TypeId::of::<K>() == std::any::TypeId::of::<T>()
 }
