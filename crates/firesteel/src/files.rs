@@ -65,8 +65,8 @@ impl SparkContext {
     }
 
     /// The lines of text files: of all that a comma list of paths, globs and directories stands for. Files whose names tell a
-    /// codec (`.gz`, `.bz2`, `.zst`, …) are decompressed, each in one partition; others are cut at about their blocks.
-    /// Malformed UTF-8 is replaced. Lazy, except that the files are listed now.
+    /// codec (`.gz`, `.bz2`, `.zst`, …) are decompressed, each in one partition unless it is bzip2; that and other files are
+    /// cut at about their blocks. Malformed UTF-8 is replaced. Lazy, except that the files are listed now.
     ///
     /// # Errors
     ///

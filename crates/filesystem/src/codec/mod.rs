@@ -1,14 +1,16 @@
 //! Compressed files, told by their suffix.
 //!
-//! A codec is a whole-file format: what `gzip`, `bzip2`, `zstd` and Hadoop's own framings write. None of them is split:
-//! bzip2, which Hadoop can split at its blocks, is read from its beginning here as the others are.
+//! A codec is a whole-file format: what `gzip`, `bzip2`, `zstd` and Hadoop's own framings write. Of them, only bzip2 can be
+//! read from the middle.
 
 mod block_framing;
+mod bzip2_blocks;
 mod decoder;
 mod encoder;
 
 use std::{fmt, str::FromStr};
 
+pub(crate) use bzip2_blocks::Bzip2Blocks;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 
@@ -43,6 +45,11 @@ impl Codec {
     /// The codec that a file's suffix tells, if any.
     pub fn of_path(path: &FilePath) -> Option<Self> {
         Self::ALL.into_iter().find(|codec| path.name().ends_with(codec.suffix()))
+    }
+
+    /// Whether a part of a file can be read without what is before it.
+    pub const fn is_splittable(self) -> bool {
+        matches!(self, Self::Bzip2)
     }
 
     /// The suffix of its files, with the dot.

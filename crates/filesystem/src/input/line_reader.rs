@@ -11,7 +11,7 @@ use std::io::{self, Read, SeekFrom};
 use memchr::memchr2;
 
 use super::{FileSplit, utf8::decode_utf8};
-use crate::{Codec, Decoder, FileError, FilePath, FileSystems, HadoopConf, HadoopPropertyError};
+use crate::{Codec, Decoder, FileError, FilePath, FileSystems, HadoopConf, HadoopPropertyError, codec::Bzip2Blocks};
 
 /// How much of a file is read at once: large enough that system calls do not count, small enough to stay in the second-level cache.
 const BUFFER_SIZE: usize = 256 << 10;
@@ -44,16 +44,35 @@ impl LineOptions {
     }
 }
 
+/// Where a split's bytes come from.
+enum Input {
+    Bytes(Box<dyn Read + Send>),
+    /// A part of a file of which only reading shows where, decompressed, it ends.
+    Bzip2Blocks(Box<Bzip2Blocks>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Bytes(bytes) => bytes.read(buffer),
+            Self::Bzip2Blocks(blocks) => blocks.read(buffer),
+        }
+    }
+}
+
 /// Reads the lines of one split.
 pub struct LineReader {
-    input: Box<dyn Read + Send>,
+    input: Input,
     path: FilePath,
     options: LineOptions,
     /// `buffer[begin..filled]` has been read and not given out.
     buffer: Vec<u8>,
     begin: usize,
     filled: usize,
-    /// Where in the decompressed file `buffer[begin]` is.
+    /// Where the split begins.
+    start: u64,
+    /// Where `buffer[begin]` is, in bytes of the decompressed file; if only a part of that is decompressed, as though it
+    /// began at `start`.
     position: u64,
     /// Lines that begin behind this position belong to another split.
     last_begin: u64,
@@ -64,10 +83,16 @@ pub struct LineReader {
 }
 
 impl LineReader {
-    /// Opens a split. If the file is compressed the split must be the whole file, as [`file_splits`](crate::file_splits) makes it.
+    /// Opens a split. If the file is compressed, and its codec cannot be split, the split must be the whole file, as
+    /// [`file_splits`](crate::file_splits) makes it.
     pub fn open(systems: &FileSystems, split: &FileSplit, options: LineOptions) -> io::Result<Self> {
         let mut file = systems.get(&split.path).and_then(|system| system.open(&split.path))?;
         if let Some(codec) = Codec::of_path(&split.path) {
+            let is_part = split.start != 0 || split.end() < file.length();
+            if is_part && codec.is_splittable() {
+                let blocks = Input::Bzip2Blocks(Box::new(Bzip2Blocks::open(file, split)?));
+                return Self::new(blocks, split.path.clone(), split.start, u64::MAX, options);
+            }
             if split.start != 0 {
                 return Err(FileError::Failed {
                     operation: "read a part of",
@@ -77,22 +102,16 @@ impl LineReader {
                 .into());
             }
             let decoder = Decoder::new(codec, file, &split.path)?;
-            return Self::new(Box::new(decoder), split.path.clone(), 0, u64::MAX, options);
+            return Self::new(Input::Bytes(Box::new(decoder)), split.path.clone(), 0, u64::MAX, options);
         }
         if split.start != 0 {
             file.seek(SeekFrom::Start(split.start))?;
         }
-        Self::new(Box::new(file), split.path.clone(), split.start, split.end(), options)
+        Self::new(Input::Bytes(Box::new(file)), split.path.clone(), split.start, split.end(), options)
     }
 
     /// Lines of an input that stands at byte `start` of a file, of which the part up to `end` is wanted.
-    fn new(
-        input: Box<dyn Read + Send>,
-        path: FilePath,
-        start: u64,
-        end: u64,
-        options: LineOptions,
-    ) -> io::Result<Self> {
+    fn new(input: Input, path: FilePath, start: u64, end: u64, options: LineOptions) -> io::Result<Self> {
         let mut reader = Self {
             input,
             path,
@@ -100,6 +119,7 @@ impl LineReader {
             buffer: vec![0; BUFFER_SIZE],
             begin: 0,
             filled: 0,
+            start,
             position: start,
             last_begin: end,
             owes_first_line: start == 0,
@@ -233,7 +253,13 @@ impl LineReader {
         let wanted = usize::try_from(self.last_begin.saturating_sub(read_up_to)).unwrap_or(usize::MAX);
         let end = self.filled + wanted.max(READ_BEHIND_END).min(self.buffer.len() - self.filled);
         loop {
-            match self.input.read(&mut self.buffer[self.filled..end]) {
+            let outcome = self.input.read(&mut self.buffer[self.filled..end]);
+            if let Input::Bzip2Blocks(blocks) = &self.input
+                && let Some(length) = blocks.own_length()
+            {
+                self.last_begin = self.start + length;
+            }
+            match outcome {
                 Ok(0) => {
                     self.at_end_of_file = true;
                     return Ok(false);

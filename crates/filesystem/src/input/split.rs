@@ -70,7 +70,7 @@ impl SplitOptions {
 }
 
 /// Cuts files so that there are about `min_splits` parts or more (Spark's `minPartitions`), none larger than a block. A file that
-/// is compressed is one part.
+/// is compressed is one part, unless it is of a codec that [can be split](Codec::is_splittable).
 pub fn file_splits(
     systems: &FileSystems,
     files: &[FileStatus],
@@ -89,7 +89,7 @@ pub fn file_splits(
             let hosts = hosts_of(&locations, start, length);
             splits.push(FileSplit { path: file.path.clone(), start, length, hosts });
         };
-        if file.length == 0 || Codec::of_path(&file.path).is_some() {
+        if file.length == 0 || Codec::of_path(&file.path).is_some_and(|codec| !codec.is_splittable()) {
             cut(0, file.length);
             continue;
         }
@@ -147,6 +147,7 @@ mod tests {
         check(&[file("/a", 35 * MIB)], 1, &[35 * MIB]);
         check(&[file("/a", 36 * MIB)], 1, &[32 * MIB, 4 * MIB]);
         check(&[file("/a.gz", 100 * MIB)], 4, &[100 * MIB]);
+        check(&[file("/a.bz2", 100 * MIB)], 4, &[25 * MIB; 4]);
         check(&[file("/a", 0), file("/b", 10)], 2, &[5, 5]);
         check(&[file("/a", 10), file("/b", 1)], 2, &[5, 5, 1]);
         check(&[], 2, &[]);

@@ -1,5 +1,6 @@
 //! The crate as its callers use it, on real file systems.
 
+mod bzip2;
 mod codecs;
 mod files;
 #[cfg(feature = "hdfs")]
