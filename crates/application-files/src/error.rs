@@ -1,6 +1,10 @@
 //! Why a file is not in place.
 
-use std::{cmp::Ordering, io, path::PathBuf};
+use std::{
+    cmp::Ordering,
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{BoxedError, UnpackError};
 
@@ -80,6 +84,15 @@ fn difference(expected: u64, found: u64) -> String {
 }
 
 impl PlaceFileError {
+    /// Why a file behind `local:` cannot be used. That this user may not look is not that it is not there.
+    pub(crate) fn not_here(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().display().to_string();
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotHere { path, source },
+            _ => Self::Fetch { file: format!("local:{path}"), source: source.into() },
+        }
+    }
+
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Write { path, source }

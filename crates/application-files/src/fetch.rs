@@ -140,7 +140,7 @@ impl Sources {
 fn open_local(path: &Path) -> Result<Box<dyn Read + Send>, PlaceFileError> {
     match File::open(path) {
         Ok(file) => Ok(Box::new(file)),
-        Err(source) => Err(PlaceFileError::NotHere { path: path.display().to_string(), source }),
+        Err(source) => Err(PlaceFileError::not_here(path)(source)),
     }
 }
 

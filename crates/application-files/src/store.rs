@@ -161,12 +161,12 @@ impl ApplicationFiles {
         let parts = match (file.kind, &file.source) {
             // On every machine already: it stays where it is.
             (ApplicationFileKind::Archive(format), FileSource::Local(path)) if file.parts.is_empty() => {
-                let archive = File::open(path).map_err(not_here(path))?;
+                let archive = File::open(path).map_err(PlaceFileError::not_here(path))?;
                 self.unpack(file, format, archive, &incoming)?;
                 Vec::new()
             }
             (_, FileSource::Local(path)) if file.parts.is_empty() => {
-                fs::metadata(path).map_err(not_here(path))?;
+                fs::metadata(path).map_err(PlaceFileError::not_here(path))?;
                 symlink(path, incoming.path()).map_err(PlaceFileError::write(incoming.path()))?;
                 Vec::new()
             }
@@ -270,9 +270,4 @@ impl ApplicationFiles {
         }
         Ok(FilePart { path: part.path.clone(), length, digest })
     }
-}
-
-fn not_here(path: &str) -> impl FnOnce(io::Error) -> PlaceFileError {
-    let path = path.to_owned();
-    move |source| PlaceFileError::NotHere { path, source }
 }

@@ -2,10 +2,8 @@
 
 use std::{
     error::Error,
-    fs::OpenOptions,
+    fs::File,
     io::{ErrorKind, Read},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
 };
 
 use firesteel_conf::{SparkConf, keys};
@@ -15,8 +13,8 @@ use firesteel_local_dirs::DiskReserve;
 /// How much is copied at once.
 const BUFFER: usize = 256 << 10;
 
-/// Writes what is behind a URL into a new file, which its owner may execute.
-pub fn download(url: &str, conf: &SparkConf, to: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// Writes what is behind a URL into a file.
+pub fn download(url: &str, conf: &SparkConf, file: &mut File) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut content: Box<dyn Read> = if HttpFile::is_address(url) {
         Box::new(HttpFile::open(url, conf.get(&keys::FILES_FETCH_TIMEOUT)?)?)
     } else {
@@ -24,13 +22,12 @@ pub fn download(url: &str, conf: &SparkConf, to: &Path) -> Result<(), Box<dyn Er
         let path = systems.path(url)?;
         Box::new(systems.get(&path)?.open(&path)?)
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(to)?;
     let mut reserve = DiskReserve::default();
     let mut buffer = vec![0; BUFFER];
     loop {
         match content.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(length) => reserve.write_all(&mut file, &buffer[..length])?,
+            Ok(length) => reserve.write_all(file, &buffer[..length])?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }

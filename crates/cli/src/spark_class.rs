@@ -9,8 +9,12 @@ use crate::submit;
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
 
+/// The beginning of the names of the bundled examples' classes, and of all of Spark's.
+const EXAMPLES: &str = "org.apache.spark.examples.";
+const SPARKS: &str = "org.apache.spark.";
+
 /// Spark's daemons and tools that are not built in yet, and what they are called.
-const NOT_BUILT_IN: [(&str, &str); 12] = [
+const NOT_BUILT_IN: [(&str, &str); 14] = [
     ("org.apache.spark.deploy.master.Master", "the standalone master"),
     ("org.apache.spark.deploy.worker.Worker", "the standalone worker"),
     ("org.apache.spark.deploy.Client", "the standalone client"),
@@ -22,6 +26,8 @@ const NOT_BUILT_IN: [(&str, &str); 12] = [
     ("org.apache.spark.executor.MesosExecutorBackend", "the Mesos executor"),
     ("org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "the Thrift server"),
     ("org.apache.spark.sql.connect.service.SparkConnectServer", "the Connect server"),
+    ("org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver", "the SQL shell"),
+    ("org.apache.spark.api.python.PythonGatewayServer", "the driver of Python programs"),
     ("org.apache.spark.repl.Main", "the Spark shell"),
 ];
 
@@ -35,12 +41,21 @@ pub fn run(words: &[OsString]) -> u8 {
     if class == SUBMIT {
         return submit::run(Launcher::SparkSubmit, arguments);
     }
+    if class.starts_with(EXAMPLES) {
+        return submit::run(Launcher::RunExample, words);
+    }
     if let Some((_, what)) = NOT_BUILT_IN.iter().find(|(name, _)| *name == class) {
         eprintln!("Error: {what} ({class}) is not built in yet");
         return 1;
     }
     let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    if class.starts_with(SPARKS) && hint.is_empty() {
+        eprintln!(
+            "Error: {class} is not built in yet; applications are started by spark-submit, examples by run-example"
+        );
+        return 1;
+    }
     eprintln!("Error: {class} is not a class that spark-class knows, and JVM classes cannot run here{hint}");
     1
 }

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
+    fmt::Display,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,6 +13,7 @@ use firesteel_conf::{
     defaults_file_path, read_properties_file, read_properties_file_if_there,
     spark_env::{self, Environment},
 };
+use firesteel_model::hide_secrets_of_urls;
 use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
 
 use crate::{download::download, spark_home};
@@ -27,7 +29,7 @@ pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
         Err(error) => match error.downcast_ref::<Refusal>() {
             Some(refusal) => refuse(refusal),
             None => {
-                eprintln!("Error: {error:#}");
+                tell("Error", &format_args!("{error:#}"));
                 1
             }
         },
@@ -45,8 +47,13 @@ pub fn print_version() -> u8 {
 }
 
 fn refuse(refusal: &Refusal) -> u8 {
-    eprintln!("Error: {refusal}");
+    tell("Error", refusal);
     refusal.exit_code()
+}
+
+/// Prints a line. Any of them may name what the user has given, and that may be a URL with a password.
+fn tell(kind: &str, line: &dyn Display) {
+    eprintln!("{kind}: {}", hide_secrets_of_urls(&line.to_string()));
 }
 
 fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
@@ -79,14 +86,14 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
             warnings.iter().for_each(warn);
             let error = application.launch();
             let code = error.exit_code();
-            eprintln!("Error: {:#}", anyhow::Error::new(error));
+            tell("Error", &format_args!("{:#}", anyhow::Error::new(error)));
             Ok(code)
         }
     }
 }
 
-fn warn(line: &String) {
-    eprintln!("Warning: {line}");
+fn warn(line: impl Display) {
+    tell("Warning", &line);
 }
 
 fn environment_with_home() -> Environment {

@@ -173,6 +173,20 @@ fn codes_and_streams_of_what_runs_nothing() {
             1,
             "did you mean org.apache.spark.deploy.SparkSubmit?",
         ),
+        ("spark-class", &["org.apache.spark.examples.SparkPi", "2"], 1, "Error: the examples are not built; run"),
+        (
+            "spark-class",
+            &["org.apache.spark.launcher.Main"],
+            1,
+            "Error: org.apache.spark.launcher.Main is not built in yet; applications are started by spark-submit",
+        ),
+        ("spark-submit", &[""], 1, "Error: nothing to run: the name of the application is empty"),
+        (
+            "spark-submit",
+            &["--properties-file", "/dev/zero", "app"],
+            1,
+            "Error: could not read the properties file /dev/zero: it has more than 16 MiB",
+        ),
         ("spark-class", &["com.example.Main"], 1, "Error: com.example.Main is not a class that spark-class knows"),
     ];
     for (script, words, code, text) in cases {
@@ -310,6 +324,44 @@ fn verbose_prints_before_it_starts_and_hides_secrets() {
     assert_eq!(ended.conf("spark.my.password"), Some("hunter2"));
 }
 
+/// SE-08: users and passwords in URLs, and queries, which may be signatures.
+#[test]
+fn nothing_that_is_printed_repeats_the_secrets_of_urls() {
+    let installation = Installation::new();
+    let files = "s3n://AKIA:hunter2@bucket/a,https://me:hunter2@127.0.0.1:1/b?sig=hunter2";
+    let ended = installation.submit(
+        &["--verbose", "--files", files, "-c", "spark.my.url=https://me:hunter2@h"],
+        &["hdfs://me:hunter2@n/x"],
+    );
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    for line in [
+        "s3n://*********(redacted)@bucket/a is read as s3a://*********(redacted)@bucket/a",
+        "spark.files=s3n://*********(redacted)@bucket/a,https://*********(redacted)@127.0.0.1:1/b?*********(redacted)",
+        "spark.my.url=https://*********(redacted)@h (--conf)",
+        "  hdfs://*********(redacted)@n/x\n",
+    ] {
+        assert!(ended.stderr.contains(line), "{line}: {}", ended.stderr);
+    }
+    assert_eq!(ended.conf("spark.files"), Some(files.replace("s3n:", "s3a:").as_str()));
+    let cases: [&[&str]; 9] = [
+        &["s3a://AKIA:hunter2@bucket/app"],
+        &["s3a://AKIA:hun/ter2@bucket/app"],
+        &["http://me:hunter2@127.0.0.1:1/app?sig=hunter2"],
+        &["http://me:hunter2@h/app.py"],
+        &["http://me:hunter2@h/app.jar?x=hunter2"],
+        &["--files", "http://me:hunter2@h/a#../b", "bin/firesteel"],
+        &["--master", "http://me:hunter2@h/x", "app"],
+        &["--master", "spark://me:hunter2@h:7077", "app"],
+        &["--conf", "http://me:hunter2@h/x", "app"],
+    ];
+    for words in cases {
+        let ended = installation.run("spark-submit", &[&["--verbose"], words].concat());
+        assert_eq!(ended.code, Some(1), "{words:?}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2") && !ended.stderr.contains("ter2"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn warnings_do_not_stop_the_application() {
     let installation = Installation::new();
@@ -349,6 +401,10 @@ fn examples_are_found_in_an_installation_and_in_a_tree() {
         ended.has_line("class=org.apache.spark.examples.SparkPi");
         ended.has_line("arg 10");
         assert_eq!(ended.conf("spark.app.name"), Some("org.apache.spark.examples.SparkPi"));
+        let ended = installation.run("spark-class", &["org.apache.spark.examples.SparkPi", "10"]);
+        assert_eq!(ended.code, Some(0), "{place}: {}", ended.stderr);
+        ended.has_line("class=org.apache.spark.examples.SparkPi");
+        ended.has_line("arg 10");
     }
 }
 

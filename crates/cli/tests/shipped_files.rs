@@ -424,6 +424,27 @@ fn a_signal_during_the_start_leaves_no_scratch_directories() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// SIGKILL stands for all that nobody can heed.
+#[test]
+fn a_signal_while_the_application_is_fetched_leaves_nothing() {
+    for signal in ["TERM", "INT", "HUP", "QUIT", "KILL"] {
+        let installation = Installation::new();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/app", server.local_addr().unwrap());
+        let mut child = installation.submission().arg(&address).stderr(Stdio::null()).spawn().unwrap();
+        let (mut connection, _) = server.accept().unwrap();
+        let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+        lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbeginning").unwrap();
+        assert!(
+            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success()
+        );
+        assert!(child.wait().unwrap().code().is_none(), "{signal}");
+        let left: Vec<_> = fs::read_dir(installation.path("scratch")).unwrap().flatten().collect();
+        assert!(left.is_empty(), "{signal}: {left:?}");
+    }
+}
+
 /// How many executors have printed that their task waits.
 fn waiting_executors(installation: &Installation) -> usize {
     let logs = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -13,6 +13,8 @@ use std::{
     str::FromStr,
 };
 
+use firesteel_model::url_without_secrets;
+
 /// One file of an application.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Artifact {
@@ -58,8 +60,9 @@ impl Artifact {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
             ArtifactLocation::Remote(url) => {
-                let path = url.split('?').next().unwrap_or_default().trim_end_matches('/');
-                path.rsplit('/').next().unwrap_or_default().to_owned()
+                // A host alone is a name too, but not what stands in front of it.
+                let url = url_without_secrets(url);
+                url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
             }
         }
     }
@@ -186,6 +189,7 @@ mod tests {
             ("env.tar.gz#", file("env.tar.gz"), None, "env.tar.gz"),
             ("hdfs://h:8020/a/b.zip#z", remote("hdfs://h:8020/a/b.zip"), Some("z"), "z"),
             ("https://h/a/b.zip?x=1", remote("https://h/a/b.zip?x=1"), None, "b.zip"),
+            ("https://me:word@h/", remote("https://me:word@h/"), None, "h"),
         ];
         for (text, location, alias, name) in cases {
             let artifact: Artifact = text.parse().unwrap();

@@ -48,6 +48,14 @@ pub enum ConfConflict {
         "spark.authenticate.secret.driver.file and spark.authenticate.secret.executor.file must both be set, or neither"
     )]
     SecretFiles,
+    /// No process can have such a variable.
+    #[error(
+        "{key:?} cannot be a variable of executors: the name behind spark.executorEnv. must not be empty or hold =, and neither name nor value a NUL character"
+    )]
+    ExecutorVariable {
+        /// The key.
+        key: String,
+    },
     /// An executor fits no worker of the local cluster (SS-44).
     #[error("spark.executor.memory ({executor}) is more than a worker of {master} has")]
     LocalClusterMemory {
@@ -97,6 +105,12 @@ impl SparkConf {
         if driver_file.is_some() != executor_file.is_some() {
             return Err(ConfConflict::SecretFiles);
         }
+        let impossible =
+            |&(name, value): &(&str, &str)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+        let has_executors = keys::EXECUTOR_ENV.managers.contains(master.manager());
+        if let Some((name, _)) = self.get_prefix(&keys::EXECUTOR_ENV).find(impossible).filter(|_| has_executors) {
+            return Err(ConfConflict::ExecutorVariable { key: format!("{}{name}", keys::EXECUTOR_ENV.prefix) });
+        }
         if let MasterUrl::LocalCluster { memory_per_worker_mib, .. } = master {
             let executor = self.get(&keys::EXECUTOR_MEMORY)?;
             if executor > ByteCount::mib((*memory_per_worker_mib).into()) {
@@ -139,13 +153,24 @@ mod tests {
             (&[("spark.memory.offHeap.enabled", "true")], "spark.memory.offHeap.size is 0"),
             (&[("spark.authenticate.secret.driver.file", "/s")], "must both be set, or neither"),
             (&[("spark.executor.memory", "2g")], "spark.executor.memory (2.0 GiB) is more than a worker"),
-            (&[("spark.task.cpus", "x")], "spark.task.cpus is \"x\", but it must be a whole number"),
+            (
+                &[("spark.task.cpus", "x")],
+                "spark.task.cpus is \"x\", but it must be a whole number from 1 to 4294967295",
+            ),
+            (&[("spark.cores.max", "-1")], "it must be a whole number from 1 to 4294967295"),
+            (&[("spark.scheduler.launchAhead.maxTasksPerSlot", "many")], "it must be a whole number from 0 to 1000"),
+            (&[("spark.io.compression.zstd.level", "x")], "it must be a whole number from -131072 to 22"),
+            (&[("spark.stage.maxAttempts", "0")], "it must be at least 1"),
+            (&[("spark.executorEnv.", "x")], "\"spark.executorEnv.\" cannot be a variable of executors"),
+            (&[("spark.executorEnv.A=B", "x")], "\"spark.executorEnv.A=B\" cannot be a variable"),
+            (&[("spark.executorEnv.A", "x\0")], "\"spark.executorEnv.A\" cannot be a variable"),
         ];
         for (settings, words) in cases {
             let error = conflict("local-cluster[2,1,1024]", settings).unwrap_or_default();
             assert!(error.contains(words), "{settings:?}: {error}");
         }
         assert_eq!(conflict("local[2]", &exclude), None);
+        assert_eq!(conflict("local[2]", &[("spark.executorEnv.", "x")]), None, "it does nothing there");
         assert_eq!(conflict("yarn", &[("spark.authenticate.secret.file", "/s")]), None);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) const MAX_DEPTH: usize = 100;
 impl ConfError {
     /// A refused value, hidden if key or value look like a secret (SE-08).
     pub(crate) fn invalid(key: &str, value: &str, expected: impl Into<String>) -> Self {
-        let value = Redactor::standard().redact(key, value).to_owned();
+        let value = Redactor::standard().redact(key, value);
         Self::Invalid { key: key.to_owned(), value, expected: expected.into() }
     }
 

@@ -205,7 +205,10 @@ impl<T: ConfValue> Key<T> {
 
     fn parse(&self, conf: &SparkConf, name: &str, text: &str) -> Result<T, ConfError> {
         let text = conf.substitute(name, text)?.text;
-        let value = T::parse(&text, self.unit).map_err(|expected| ConfError::invalid(name, &text, expected))?;
+        let value = T::parse(&text, self.unit).map_err(|expected| {
+            let range = self.check.as_ref().and_then(|check| T::range(&|value| (check.accepts)(&value)));
+            ConfError::invalid(name, &text, range.unwrap_or(expected))
+        })?;
         match &self.check {
             Some(check) if !(check.accepts)(&value) => Err(ConfError::invalid(name, &text, check.expected)),
             _ => Ok(value),

@@ -243,7 +243,6 @@ static GROUPS: &[Group] = &[
             "spark.app.startTime",
             "spark.app.initial.",
             "spark.submit.",
-            "spark.executor.id",
             "spark.home",
             "spark.testing",
             "spark.testing.",

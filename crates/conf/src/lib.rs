@@ -58,7 +58,7 @@ pub use launcher::{CONF_FD_VARIABLE, FETCHED_VARIABLE, FromLauncherError, MAIN_C
 pub use master_url::{DeployMode, HostPort, MasterUrl, ParseMasterUrlError, WorkerThreads};
 pub use nearest::nearest;
 pub use redaction::{REDACTED, Redactor};
-pub use review::ConfWarning;
+pub use review::{ConfWarning, listed};
 pub use secret::{AUTH_SECRET_VARIABLE, ReadSecretError, Secret, SecretSide};
 pub use spark_conf::SparkConf;
 pub use value::{CompressionCodec, ConfValue, LogLevel, SchedulingMode, Timeout};

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::IntErrorKind, str::FromStr};
 
-use firesteel_model::url_without_secrets;
+use firesteel_model::{hide_secrets_of_urls, url_without_secrets};
 
 use crate::{ClusterManager, redaction::REDACTED};
 
@@ -191,7 +191,7 @@ impl fmt::Display for MasterUrl {
 
 /// A text is no master URL.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{text:?} is not a master URL: {reason}")]
+#[error("{:?} is not a master URL: {reason}", hide_secrets_of_urls(text))]
 pub struct ParseMasterUrlError {
     text: String,
     reason: String,
@@ -247,7 +247,7 @@ fn parse(text: &str) -> Result<MasterUrl, String> {
         return parse_kubernetes(server);
     }
     if text.starts_with("zk://") {
-        return Err(format!("write mesos://{text} for a Mesos master that ZooKeeper elects"));
+        return Err(format!("write mesos://{} for a Mesos master that ZooKeeper elects", hide_secrets_of_urls(text)));
     }
     Err("it must be local, local[N], local[*] or local-cluster[n,cores,MiB], or start with spark://, mesos://, yarn or \
          k8s://"
@@ -296,7 +296,11 @@ fn parse_host_port(text: &str) -> Result<HostPort, String> {
     if text.is_empty() {
         return Err("a host is missing".to_owned());
     }
-    if let Some(odd) = text.chars().find(|c| c.is_whitespace() || "/?#@\\\"'<>".contains(*c)) {
+    // What stands in front of it may be a password.
+    if let Some((_, host)) = text.rsplit_once('@') {
+        return Err(format!("{host:?} must be host:port, without '@' and what stands in front of it"));
+    }
+    if let Some(odd) = text.chars().find(|c| c.is_whitespace() || "/?#\\\"'<>".contains(*c)) {
         let advice = if odd == '/' { "; leave the path and the last slash out" } else { "" };
         return Err(format!("{text:?} must be host:port, without {odd:?}{advice}"));
     }

@@ -1,13 +1,14 @@
 //! Hiding secrets wherever a configuration is shown (SE-08).
 
+pub use firesteel_model::REDACTED;
+use firesteel_model::hide_secrets_of_urls;
 use regex::Regex;
 
 use crate::{ConfError, SparkConf, keys};
 
-/// What is shown in place of a secret.
-pub const REDACTED: &str = "*********(redacted)";
-
-/// Decides which values are shown. A value is hidden if its key or the value itself looks like a secret.
+/// Decides which values are shown. A value is hidden if its key or the value itself looks like a secret, and so is what a URL in it
+/// has of secrets, whatever `spark.redaction.regex` is. The event log has the same rule, as `firesteel-event-log` gets its options
+/// and no configuration.
 #[derive(Clone, Debug)]
 pub struct Redactor {
     /// `None`: the standard rule, which needs no expression to be compiled at start-up.
@@ -39,9 +40,12 @@ impl Redactor {
         }
     }
 
-    /// The value, or [`REDACTED`].
-    pub fn redact<'a>(&self, key: &str, value: &'a str) -> &'a str {
-        if self.matches(key) || self.matches(value) { REDACTED } else { value }
+    /// The value without the secrets of URLs, or [`REDACTED`].
+    pub fn redact(&self, key: &str, value: &str) -> String {
+        if self.matches(key) || self.matches(value) {
+            return REDACTED.to_owned();
+        }
+        hide_secrets_of_urls(value).into_owned()
     }
 }
 
@@ -87,6 +91,8 @@ mod tests {
         let redactor = conf.redactor().unwrap();
         assert_eq!(redactor.redact("spark.Hush", "v"), REDACTED);
         assert_eq!(redactor.redact("spark.password", "v"), "v");
+        let files = redactor.redact("spark.files", "s3a://AKIA:KEY@bucket/x,https://h/y?sig=1");
+        assert_eq!(files, format!("s3a://{REDACTED}@bucket/x,https://h/y?{REDACTED}"));
         conf.set("spark.redaction.regex", "(");
         assert!(conf.redactor().is_err());
     }

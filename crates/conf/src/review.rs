@@ -4,12 +4,12 @@
 //! Keys of the user's own (`spark.myapp.threshold`) are fine: a program may read them back. They are mentioned in a single
 //! line, and not at all after `spark-submit` has mentioned them.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use firesteel_model::ByteCount;
 
 use crate::{
-    AnyKey, Key, Managers, MasterUrl, SparkConf, deprecated, keys,
+    AnyKey, Key, Managers, MasterUrl, SchedulingMode, SparkConf, deprecated, keys,
     known::{self, Elsewhere},
     nearest,
     substitution::{SYSTEM_PROPERTIES, Substituted},
@@ -43,6 +43,13 @@ pub enum ConfWarning {
         key: String,
         /// The name that counts.
         by: &'static str,
+    },
+    /// An older name of a key that does nothing either.
+    RenamedInVain {
+        /// The older name.
+        key: String,
+        /// What there is to say of the newer one.
+        newer: Box<Self>,
     },
     /// A key that does nothing any more.
     Dropped {
@@ -94,6 +101,11 @@ pub enum ConfWarning {
         /// The keys whose values hold them, each with `env:` and the variable's name, or the name of the other key.
         references: Vec<(String, String)>,
     },
+    /// More keys that would each have got a warning.
+    Further {
+        /// How many.
+        number: usize,
+    },
     /// A memory size without unit that is so large that bytes were meant.
     BareMemory {
         /// The key.
@@ -104,6 +116,19 @@ pub enum ConfWarning {
         size: ByteCount,
     },
 }
+
+/// How many keys get a warning of their own, and how many names a line lists: nobody reads more of them.
+const MOST_WARNINGS: usize = 50;
+const MOST_NAMES: usize = 20;
+
+/// For how many keys a likely name is looked for, which compares each with all that are known.
+const MOST_SEARCHES: usize = 1000;
+
+/// Keys of Spark's that nobody but Spark itself can set.
+const GIVEN: [(&str, &str); 2] = [
+    ("spark.app.id", "the application is given its id when it starts"),
+    ("spark.executor.id", "executors are given their ids when they start"),
+];
 
 /// What only the launcher acts on. Spark has more of these: those of the JVM, which do nothing here anyhow, and the driver's
 /// memory, which here is divided when the context starts.
@@ -117,10 +142,11 @@ impl fmt::Display for ConfWarning {
             }
             Self::Unknown { key, nearest: None } => write!(f, "{key} is not a known key and does nothing"),
             Self::UsersOwn { keys } => {
-                write!(f, "no part of Firesteel reads {}; only the application itself can", keys.join(", "))
+                write!(f, "no part of Firesteel reads {}; only the application itself can", listed(keys))
             }
             Self::Renamed { key, replacement } => write!(f, "{key} is an older name; use {replacement}"),
             Self::Shadowed { key, by } => write!(f, "{key} does nothing, because {by}, its newer name, is set too"),
+            Self::RenamedInVain { key, newer } => write!(f, "{key} is an older name, and does nothing either: {newer}"),
             Self::Dropped { key, advice } => write!(f, "{key} does nothing any more: {advice}"),
             Self::OtherManager { key, master, managers } => {
                 write!(f, "{key} does nothing on {master}; it is for {managers}")
@@ -140,6 +166,10 @@ impl fmt::Display for ConfWarning {
                 references_stay(f, "", references)?;
                 f.write_str(": there is nothing of that name")
             }
+            Self::Further { number } => {
+                let noun = if *number == 1 { "key" } else { "keys" };
+                write!(f, "{number} more {noun} of the configuration would each get a warning such as these")
+            }
             Self::BareMemory { key, value, size } => {
                 write!(f, "{key} is {value}, which without a unit means MiB ({size}); write {value}b for bytes")
             }
@@ -149,25 +179,39 @@ impl fmt::Display for ConfWarning {
 
 /// `${env:A} in spark.x, ${env:B} in spark.y stay as they are`
 fn references_stay(f: &mut fmt::Formatter<'_>, kind: &str, references: &[(String, String)]) -> fmt::Result {
-    for (index, (key, name)) in references.iter().enumerate() {
-        let separator = if index > 0 { ", " } else { "" };
-        write!(f, "{separator}${{{kind}{name}}} in {key}")?;
-    }
+    let references: Vec<_> = references.iter().map(|(key, name)| format!("${{{kind}{name}}} in {key}")).collect();
+    f.write_str(&listed(&references))?;
     f.write_str(if references.len() == 1 { " stays as it is" } else { " stay as they are" })
+}
+
+/// The names with commas, or the first of them and how many there are besides.
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    let shown: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 impl SparkConf {
     /// What to warn about when the application runs on this master: one warning for each key that does nothing or has a new
-    /// name, in the order of the keys. Keys that `spark-submit` handed over as they are have been reviewed by it.
+    /// name, in the order of the keys, as far as anybody would read them. Keys that `spark-submit` handed over as they are have been
+    /// reviewed by it.
     pub fn review(&self, master: &MasterUrl) -> Vec<ConfWarning> {
         let mut warnings = Vec::new();
         let mut users_own = Vec::new();
+        let mut further = 0;
+        let mut guesses = Guesses { left: MOST_SEARCHES };
         for (key, _) in self.get_all().filter(|(key, _)| key.starts_with("spark.") && !self.is_reviewed(key)) {
-            match self.review_key(key, master) {
+            match self.review_key(key, master, &mut guesses) {
                 Verdict::Fine => {}
                 Verdict::UsersOwn => users_own.push(key.to_owned()),
+                Verdict::Warn(_) if warnings.len() == MOST_WARNINGS => further += 1,
                 Verdict::Warn(warning) => warnings.push(warning),
             }
+        }
+        if further > 0 {
+            warnings.push(ConfWarning::Further { number: further });
         }
         for key in [&keys::DRIVER_MEMORY, &keys::EXECUTOR_MEMORY] {
             warnings.extend(self.bare_memory(key));
@@ -191,26 +235,35 @@ impl SparkConf {
         self.handed_over.get(key).is_some_and(|value| self.get_raw(key) == Some(value))
     }
 
-    fn review_key(&self, key: &str, master: &MasterUrl) -> Verdict {
+    fn review_key(&self, key: &str, master: &MasterUrl, guesses: &mut Guesses) -> Verdict {
         let owned = || key.to_owned();
         if ONLY_BEFORE_START.contains(&key) && !self.handed_over.is_empty() {
             return Verdict::Warn(ConfWarning::TooLate { key: owned() });
+        }
+        if let Some((_, how)) = GIVEN.iter().find(|(given, _)| *given == key) {
+            return Verdict::Warn(ConfWarning::Otherwise { key: owned(), how });
+        }
+        let is_fifo = || self.get(&keys::SCHEDULER_MODE).is_ok_and(|mode| mode == SchedulingMode::Fifo);
+        if key == keys::SCHEDULER_ALLOCATION_FILE.name() && is_fifo() {
+            return Verdict::Warn(ConfWarning::Otherwise { key: owned(), how: "spark.scheduler.mode is not FAIR" });
         }
         let manager = master.manager();
         if let Some(declared) = keys::find(key) {
             return Verdict::on(declared.managers(), key, master);
         }
-        if let Some(replacement) = keys::all().find(|declared| declared.formerly().contains(&key)).map(AnyKey::name) {
+        if let Some(replacement) = keys::find_by_older_name(key).map(AnyKey::name) {
             return Verdict::Warn(match self.get_raw(replacement) {
                 Some(_) => ConfWarning::Shadowed { key: owned(), by: replacement },
-                None => ConfWarning::Renamed { key: owned(), replacement },
+                None => self.renamed(key, replacement, master, guesses),
             });
         }
-        if let Some(prefix) = keys::prefixes().find(|prefix| key.starts_with(prefix.prefix)) {
+        let family = keys::prefixes().find(|prefix| key.starts_with(prefix.prefix));
+        // Some of Spark's own keys are named as if they were of a family.
+        if let Some(prefix) = family.filter(|_| !known::names().any(|name| name == key)) {
             return Verdict::on(prefix.managers, key, master);
         }
         if let Some(replacement) = deprecated::renamed(key) {
-            return Verdict::Warn(ConfWarning::Renamed { key: owned(), replacement });
+            return Verdict::Warn(self.renamed(key, replacement, master, guesses));
         }
         if let Some(advice) = deprecated::advice(key) {
             return Verdict::Warn(ConfWarning::Dropped { key: owned(), advice });
@@ -221,30 +274,41 @@ impl SparkConf {
             Some(Elsewhere::Jvm) => Verdict::Warn(ConfWarning::NoJvm { key: owned() }),
             Some(Elsewhere::Otherwise(how)) => Verdict::Warn(ConfWarning::Otherwise { key: owned(), how }),
             Some(Elsewhere::Harmless) if known::names().any(|name| name == key) => Verdict::Fine,
-            Some(Elsewhere::Harmless) => match nearest(key, declared_names()) {
+            Some(Elsewhere::Harmless) => match guesses.nearest(key, declared_names()) {
                 Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
                 None => Verdict::Fine,
             },
             // A slip in a key that is honoured can fall under the family of keys that are not.
-            Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match nearest(key, declared_names()) {
+            Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match guesses.nearest(key, declared_names()) {
                 Some(nearest) => ConfWarning::Unknown { key: owned(), nearest: Some(nearest) },
                 None => ConfWarning::NotBuiltIn { key: owned(), part },
             }),
-            None => match nearest(key, declared_names().chain(known::names().filter(|name| !name.ends_with('.')))) {
-                None if !is_in_a_namespace_of_sparks(key) => match nearest_prefix(key) {
-                    Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
-                    None => Verdict::UsersOwn,
-                },
-                nearest => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest }),
-            },
+            None => {
+                match guesses.nearest(key, declared_names().chain(known::names().filter(|name| !name.ends_with('.')))) {
+                    None if !is_in_a_namespace_of_sparks(key) => match guesses.nearest_prefix(key) {
+                        Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
+                        None => Verdict::UsersOwn,
+                    },
+                    nearest => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest }),
+                }
+            }
+        }
+    }
+
+    /// An older name, of which the newer one does something or does not.
+    fn renamed(&self, key: &str, newer: &'static str, master: &MasterUrl, guesses: &mut Guesses) -> ConfWarning {
+        match self.review_key(newer, master, guesses) {
+            Verdict::Warn(warning) => ConfWarning::RenamedInVain { key: key.to_owned(), newer: Box::new(warning) },
+            _ => ConfWarning::Renamed { key: key.to_owned(), replacement: newer },
         }
     }
 
     /// References that will stay as they are, in values that are substituted: those of declared keys. A value that cannot be
     /// substituted at all is an error elsewhere.
     fn unresolved(&self, names: fn(Substituted<'_>) -> Vec<String>) -> Vec<(String, String)> {
-        let declared = |key: &str| keys::all().any(|known| known.name() == key || known.formerly().contains(&key));
-        let values = self.get_all().filter(|(key, _)| !self.is_reviewed(key) && declared(key));
+        let declared = |key: &str| keys::find(key).or_else(|| keys::find_by_older_name(key)).is_some();
+        let values =
+            self.get_all().filter(|(key, value)| value.contains("${") && !self.is_reviewed(key) && declared(key));
         let found = values.filter_map(|(key, value)| Some((key, names(self.substitute(key, value).ok()?))));
         found.flat_map(|(key, names)| names.into_iter().map(|name| (key.to_owned(), name))).collect()
     }
@@ -273,13 +337,25 @@ impl Verdict {
     }
 }
 
-/// A family of keys that this one may have been meant for, such as `spark.hadoop.` for `spark.hadop.fs.x`.
-fn nearest_prefix(key: &str) -> Option<&'static str> {
-    keys::prefixes().map(|family| family.prefix).find(|prefix| {
-        let words = prefix.matches('.').count();
-        let end = key.match_indices('.').nth(words - 1).map(|(index, _)| index + 1);
-        end.is_some_and(|end| nearest(&key[..end], [*prefix]).is_some())
-    })
+/// Looks for names that may have been meant, until it has looked often enough.
+struct Guesses {
+    left: usize,
+}
+
+impl Guesses {
+    fn nearest(&mut self, key: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+        self.left = self.left.checked_sub(1)?;
+        nearest(key, names)
+    }
+
+    /// A family of keys that this one may have been meant for, such as `spark.hadoop.` for `spark.hadop.fs.x`.
+    fn nearest_prefix(&self, key: &str) -> Option<&'static str> {
+        keys::prefixes().map(|family| family.prefix).filter(|_| self.left > 0).find(|prefix| {
+            let words = prefix.matches('.').count();
+            let end = key.match_indices('.').nth(words - 1).map(|(index, _)| index + 1);
+            end.is_some_and(|end| nearest(&key[..end], [*prefix]).is_some())
+        })
+    }
 }
 
 fn declared_names() -> impl Iterator<Item = &'static str> {
@@ -288,9 +364,9 @@ fn declared_names() -> impl Iterator<Item = &'static str> {
 
 /// Is the word behind `spark.` one that Spark's own keys have there?
 fn is_in_a_namespace_of_sparks(key: &str) -> bool {
-    let second = |name: &'static str| name.split('.').nth(1);
-    let namespaces: BTreeSet<&str> = declared_names().chain(known::names()).filter_map(second).collect();
-    key.split('.').nth(1).is_some_and(|word| namespaces.contains(word))
+    static NAMESPACES: LazyLock<BTreeSet<&str>> =
+        LazyLock::new(|| declared_names().chain(known::names()).filter_map(|name| name.split('.').nth(1)).collect());
+    key.split('.').nth(1).is_some_and(|word| NAMESPACES.contains(word))
 }
 
 #[cfg(test)]
@@ -332,10 +408,33 @@ mod tests {
                 "spark.executor.memory",
                 "spark.executor.memory does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
             ),
-            ("spark.blacklist.enabled", "spark.blacklist.enabled is an older name; use spark.excludeOnFailure.enabled"),
+            ("spark.unsafe.offHeap", "spark.unsafe.offHeap is an older name; use spark.memory.offHeap.enabled"),
+            (
+                "spark.blacklist.enabled",
+                "spark.blacklist.enabled is an older name, and does nothing either: spark.excludeOnFailure.enabled does \
+                 nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
+            ),
             (
                 "spark.yarn.executor.memoryOverhead",
-                "spark.yarn.executor.memoryOverhead is an older name; use spark.executor.memoryOverhead",
+                "spark.yarn.executor.memoryOverhead is an older name, and does nothing either: \
+                 spark.executor.memoryOverhead does nothing on local[*]; it is for YARN, Mesos and Kubernetes",
+            ),
+            (
+                "spark.yarn.principal",
+                "spark.yarn.principal is an older name, and does nothing either: spark.kerberos.principal does nothing: \
+                 Kerberos is not built in yet",
+            ),
+            ("spark.app.id", "spark.app.id does nothing: the application is given its id when it starts"),
+            ("spark.executor.id", "spark.executor.id does nothing: executors are given their ids when they start"),
+            ("spark.hadoop.cloneConf", "spark.hadoop.cloneConf does nothing: it is for a JVM, and Firesteel has none"),
+            (
+                "spark.scheduler.allocation.file",
+                "spark.scheduler.allocation.file does nothing: spark.scheduler.mode is not FAIR",
+            ),
+            (
+                "spark.authenticate.secret",
+                "spark.authenticate.secret does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and \
+                 Kubernetes",
             ),
             (
                 "spark.storage.memoryFraction",
@@ -378,6 +477,8 @@ mod tests {
             ("spark.app.name", "x"),
             ("spark.submit.pyFiles", ""),
             ("spark.task.resource.gpu.amount", "1"),
+            ("spark.scheduler.mode", "FAIR"),
+            ("spark.scheduler.allocation.file", "pools.xml"),
             ("not.spark", "x"),
         ];
         assert_eq!(warnings("local[*]", &fine), [""; 0]);
@@ -390,6 +491,21 @@ mod tests {
     fn keys_of_the_users_own_share_a_line() {
         let lines = warnings("local", &[("spark.myapp.a", "1"), ("spark.other", "2")]);
         assert_eq!(lines, ["no part of Firesteel reads spark.myapp.a, spark.other; only the application itself can"]);
+    }
+
+    /// Three hundred thousand keys are one of a program's mistakes, and not to be answered by as many lines.
+    #[test]
+    fn what_nobody_would_read_is_counted() {
+        let conf: SparkConf = (0..300_000)
+            .flat_map(|number| [(format!("spark.my{number}.x"), "1"), (format!("spark.executor.x{number}"), "1")])
+            .collect();
+        let warnings = conf.review(&MasterUrl::LOCAL_ALL_CORES);
+        assert_eq!(warnings.len(), MOST_WARNINGS + 2);
+        let [.., further, own] = &warnings[..] else { panic!("{warnings:?}") };
+        assert_eq!(*further, ConfWarning::Further { number: 300_000 - MOST_WARNINGS });
+        assert!(further.to_string().starts_with("299950 more keys of the configuration"), "{further}");
+        assert!(own.to_string().ends_with(" and 299980 more; only the application itself can"), "{own}");
+        assert!(own.to_string().len() < 1000, "{own}");
     }
 
     #[test]
@@ -485,7 +601,8 @@ mod tests {
         for key in keys::all() {
             let conf: SparkConf = [(key.name(), "1")].into_iter().collect();
             for warning in conf.review(&yarn) {
-                assert!(matches!(warning, ConfWarning::OtherManager { .. }), "{warning}");
+                let expected = matches!(warning, ConfWarning::OtherManager { .. } | ConfWarning::Otherwise { .. });
+                assert!(expected, "{warning}");
             }
         }
     }

@@ -15,6 +15,11 @@ pub trait ConfValue: Sized + 'static {
     /// Reads the text. `unit` is what a bare number means. The error completes "it must be …".
     fn parse(text: &str, unit: Unit) -> Result<Self, String>;
 
+    /// The numbers that a key's check accepts, which completes "it must be …"; `None` if the type has no range.
+    fn range(_accepts: &dyn Fn(Self) -> bool) -> Option<String> {
+        None
+    }
+
     /// The value of a key that is not set and has no default; `None` if there is no such value.
     fn unset() -> Option<Self> {
         None
@@ -26,6 +31,10 @@ impl<T: ConfValue> ConfValue for Option<T> {
 
     fn parse(text: &str, unit: Unit) -> Result<Self, String> {
         T::parse(text, unit).map(Some)
+    }
+
+    fn range(accepts: &dyn Fn(Self) -> bool) -> Option<String> {
+        T::range(&|value| accepts(Some(value)))
     }
 
     fn unset() -> Option<Self> {
@@ -74,6 +83,20 @@ macro_rules! whole_numbers {
             fn parse(text: &str, _: Unit) -> Result<Self, String> {
                 let expected = || format!("a whole number from {} to {}", Self::MIN, Self::MAX);
                 text.trim().parse().map_err(|_| expected())
+            }
+
+            /// Every check accepts one of the first numbers and, from there, all up to an end on each side.
+            fn range(accepts: &dyn Fn(Self) -> bool) -> Option<String> {
+                let first = (0..=2).find(|number| accepts(*number))?;
+                let end = |mut refused: Self| {
+                    let mut accepted = if accepts(refused) { refused } else { first };
+                    while accepted.abs_diff(refused) > 1 {
+                        let middle = accepted.midpoint(refused);
+                        if accepts(middle) { accepted = middle } else { refused = middle }
+                    }
+                    accepted
+                };
+                Some(format!("a whole number from {} to {}", end(Self::MIN), end(Self::MAX)))
             }
         }
     )*};

@@ -39,7 +39,7 @@ fn errors_name_key_value_and_what_was_expected() {
     let cases = [
         ("spark.executor.memory", "1.5g", "use 1536m, not 1.5g"),
         ("spark.executor.memory", "0", "it must be more than 0"),
-        ("spark.task.maxFailures", "many", "it must be a whole number from 0 to 4294967295"),
+        ("spark.task.maxFailures", "many", "it must be a whole number from 1 to 4294967295"),
         ("spark.scheduler.mode", "LIFO", "it must be one of FIFO FAIR"),
         ("spark.memory.fraction", "1.5", "it must be above 0 and at most 1"),
         ("spark.network.timeout", "2 minutes", "it must be a time such as 100ms or 2min"),

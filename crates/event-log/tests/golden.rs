@@ -230,6 +230,7 @@ fn secrets_stay_out() {
     let text = lines(with, &made_up::events("app-1")).join("\n");
     assert!(text.contains(r#""spark.made.up.password":"*********(redacted)""#));
     assert!(text.contains(r#""made.up.token":"*********(redacted)""#));
+    assert!(text.contains(r#""spark.files":"s3a://*********(redacted)@bucket/a,file:/b""#));
     assert!(!text.contains("hunter2") && !text.contains("do not tell"));
     assert!(text.contains(r#""spark.jobGroup.id":"group one""#));
 }

@@ -5,6 +5,7 @@
 
 use std::{env, fmt};
 
+use firesteel_model::{has_user_info, hide_secrets_of_urls};
 use serde::{Deserialize, Serialize};
 
 /// The schemes that name a file system here.
@@ -50,10 +51,22 @@ pub enum ParsePathError {
     #[error("a path must not be empty")]
     Empty,
     /// The scheme is not one that this build knows.
-    #[error("no file system for scheme {scheme:?} of {text:?}; known are file, hdfs, s3, s3a and s3n")]
+    #[error(
+        "no file system for scheme {scheme:?} of {:?}; known are file, hdfs, s3, s3a and s3n",
+        hide_secrets_of_urls(text)
+    )]
     UnknownScheme {
         /// What stands before the colon.
         scheme: String,
+        /// The whole text.
+        text: String,
+    },
+    /// `s3a://key:secret@bucket`, which Hadoop refuses too since 3.2; a user of HDFS is not told by the path either.
+    #[error(
+        "{} has a user or password in front of the @, which no file system takes from there; set spark.hadoop.fs.s3a.access.key and spark.hadoop.fs.s3a.secret.key for S3, the environment variable HADOOP_USER_NAME for HDFS",
+        hide_secrets_of_urls(text)
+    )]
+    UserInfo {
         /// The whole text.
         text: String,
     },
@@ -182,6 +195,9 @@ impl FilePath {
             },
             None => ("", rest),
         };
+        if rest.starts_with("//") && has_user_info(text) {
+            return Err(ParsePathError::UserInfo { text: text.to_owned() });
+        }
         match scheme {
             Scheme::File if !matches!(authority, "" | "localhost") => {
                 return Err(ParsePathError::HostOfLocalFile { host: authority.to_owned(), text: text.to_owned() });
@@ -315,6 +331,19 @@ mod tests {
         assert!(matches!(FilePath::parse("s3a:///x"), Err(ParsePathError::NoBucket { .. })));
         assert!(matches!(FilePath::parse("file://host/x"), Err(ParsePathError::HostOfLocalFile { .. })));
         assert!(matches!(FilePath::parse("hdfs:x"), Err(ParsePathError::Relative { .. })));
+    }
+
+    #[test]
+    fn credentials_in_a_path_are_refused_and_not_repeated() {
+        for text in ["s3a://AKIA:SECRET@bucket/x", "s3n://AKIA:SEC/RET@bucket/x", "hdfs://me:SECRET@node:8020/x"] {
+            let error = FilePath::parse(text).unwrap_err();
+            assert!(matches!(error, ParsePathError::UserInfo { .. }), "{error}");
+            assert!(error.to_string().contains("://*********(redacted)@"), "{error}");
+            assert!(!error.to_string().contains("AKIA") && !error.to_string().contains("RET"), "{error}");
+        }
+        let error = FilePath::parse("ftp://me:SECRET@host/x").unwrap_err().to_string();
+        assert!(error.contains("\"ftp://*********(redacted)@host/x\""), "{error}");
+        check("s3a://bucket/me:word@x", "s3a://bucket/me:word@x");
     }
 
     #[test]

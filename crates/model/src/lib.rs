@@ -43,4 +43,4 @@ pub use properties::{LocalProperties, property};
 pub use reason::{ExecutorLossReason, TaskEndReason};
 pub use resource::{ExecutorResourceRequest, ResourceInformation};
 pub use storage_level::{ParseStorageLevelError, StorageLevel};
-pub use url::url_without_secrets;
+pub use url::{REDACTED, has_user_info, hide_secrets_of_urls, url_without_secrets};

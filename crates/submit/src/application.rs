@@ -3,13 +3,21 @@
 use std::{
     error::Error,
     ffi::{OsStr, OsString},
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, SparkConf, spark_env::Environment};
+use firesteel_model::url_without_secrets;
+use rustix::{
+    fs::{AtFlags, CWD, OFlags, linkat},
+    io::Errno,
+};
 
 use crate::{PrimaryResource, Refusal, Submission, artifacts, elf::ElfHeader, packages};
 
@@ -30,8 +38,8 @@ pub struct Application {
     pub fetched: Option<Fetched>,
 }
 
-/// Writes what is behind a URL into a new file: how an application is fetched that is not on this machine.
-pub type Download<'a> = &'a dyn Fn(&str, &SparkConf, &Path) -> Result<(), Box<dyn Error + Send + Sync>>;
+/// Writes what is behind a URL into a file that is empty: how an application is fetched that is not on this machine.
+pub type Download<'a> = &'a dyn Fn(&str, &SparkConf, &mut File) -> Result<(), Box<dyn Error + Send + Sync>>;
 
 /// An executable that was fetched, in a directory of its own. Both are removed when the value goes.
 #[derive(Debug)]
@@ -67,7 +75,7 @@ impl Application {
         submission.require_hadoop_conf(&environment)?;
         let place = place_of_executable(&submission, &environment, directory)?;
         if let Place::Here(path) = &place {
-            check_executable(path)?;
+            check_executable(path, path)?;
         }
         let origin = submission.origins.get(packages::KEY).copied();
         let mut warnings: Vec<String> = packages::check(&submission.conf, origin)?.into_iter().collect();
@@ -77,7 +85,6 @@ impl Application {
             Place::Here(path) => (path, None),
             Place::Elsewhere { url, name } => {
                 let fetched = fetch(&url, &name, &conf, &environment, download)?;
-                check_executable(fetched.path())?;
                 (fetched.path().to_owned(), Some(fetched))
             }
         };
@@ -133,7 +140,7 @@ fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Res
     };
     if let Some(keytab) = asked_now("spark.kerberos.keytab") {
         let path = directory.join(keytab.strip_prefix("file:").unwrap_or(keytab));
-        if !keytab.starts_with("local:") && !path.exists() {
+        if !keytab.starts_with("local:") && path.try_exists().is_ok_and(|exists| !exists) {
             return Err(Refusal::NoKeytab(path));
         }
     }
@@ -172,6 +179,9 @@ fn place_of_executable(submission: &Submission, environment: &Environment, direc
 }
 
 /// Fetches the executable into a new directory in the first local directory, where only its owner can look.
+///
+/// The directory and the name come when the file is complete and checked: what ends this process meanwhile, be it a signal that
+/// nobody can heed, leaves nothing behind. From there on it is the application that removes them.
 fn fetch(
     url: &str,
     name: &str,
@@ -183,16 +193,40 @@ fn fetch(
     let roots = conf.local_dirs(|name| environment.get(OsStr::new(name)).cloned());
     let roots = roots.map_err(|error| Refusal::Conf(error.into()))?;
     let root = roots.first().cloned().unwrap_or_else(std::env::temp_dir);
-    let directory = new_directory(&root).map_err(|error| refused(format!("{}: {error}", root.display()).into()))?;
-    let plain = !name.is_empty() && name != "." && name != "..";
-    let fetched = Fetched { path: directory.join(if plain { name } else { "application" }) };
-    download(url, conf, &fetched.path).map_err(refused)?;
+    let in_root = |error: io::Error| refused(format!("{}: {error}", root.display()).into());
+    DirBuilder::new().recursive(true).create(&root).map_err(in_root)?;
+    let place = || {
+        let directory = new_directory(&root)?;
+        let plain = !name.is_empty() && name != "." && name != "..";
+        Ok(Fetched { path: directory.join(if plain { name } else { "application" }) })
+    };
+    let Some(mut file) = nameless_file(&root).map_err(in_root)? else {
+        let fetched = place().map_err(in_root)?;
+        let file = File::options().write(true).create_new(true).mode(0o700).open(&fetched.path);
+        download(url, conf, &mut file.map_err(in_root)?).map_err(refused)?;
+        check_executable(&fetched.path, Path::new(&url_without_secrets(url)))?;
+        return Ok(fetched);
+    };
+    download(url, conf, &mut file).map_err(refused)?;
+    let unnamed = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    check_executable(&unnamed, Path::new(&url_without_secrets(url)))?;
+    let fetched = place().map_err(in_root)?;
+    linkat(CWD, &unnamed, CWD, &fetched.path, AtFlags::SYMLINK_FOLLOW).map_err(|error| in_root(error.into()))?;
     Ok(fetched)
+}
+
+/// A file that goes with this process unless it is given a name; `None` where the file system has no such files.
+fn nameless_file(directory: &Path) -> io::Result<Option<File>> {
+    let opened =
+        File::options().read(true).write(true).mode(0o700).custom_flags(OFlags::TMPFILE.bits() as i32).open(directory);
+    match opened {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::OPNOTSUPP | Errno::ISDIR)) => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// A directory that this process has made: a name that somebody else has taken is not used.
 fn new_directory(root: &Path) -> io::Result<PathBuf> {
-    DirBuilder::new().recursive(true).create(root)?;
     let root = std::path::absolute(root)?;
     let mut number = 0;
     loop {
@@ -205,8 +239,9 @@ fn new_directory(root: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn check_executable(path: &Path) -> Result<(), Refusal> {
-    let refused = |why: String| Refusal::Application { path: path.to_owned(), why };
+/// Refuses a file that cannot be executed, under the name that the user knows.
+fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
+    let refused = |why: String| Refusal::Application { path: name.to_owned(), why };
     match why_it_cannot_run(path) {
         Ok(None) => Ok(()),
         Ok(Some(why)) => Err(refused(why.to_owned())),

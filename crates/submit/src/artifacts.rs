@@ -95,15 +95,20 @@ impl List {
         warnings: &mut Vec<String>,
     ) -> Result<(), Refusal> {
         let is_pattern = path.to_string_lossy().contains(['*', '?', '[']);
-        let paths = if fs::symlink_metadata(path).is_ok() {
-            vec![path.to_owned()]
-        } else if is_pattern {
-            matches(path).map_err(|error| self.refuse(element, format!("cannot be searched for: {error}")))?
-        } else if self.may_miss {
-            warnings.push(format!("{}: {element} does not exist and is left out", self.key.name()));
-            return Ok(());
-        } else {
-            return Err(self.refuse(element, "does not exist"));
+        let paths = match fs::symlink_metadata(path) {
+            Ok(_) => vec![path.to_owned()],
+            Err(_) if is_pattern => {
+                matches(path).map_err(|error| self.refuse(element, format!("cannot be searched for: {error}")))?
+            }
+            // That nobody may look is not that there is nothing.
+            Err(error) if !is_absence(&error) => {
+                return Err(self.refuse(element, format!("cannot be looked at: {error}")));
+            }
+            Err(_) if self.may_miss => {
+                warnings.push(format!("{}: {element} does not exist and is left out", self.key.name()));
+                return Ok(());
+            }
+            Err(_) => return Err(self.refuse(element, "does not exist")),
         };
         if paths.is_empty() {
             return Err(self.refuse(element, "matches no file"));
@@ -196,29 +201,71 @@ fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// The existing paths that a pattern matches, in order: `*`, `?` and `[…]` within each part of the path.
-fn matches(pattern: &Path) -> Result<Vec<PathBuf>, globset::Error> {
-    let mut found = vec![PathBuf::new()];
-    for component in pattern.components() {
-        let part = component.as_os_str().to_string_lossy();
-        found = match component {
-            Component::Normal(_) if part.contains(['*', '?', '[']) => {
-                let matcher = GlobBuilder::new(&part).literal_separator(true).build()?.compile_matcher();
-                found.iter().flat_map(|directory| entries(directory, &matcher)).collect()
-            }
-            _ => found.into_iter().map(|directory| directory.join(component)).filter(|path| path.exists()).collect(),
-        };
-    }
-    Ok(found)
+/// Why a pattern cannot be searched for.
+#[derive(Debug, thiserror::Error)]
+enum SearchError {
+    #[error(transparent)]
+    Pattern(#[from] globset::Error),
+    #[error("{}: {source}", directory.display())]
+    Directory { directory: PathBuf, source: io::Error },
 }
 
-/// The entries of a directory that match, by name. A directory that cannot be read has none.
-fn entries(directory: &Path, matcher: &GlobMatcher) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+/// The existing paths that a pattern matches, in order: `*`, `?` and `[…]` within each part of the path. As in shells, a directory
+/// that nobody may look into is passed over; but if nothing is found, that is the reason.
+fn matches(pattern: &Path) -> Result<Vec<PathBuf>, SearchError> {
+    let mut found = vec![PathBuf::new()];
+    let mut unseen = None;
+    for component in pattern.components() {
+        let part = component.as_os_str().to_string_lossy();
+        let mut next = Vec::new();
+        if matches!(component, Component::Normal(_)) && part.contains(['*', '?', '[']) {
+            let matcher = GlobBuilder::new(&part).literal_separator(true).build()?.compile_matcher();
+            for directory in found {
+                match entries(&directory, &matcher) {
+                    Ok(paths) => next.extend(paths),
+                    Err(source) => unseen = unseen.or(Some(SearchError::Directory { directory, source })),
+                }
+            }
+        } else {
+            for path in found.into_iter().map(|directory| directory.join(component)) {
+                match is_there(&path) {
+                    Ok(true) => next.push(path),
+                    Ok(false) => {}
+                    Err(source) => unseen = unseen.or(Some(SearchError::Directory { directory: path, source })),
+                }
+            }
+        }
+        found = next;
+    }
+    match unseen {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// The entries of a directory that match, by name. What is no directory has none.
+fn entries(directory: &Path, matcher: &GlobMatcher) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        entries => entries?,
+    };
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name())).filter(|name| matcher.is_match(name));
     let mut paths: Vec<_> = names.map(|name| directory.join(name)).collect();
     paths.sort();
-    paths
+    Ok(paths)
+}
+
+/// Is there something by that name? An error if nobody may look.
+fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The path without `.` parts; symbolic links stay, because their names are the files' names.
@@ -316,6 +363,25 @@ mod tests {
         let (list, warnings) = case.resolve("spark.jars", "a.txt,gone.jar").unwrap();
         assert_eq!((list.as_str(), warnings.len()), ("@/a.txt", 1));
         assert!(case.resolve("spark.files", "sub").unwrap_err().contains("is a directory"));
+    }
+
+    /// A loop of links stands for every directory in which nobody may look, as tests may run as root.
+    #[test]
+    fn what_cannot_be_looked_at_is_not_said_to_be_missing() {
+        let case = Case::new();
+        std::os::unix::fs::symlink("loop", case.directory.path().join("loop")).unwrap();
+        for key in ["spark.files", "spark.jars"] {
+            let refused = case.resolve(key, "loop/a.txt").unwrap_err();
+            assert!(
+                refused.starts_with(&format!("{key}: loop/a.txt cannot be looked at: Too many levels")),
+                "{refused}"
+            );
+            let refused = case.resolve(key, "loop/*.txt").unwrap_err();
+            let start = format!("{key}: loop/*.txt cannot be searched for: {}/loop: ", case.directory.path().display());
+            assert!(refused.starts_with(&start), "{refused}");
+        }
+        // Among what a pattern has met, too.
+        assert_eq!(case.list("spark.files", "*/b.txt"), "@/sub/b.txt");
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub static ALL: &[SubmitOption] = &[
         .takes("NAME"),
     option(Group::Application, "--name", "The name that user interfaces show. Default: the class, else the file name.")
         .takes("NAME").sets("spark.app.name"),
-    option(Group::Application, "--remote", "The Spark Connect server to run on; not together with --master or --deploy-mode.")
+    option(Group::Application, "--remote", "The Spark Connect server to run on; not together with --master or --deploy-mode. Refused, as that is not built in yet.")
         .takes("URL").sets("spark.remote"),
     option(Group::Files, "--files", "Comma list of files for the working directory of every executor; patterns are expanded.")
         .takes("FILES").sets("spark.files"),
@@ -207,11 +207,11 @@ pub static ALL: &[SubmitOption] = &[
         .takes("N").sets("spark.executor.instances").quantity(Quantity::Count).only_on(&[Yarn, Kubernetes]),
     option(Group::Executors, "--queue", "The YARN queue. Default: default.")
         .takes("NAME").sets("spark.yarn.queue").only_on(&[Yarn]),
-    option(Group::Security, "--principal", "Kerberos principal to log in as.")
+    option(Group::Security, "--principal", "Kerberos principal to log in as. Refused, as Kerberos is not built in yet.")
         .takes("PRINCIPAL").sets("spark.kerberos.principal").only_on(&[Local, LocalCluster, Yarn, Kubernetes]),
-    option(Group::Security, "--keytab", "File with the key of the principal.")
+    option(Group::Security, "--keytab", "File with the key of the principal. Refused, as Kerberos is not built in yet.")
         .takes("FILE").sets("spark.kerberos.keytab").only_on(&[Local, LocalCluster, Yarn, Kubernetes]),
-    option(Group::Security, "--proxy-user", "User to act for; not together with --principal.")
+    option(Group::Security, "--proxy-user", "User to act for; not together with --principal. Refused, as that is not built in yet.")
         .takes("NAME"),
     option(Group::Submissions, "--kill", "Kills a driver that was submitted in cluster mode.")
         .takes("ID").only_on(&[Standalone, Mesos, Kubernetes]),

@@ -83,6 +83,11 @@ pub enum Refusal {
     /// Nothing to run.
     #[error("nothing to run: name an application after the options; see --help")]
     NoResource,
+    /// `spark-submit ""`: a variable of a script that is not set, most often.
+    #[error(
+        "nothing to run: the name of the application is empty; if a script gave it, see whether a variable is not set"
+    )]
+    EmptyResource,
     /// `run-example` without a name.
     #[error("run-example needs the name of an example, such as SparkPi")]
     NoExample,

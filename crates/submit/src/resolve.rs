@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use firesteel_conf::{
-    ClusterManager, ConfError, ConfValue, ConfWarning, DeployMode, Key, MasterUrl, SparkConf, Unit, keys,
+    ClusterManager, ConfError, ConfValue, ConfWarning, DeployMode, Key, MasterUrl, SparkConf, Unit, keys, listed,
     spark_env::Environment,
 };
-use firesteel_model::ByteCount;
+use firesteel_model::{ByteCount, url_without_secrets};
 
 use crate::{
     Arguments, Launcher, Origin, Parsed, PrimaryResource, Refusal, Submission,
@@ -87,12 +87,11 @@ impl<'a> Resolution<'a> {
         let mut this =
             Self { arguments, environment, conf: SparkConf::new(), origins: BTreeMap::new(), warnings: Vec::new() };
         for (origin, settings) in [(Origin::PropertiesFile, &defaults.settings), (Origin::Conf, &arguments.conf)] {
-            for (key, value) in settings {
-                if key.starts_with("spark.") {
-                    this.set(key, value, origin);
-                } else {
-                    this.warnings.push(format!("ignoring {key} ({origin}): keys must begin with spark."));
-                }
+            let (sparks, others): (Vec<_>, Vec<_>) = settings.iter().partition(|(key, _)| key.starts_with("spark."));
+            sparks.iter().for_each(|(key, value)| this.set(key, value, origin));
+            if !others.is_empty() {
+                let others: Vec<_> = others.iter().map(|(key, _)| if key.is_empty() { "\"\"" } else { key }).collect();
+                this.warnings.push(format!("ignoring {} ({origin}): keys must begin with spark.", listed(&others)));
             }
         }
         this
@@ -239,6 +238,7 @@ impl<'a> Resolution<'a> {
         match (&self.arguments.resource, self.arguments.launcher) {
             (None, Launcher::SparkSubmit) => Err(Refusal::NoResource),
             (None, Launcher::RunExample) => Err(Refusal::NoExample),
+            (Some(text), _) if text.is_empty() => Err(Refusal::EmptyResource),
             (Some(text), Launcher::SparkSubmit) => Ok(PrimaryResource::of(text)),
             (Some(name), Launcher::RunExample) if name.ends_with(".py") => Ok(PrimaryResource::Python(name.clone())),
             (Some(_), Launcher::RunExample) => Ok(PrimaryResource::Examples),
@@ -282,7 +282,10 @@ impl<'a> Resolution<'a> {
             let checked = match option.quantity {
                 Quantity::Text => continue,
                 Quantity::Memory => ByteCount::parse(value, Unit::MiB).map(ByteCount::bytes),
-                Quantity::Count => u32::parse(value, Unit::None).map(u64::from),
+                // With dynamic allocation there may be none to begin with.
+                Quantity::Count => u32::parse(value, Unit::None)
+                    .map(u64::from)
+                    .map_err(|expected| u32::range(&|number| number > 0 || dynamic).unwrap_or(expected)),
             };
             let checked =
                 checked.and_then(|number| if number > 0 || dynamic { Ok(()) } else { Err("more than 0".to_owned()) });
@@ -354,8 +357,12 @@ impl<'a> Resolution<'a> {
             return self.set(KEY, name, Origin::Environment(variable));
         }
         let file_name = || {
-            let text = resource.text().split(['#', '?']).next().unwrap_or_default();
-            Path::new(text).file_name().unwrap_or_default().to_string_lossy().into_owned()
+            let text = url_without_secrets(resource.text());
+            Path::new(text.split(['#', '?']).next().unwrap_or_default())
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
         };
         let name = main_class.map_or_else(file_name, str::to_owned);
         self.set(KEY, &name, Origin::Default);
@@ -388,7 +395,7 @@ impl<'a> Resolution<'a> {
             let verb = if from_file.len() == 1 { "does" } else { "do" };
             self.warnings.push(format!(
                 "in the properties file, {} {verb} nothing on {}",
-                from_file.join(", "),
+                listed(&from_file),
                 master.redacted()
             ));
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use firesteel_conf::{ClusterManager, DeployMode, MasterUrl, SparkConf, nearest, spark_env::Environment};
+use firesteel_model::hide_secrets_of_urls;
 
 use crate::{PrimaryResource, Refusal};
 
@@ -88,7 +89,7 @@ impl Submission {
         };
         line("master", &self.master.redacted());
         line("deploy mode", &self.deploy_mode.to_string());
-        line("application", self.resource.text());
+        line("application", &hide_secrets_of_urls(self.resource.text()));
         line("main class", self.main_class.as_deref().unwrap_or("none"));
         if let Some(user) = &self.proxy_user {
             line("proxy user", user);

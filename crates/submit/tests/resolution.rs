@@ -334,8 +334,17 @@ fn refused_before_any_work() {
         (&["--driver-memory", "1.5g", "app"], "use 1536m, not 1.5g"),
         (&["--executor-memory", "x", "app"], "--executor-memory is \"x\", but it must be a size"),
         (&["--executor-cores", "0", "app"], "--executor-cores is \"0\", but it must be more than 0"),
-        (&["--driver-cores", "two", "app"], "--driver-cores is \"two\", but it must be a whole number"),
-        (&["--total-executor-cores", "-2", "app"], "--total-executor-cores is \"-2\", but it must be a whole number"),
+        (&["--driver-cores", "two", "app"], "--driver-cores is \"two\", but it must be a whole number from 1 to"),
+        (
+            &["--total-executor-cores", "-2", "app"],
+            "--total-executor-cores is \"-2\", but it must be a whole number from 1 to 4294967295",
+        ),
+        (
+            &["-c", "spark.dynamicAllocation.enabled=true", "--num-executors", "x", "app"],
+            "--num-executors is \"x\", but it must be a whole number from 0 to 4294967295",
+        ),
+        (&[""], "nothing to run: the name of the application is empty"),
+        (&["", "argument"], "nothing to run: the name of the application is empty"),
         (&["--num-executors", "0", "app"], "--num-executors is \"0\", but it must be more than 0"),
         (&["-c", "spark.executor.instances=0", "app"], "spark.executor.instances is \"0\", but it must be more than 0"),
         // Any declared key, and keys that contradict each other.

@@ -9,7 +9,7 @@ keys! { Application:
     /// The application's name, shown in user interfaces and logs. `--name`; else the main class or the file name.
     APP_NAME: Option<String> = "spark.app.name", since "0.9.0";
 
-    /// The application's id. Set by the cluster manager when the application starts; in local mode `local-` and the time. What is set here before is overwritten.
+    /// The application's id. Set by the cluster manager when the application starts; in local mode `local-` and the time. What is set here before is overwritten, with a warning.
     APP_ID: Option<String> = "spark.app.id", since "1.4.0", computed("given at start");
 
     /// Which attempt of the application this is, where the cluster manager counts them; part of the event log's name.

@@ -36,7 +36,7 @@ keys! { Executor:
 }
 
 prefixes! { Executor:
-    /// `spark.executorEnv.NAME`: environment variable NAME of each executor.
+    /// `spark.executorEnv.NAME`: environment variable NAME of each executor. A NAME that no variable can have, which is none or has `=` in it, is refused.
     EXECUTOR_ENV = "spark.executorEnv.", since "0.9.0", on Managers::WITH_EXECUTORS;
 
     /// Custom resource R of each executor. `spark.executor.resource.R.amount`: how many addresses it must have at least. `.discoveryScript`: a program of the executor's machine that prints them as `{"name": "R", "addresses": ["0", "1"]}`; the executor runs it when it starts. `.vendor`: only told to listeners here (SC-07).

@@ -4,6 +4,8 @@
 //! comment says otherwise. Keys that mean something only elsewhere (to other cluster managers, to a JVM) are listed by name
 //! in the crate, so that a warning can say so; see [`crate::SparkConf::review`].
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use crate::{AnyKey, ClusterManager, CompressionCodec, DeployMode, Key, KeyPrefix, Managers, Section, Unit};
 
 /// Declares the keys of one section: doc comment, name, type, key, since, and what [`Key`]'s builder says.
@@ -100,7 +102,16 @@ pub fn prefixes() -> impl Iterator<Item = &'static KeyPrefix> {
 
 /// The declared key of this name.
 pub fn find(name: &str) -> Option<&'static dyn AnyKey> {
-    all().find(|key| key.name() == name)
+    static BY_NAME: LazyLock<BTreeMap<&str, &'static dyn AnyKey>> =
+        LazyLock::new(|| all().map(|key| (key.name(), key)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// The declared key that once had this name.
+pub(crate) fn find_by_older_name(name: &str) -> Option<&'static dyn AnyKey> {
+    static BY_OLDER_NAME: LazyLock<BTreeMap<&str, &'static dyn AnyKey>> =
+        LazyLock::new(|| all().flat_map(|key| key.formerly().iter().map(move |older| (*older, key))).collect());
+    BY_OLDER_NAME.get(name).copied()
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ keys! { Scheduler:
     /// `FIFO`: the jobs of the application in order. `FAIR`: by pools (SC-01).
     SCHEDULER_MODE: SchedulingMode = "spark.scheduler.mode", since "0.8.0", default("FIFO");
 
-    /// The file that declares the pools: a path, or a URL of a file system or of HTTP. Read if `spark.scheduler.mode` is `FAIR`; then a missing file is an error if it was named here (SC-04).
+    /// The file that declares the pools: a path, or a URL of a file system or of HTTP. Read if `spark.scheduler.mode` is `FAIR`, else it gets a warning; then a missing file is an error if it was named here (SC-04).
     SCHEDULER_ALLOCATION_FILE: Option<String> = "spark.scheduler.allocation.file", since "0.8.1",
         computed("`fairscheduler.xml` in the configuration directory, if it is there");
 

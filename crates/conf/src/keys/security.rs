@@ -2,34 +2,37 @@
 
 use regex::Regex;
 
-use super::{AnyKey, Key, Section};
+use super::{AnyKey, Key, Managers, Section};
 
 keys! { Security:
     /// The shared secret of the application's processes. Generated if neither it nor a file is given (SE-02).
     AUTHENTICATE_SECRET: Option<String> = "spark.authenticate.secret", since "1.0.0",
-        check(|secret| secret.as_deref() != Some(""), "a secret that is not empty");
+        check(|secret| secret.as_deref() != Some(""), "a secret that is not empty"), only_on(Managers::WITH_EXECUTORS);
 
     /// A file that holds the secret, at the same path for driver and executors.
-    AUTHENTICATE_SECRET_FILE: Option<String> = "spark.authenticate.secret.file", since "3.0.0";
+    AUTHENTICATE_SECRET_FILE: Option<String> = "spark.authenticate.secret.file", since "3.0.0",
+        only_on(Managers::WITH_EXECUTORS);
 
     /// The file for the driver.
     AUTHENTICATE_SECRET_DRIVER_FILE: Option<String> = "spark.authenticate.secret.driver.file", since "3.0.0",
-        falls_back_to(&AUTHENTICATE_SECRET_FILE);
+        falls_back_to(&AUTHENTICATE_SECRET_FILE), only_on(Managers::WITH_EXECUTORS);
 
     /// The file for executors.
     AUTHENTICATE_SECRET_EXECUTOR_FILE: Option<String> = "spark.authenticate.secret.executor.file", since "3.0.0",
-        falls_back_to(&AUTHENTICATE_SECRET_FILE);
+        falls_back_to(&AUTHENTICATE_SECRET_FILE), only_on(Managers::WITH_EXECUTORS);
 
     /// Encrypt what block managers send to one another and to the driver: shuffle segments, cached blocks, broadcast values. Control messages are encrypted in any case, and so is the proof of the secret, which needs no `spark.authenticate` here.
-    NETWORK_CRYPTO_ENABLED: bool = "spark.network.crypto.enabled", since "2.2.0", default("false");
+    NETWORK_CRYPTO_ENABLED: bool = "spark.network.crypto.enabled", since "2.2.0", default("false"),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// Spark's older key for the same; either one switches encryption on.
-    AUTHENTICATE_ENABLE_SASL_ENCRYPTION: bool = "spark.authenticate.enableSaslEncryption", since "1.4.0", default("false");
+    AUTHENTICATE_ENABLE_SASL_ENCRYPTION: bool = "spark.authenticate.enableSaslEncryption", since "1.4.0",
+        default("false"), only_on(Managers::WITH_EXECUTORS);
 
     /// Encrypt shuffle files, spilled data and blocks on local disks. Not built in yet: an application that asks for it does not start.
     IO_ENCRYPTION_ENABLED: bool = "spark.io.encryption.enabled", since "2.1.0", default("false");
 
-    /// A value is hidden in logs, user interfaces and event logs if its key or the value itself matches.
+    /// A value is hidden in logs, user interfaces and event logs if its key or the value itself matches. User and password of URLs, and the queries of HTTP, are hidden in any case.
     REDACTION_REGEX: Regex = "spark.redaction.regex", since "2.1.2",
         default("(?i)secret|password|token|access[.]?key");
 }

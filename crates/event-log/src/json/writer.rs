@@ -87,11 +87,15 @@ impl Object<'_> {
     }
 
     /// A member whose object is made of these names and texts.
-    pub(crate) fn texts<'t>(&mut self, name: &'static str, texts: impl IntoIterator<Item = (&'t str, &'t str)>) {
+    pub(crate) fn texts<'t, T: AsRef<str>>(
+        &mut self,
+        name: &'static str,
+        texts: impl IntoIterator<Item = (&'t str, T)>,
+    ) {
         self.object(name, |object| {
             for (name, text) in texts {
                 object.data_name(name);
-                scalar(object.out, text);
+                scalar(object.out, text.as_ref());
             }
         });
     }

@@ -89,6 +89,7 @@ pub fn start(app_id: &str) -> Vec<ListenerEvent> {
             runtime: pairs(&[("Firesteel Version", "0.1.0")]),
             spark_properties: pairs(&[
                 ("spark.app.name", NAME),
+                ("spark.files", "s3a://me:hunter2@bucket/a,file:/b"),
                 ("spark.master", "spark://host:7077"),
                 ("spark.made.up.password", "hunter2"),
             ]),
