@@ -32,7 +32,9 @@
 //! #     cached_peers_ttl: Duration::from_secs(60),
 //! #     seed: 1,
 //! # };
-//! # let heap = MemoryOptions { heap: ByteCount::gib(1), fraction: 0.6, storage_fraction: 0.5, off_heap: ByteCount::ZERO };
+//! # let (heap, heap_setting) = (ByteCount::gib(1), "spark.executor.memory");
+//! # let heap =
+//! #     MemoryOptions { heap, heap_setting, fraction: 0.6, storage_fraction: 0.5, off_heap: ByteCount::ZERO };
 //! let memory = MemoryManager::new(UnifiedMemoryManager::from_options(&heap)?, MemoryManager::WAIT_LIMIT);
 //! let registry = BlockMaster::new(BlockMasterOptions { proactive_replication: true });
 //! let master = LocalBlockManagerMaster::new(registry, 1);

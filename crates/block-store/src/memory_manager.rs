@@ -54,7 +54,7 @@ pub enum AcquireMemoryError {
     },
     /// Nobody released enough for as long as the memory manager lets a task wait.
     #[error(
-        "task {task_id} waited {waited:?} for {bytes} of {mode} memory; its share is at least {minimum}, and the tasks that hold memory are {holders:?}; raise spark.executor.memory or run fewer tasks at once (spark.task.cpus)"
+        "task {task_id} waited {waited:?} for {bytes} of {mode} memory; its share is at least {minimum}, and the tasks that hold memory are {holders:?}; raise {setting} or run fewer tasks at once (spark.task.cpus)"
     )]
     TimedOut {
         /// Which task.
@@ -69,6 +69,8 @@ pub enum AcquireMemoryError {
         minimum: ByteCount,
         /// Who holds how much.
         holders: BTreeMap<TaskId, ByteCount>,
+        /// The key that says how large the pool is.
+        setting: &'static str,
     },
 }
 
@@ -79,6 +81,8 @@ pub struct MemoryManager {
     changed: Condvar,
     evictor: OnceLock<Weak<dyn StorageEvictor>>,
     wait_limit: Duration,
+    /// What the size of the heap follows from.
+    heap_setting: &'static str,
 }
 
 impl MemoryManager {
@@ -87,9 +91,20 @@ impl MemoryManager {
     /// computes a block waits for memory of a task that waits for this block.
     pub const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
-    /// Shares the pools between threads.
+    /// Shares the pools of an executor between threads.
     pub fn new(core: UnifiedMemoryManager, wait_limit: Duration) -> Arc<Self> {
-        Arc::new(Self { core: Mutex::new(core), changed: Condvar::new(), evictor: OnceLock::new(), wait_limit })
+        Self::sized_by("spark.executor.memory", core, wait_limit)
+    }
+
+    /// As [`MemoryManager::new`] for the driver, which runs tasks too in local mode: whoever waits there in vain is told to
+    /// raise the driver's memory.
+    pub fn of_driver(core: UnifiedMemoryManager, wait_limit: Duration) -> Arc<Self> {
+        Self::sized_by("spark.driver.memory", core, wait_limit)
+    }
+
+    fn sized_by(heap_setting: &'static str, core: UnifiedMemoryManager, wait_limit: Duration) -> Arc<Self> {
+        let (core, changed, evictor) = (Mutex::new(core), Condvar::new(), OnceLock::new());
+        Arc::new(Self { core, changed, evictor, wait_limit, heap_setting })
     }
 
     /// Says who evicts blocks. The block manager does this for itself, once; until then nothing is stored.
@@ -132,7 +147,11 @@ impl MemoryManager {
                 AcquireMemoryError::Killed { task_id, bytes, mode }
             } else if waited >= self.wait_limit {
                 let holders = core.pool(mode).active_tasks().filter(|(_, held)| *held > ByteCount::ZERO).collect();
-                AcquireMemoryError::TimedOut { task_id, bytes, mode, waited, minimum, holders }
+                let setting = match mode {
+                    MemoryMode::OnHeap => self.heap_setting,
+                    MemoryMode::OffHeap => "spark.memory.offHeap.size",
+                };
+                AcquireMemoryError::TimedOut { task_id, bytes, mode, waited, minimum, holders, setting }
             } else {
                 self.changed.wait_for(&mut core, KILL_CHECK.min(self.wait_limit - waited));
                 eviction = Eviction::Possible;

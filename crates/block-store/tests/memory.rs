@@ -59,8 +59,28 @@ fn a_task_that_waits_too_long_is_told_who_holds_the_memory() {
     let error = task(&memory, 2).try_acquire(600).unwrap_err();
     let AcquireMemoryError::TimedOut { minimum, holders, .. } = &error else { panic!("{error:?}") };
     assert_eq!((*minimum, holders.clone()), (ByteCount(250), [(TaskId(1), ByteCount(990))].into()));
-    assert!(error.to_string().contains("spark.executor.memory"), "{error}");
+    assert!(error.to_string().contains("raise spark.executor.memory"), "{error}");
     assert_eq!(active(&memory), 1);
+}
+
+#[test]
+fn the_setting_that_would_help_is_that_of_the_process_and_of_the_pool() {
+    let size = PoolSize { capacity: ByteCount(1000), storage_region: ByteCount(500) };
+    let pools = || UnifiedMemoryManager::new(size, size);
+    let limit = Duration::from_millis(1);
+    let (executor, driver) = (MemoryManager::new(pools(), limit), MemoryManager::of_driver(pools(), limit));
+    for (memory, mode, setting) in [
+        (&executor, MemoryMode::OnHeap, "spark.executor.memory"),
+        (&executor, MemoryMode::OffHeap, "spark.memory.offHeap.size"),
+        (&driver, MemoryMode::OnHeap, "spark.driver.memory"),
+        (&driver, MemoryMode::OffHeap, "spark.memory.offHeap.size"),
+    ] {
+        let task = |id| TaskMemory::new(Arc::clone(memory), TaskId(id), mode, Arc::default());
+        let holder = task(1);
+        holder.acquire(990);
+        let error = task(2).try_acquire(600).unwrap_err().to_string();
+        assert!(error.contains(&format!("raise {setting} or")), "{error}");
+    }
 }
 
 #[test]

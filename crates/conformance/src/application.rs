@@ -26,8 +26,7 @@ use firesteel_model::{
 };
 use firesteel_rpc::{Address, Options, Ports, connect};
 use firesteel_scheduler::{
-    BarrierOptions, Determinism, LocalityOptions, RddInfo, ReducerLocalityOptions, SchedulerOptions, SchedulingMode,
-    ShuffleDependency, StageOptions, TaskRequirements,
+    Determinism, RddInfo, ReducerLocalityOptions, SchedulerOptions, ShuffleDependency, StageOptions,
 };
 use firesteel_scheduler_backend::{
     ClusterManager, CoarseGrainedOptions, CoarseGrainedSchedulerBackend, DataPlane, ExecutorRequest, ManagerEvents,
@@ -314,45 +313,18 @@ impl Application {
 }
 
 fn scheduler() -> SchedulerOptions {
+    let plain = SchedulerOptions::minimal();
     let count = |count| NonZeroU32::new(count).expect("not zero");
-    let long = Duration::from_secs(3600);
     SchedulerOptions {
-        mode: SchedulingMode::Fifo,
-        pools: Vec::new(),
         task_max_failures: count(4),
-        task: TaskRequirements { cpus: count(1), resources: Vec::new() },
-        locality: LocalityOptions {
-            wait_process: Duration::ZERO,
-            wait_node: Duration::ZERO,
-            wait_rack: Duration::ZERO,
-            legacy_reset_on_task_launch: false,
-        },
-        speculation: None,
-        exclusion: None,
-        barrier: BarrierOptions { slots_check_interval: long, slots_check_max_failures: 1, sync_timeout: long },
         stage: StageOptions {
             max_consecutive_attempts: count(4),
-            max_attempts: None,
             resubmit_delay: Duration::from_millis(200),
             unregister_output_on_host: true,
-            ignore_decommission_fetch_failure: false,
+            ..plain.stage
         },
-        reducer_locality: ReducerLocalityOptions {
-            enabled: true,
-            fraction: 0.2,
-            maps_threshold: 1000,
-            reducers_threshold: 1000,
-        },
-        max_result_size: None,
-        min_registered: None,
-        starvation_timeout: long,
-        // The suite's executors send none.
-        heartbeat: None,
-        output_commit_coordination: true,
-        external_shuffle_service: false,
-        dynamic_allocation: false,
-        decommission_kill_interval: None,
-        launch_ahead: None,
+        reducer_locality: ReducerLocalityOptions { enabled: true, ..plain.reducer_locality },
         cancelled_job_groups_tracked: 1000,
+        ..plain
     }
 }

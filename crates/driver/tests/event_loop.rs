@@ -1,6 +1,6 @@
 //! The event loop with a backend that only listens.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -17,10 +17,7 @@ use firesteel_model::{
     AccumulatorUpdate, BlockManagerId, ByteCount, ExecutorId, ListenerEvent, Partition, RddId, ResourceProfileId,
     StageAttemptId, StorageLevel, TaskId,
 };
-use firesteel_scheduler::{
-    BarrierOptions, Determinism, ExecutorRegistration, LocalityOptions, RddInfo, ReducerLocalityOptions,
-    SchedulerOptions, SchedulingMode, ShuffleDependency, StageOptions, TaskRequirements,
-};
+use firesteel_scheduler::{Determinism, ExecutorRegistration, RddInfo, SchedulerOptions, ShuffleDependency};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const KIB: usize = 1 << 10;
@@ -93,7 +90,7 @@ impl Application {
         let (sender, sent) = unbounded();
         let (poster, events) = unbounded();
         let options = DriverOptions {
-            scheduler: scheduler(),
+            scheduler: SchedulerOptions::minimal(),
             seed: 1,
             max_message_size: ByteCount(max_message_size as u64),
             min_size_for_broadcast: ByteCount::kib(512),
@@ -209,47 +206,4 @@ fn what_is_under_way_has_ended_when_the_driver_has_stopped() {
     let late = application.submit(1).wait(|_, _| ()).unwrap_err().message;
     assert!(late.contains("shut down"), "{late}");
     assert!(application.events.is_empty());
-}
-
-fn scheduler() -> SchedulerOptions {
-    let count = |count| NonZeroU32::new(count).unwrap();
-    let never = Duration::from_secs(3600);
-    SchedulerOptions {
-        mode: SchedulingMode::Fifo,
-        pools: Vec::new(),
-        task_max_failures: count(1),
-        task: TaskRequirements { cpus: count(1), resources: Vec::new() },
-        locality: LocalityOptions {
-            wait_process: Duration::ZERO,
-            wait_node: Duration::ZERO,
-            wait_rack: Duration::ZERO,
-            legacy_reset_on_task_launch: false,
-        },
-        speculation: None,
-        exclusion: None,
-        barrier: BarrierOptions { slots_check_interval: never, slots_check_max_failures: 1, sync_timeout: never },
-        stage: StageOptions {
-            max_consecutive_attempts: count(4),
-            max_attempts: None,
-            resubmit_delay: Duration::ZERO,
-            unregister_output_on_host: false,
-            ignore_decommission_fetch_failure: false,
-        },
-        reducer_locality: ReducerLocalityOptions {
-            enabled: false,
-            fraction: 0.2,
-            maps_threshold: 1000,
-            reducers_threshold: 1000,
-        },
-        max_result_size: None,
-        min_registered: None,
-        starvation_timeout: never,
-        heartbeat: None,
-        output_commit_coordination: true,
-        external_shuffle_service: false,
-        dynamic_allocation: false,
-        decommission_kill_interval: None,
-        launch_ahead: None,
-        cancelled_job_groups_tracked: 1,
-    }
 }

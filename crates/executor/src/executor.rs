@@ -24,6 +24,7 @@ use crate::{
     runner::PreparedStage,
     slots::{Look, Slots, WATCH_INTERVAL},
     thread_dump::{self, ThreadDump},
+    threads::user_code_thread,
 };
 
 /// Runs the tasks that the driver sends (RT-02). Cheap to clone; all clones are one executor.
@@ -243,7 +244,7 @@ impl Executor {
         }
         for _ in 0..new_threads {
             let shared = Arc::clone(&self.shared);
-            let started = thread::Builder::new().name("executor-task".to_owned()).spawn(move || run_tasks(&shared));
+            let started = user_code_thread("executor-task").spawn(move || run_tasks(&shared));
             if let Err(error) = started {
                 warn!(%error, "could not start a task thread");
                 self.thread_not_started(&error);

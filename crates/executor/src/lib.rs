@@ -25,6 +25,7 @@ mod slots;
 mod storage;
 mod task_context;
 mod thread_dump;
+mod threads;
 
 pub use driver_link::{AskError, DriverLink, Questions};
 pub use environment::{Environment, EnvironmentOptions};
@@ -42,3 +43,4 @@ pub use storage::{
     fetch_task_result,
 };
 pub use task_context::{KillSwitch, TaskAccumulator, TaskContext};
+pub use threads::user_code_thread;

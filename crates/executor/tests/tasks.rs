@@ -81,8 +81,13 @@ impl TaskRunner for Runner {
 fn environment(directory: &TempDir, link: Arc<dyn DriverLink>) -> Environment {
     let (local_dirs, _) = LocalDirs::create(&[directory.path().to_owned()]).unwrap();
     let local_dirs = Arc::new(local_dirs);
-    let memory =
-        MemoryOptions { heap: ByteCount::gib(1), fraction: 0.6, storage_fraction: 0.5, off_heap: ByteCount::ZERO };
+    let memory = MemoryOptions {
+        heap: ByteCount::gib(1),
+        heap_setting: "spark.executor.memory",
+        fraction: 0.6,
+        storage_fraction: 0.5,
+        off_heap: ByteCount::ZERO,
+    };
     let memory = MemoryManager::new(UnifiedMemoryManager::from_options(&memory).unwrap(), MemoryManager::WAIT_LIMIT);
     let executor_id = ExecutorId::driver();
     let shuffle = Arc::new(ExecutorShuffle::new(

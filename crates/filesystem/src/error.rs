@@ -1,6 +1,6 @@
 //! What can go wrong with one file, whichever system holds it.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use crate::{FilePath, ParsePathError};
 
@@ -30,6 +30,14 @@ pub enum FileError {
     NotADirectory {
         /// The file.
         path: FilePath,
+    },
+    /// A directory was wanted, and there is a symbolic link that leads to nothing, or to itself.
+    #[error("{path} is a symbolic link that leads nowhere (to {}); remove it, or make what it leads to", target.display())]
+    LinkToNowhere {
+        /// The link.
+        path: FilePath,
+        /// What the link says.
+        target: PathBuf,
     },
     /// A directory with something in it cannot be deleted without `recursive`.
     #[error("directory {path} is not empty")]
@@ -112,7 +120,7 @@ impl From<FileError> for io::Error {
             FileError::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
             FileError::PermissionDenied { .. } => io::ErrorKind::PermissionDenied,
             FileError::IsADirectory { .. } => io::ErrorKind::IsADirectory,
-            FileError::NotADirectory { .. } => io::ErrorKind::NotADirectory,
+            FileError::NotADirectory { .. } | FileError::LinkToNowhere { .. } => io::ErrorKind::NotADirectory,
             FileError::NotEmpty { .. } => io::ErrorKind::DirectoryNotEmpty,
             _ => io::ErrorKind::Other,
         };

@@ -52,7 +52,21 @@ impl HdfsFileSystem {
 
     fn look_up(&self, path: &FilePath) -> Result<HdfsStatus, FileError> {
         let status = self.handle.block_on(self.client.get_file_info(path.path()));
-        status.map_err(|error| failed("look up", path, error))
+        status.map_err(|error| self.in_the_way(failed("look up", path, error)))
+    }
+
+    /// Of a path that leads through a file, the name node tells the whole: finds the file.
+    fn in_the_way(&self, error: FileError) -> FileError {
+        let FileError::NotADirectory { path } = &error else { return error };
+        let mut above = path.parent();
+        while let Some(path) = above {
+            match self.handle.block_on(self.client.get_file_info(path.path())) {
+                Ok(status) if !status.isdir => return FileError::NotADirectory { path },
+                Ok(_) => break,
+                Err(_) => above = path.parent(),
+            }
+        }
+        error
     }
 }
 
@@ -90,7 +104,7 @@ impl FileSystem for HdfsFileSystem {
         let parent = path.parent().ok_or_else(|| FileError::IsADirectory { path: path.clone() })?;
         let temporary = parent.join(&format!(".{}.{:016x}.tmp", path.name(), rand::random::<u64>()));
         let create = self.client.create(temporary.path(), WriteOptions::default());
-        let writer = self.handle.block_on(create).map_err(|error| failed("create", path, error))?;
+        let writer = self.handle.block_on(create).map_err(|error| self.in_the_way(failed("create", path, error)))?;
         Ok(Box::new(HdfsFileWriter {
             system: self.clone(),
             writer: Some(writer),
@@ -116,7 +130,7 @@ impl FileSystem for HdfsFileSystem {
 
     fn mkdirs(&self, path: &FilePath) -> Result<(), FileError> {
         let made = self.handle.block_on(self.client.mkdirs(path.path(), DIRECTORY_PERMISSION, true));
-        made.map_err(|error| failed("make directory", path, error))
+        made.map_err(|error| self.in_the_way(failed("make directory", path, error)))
     }
 
     fn rename(&self, from: &FilePath, to: &FilePath) -> Result<(), FileError> {
@@ -242,6 +256,10 @@ fn failed(operation: &'static str, path: &FilePath, error: HdfsError) -> FileErr
         (HdfsError::AlreadyExists(_), _) | (_, "FileAlreadyExistsException") => FileError::AlreadyExists { path },
         (HdfsError::IsADirectoryError(_), _) => FileError::IsADirectory { path },
         (_, "ParentNotDirectoryException") => FileError::NotADirectory { path },
+        // So it answers whoever looks for something below a file.
+        (HdfsError::RPCError(_, message), "AccessControlException") if message.contains("(is not a directory)") => {
+            FileError::NotADirectory { path }
+        }
         (_, "PathIsNotEmptyDirectoryException") => FileError::NotEmpty { path },
         (_, "AccessControlException") => FileError::PermissionDenied { operation, path, source: error.into() },
         (HdfsError::IOError(_), _) => match error {

@@ -31,7 +31,7 @@ impl FileSystem for LocalFileSystem {
     }
 
     fn status(&self, path: &FilePath) -> Result<FileStatus, FileError> {
-        let metadata = fs::metadata(path.path()).map_err(|error| FileError::from_io("look up", path, error))?;
+        let metadata = fs::metadata(path.path()).map_err(|error| failed("look up", path, error))?;
         Ok(status(path.clone(), &metadata))
     }
 
@@ -40,17 +40,17 @@ impl FileSystem for LocalFileSystem {
         if !own.is_directory {
             return Ok(vec![own]);
         }
-        let failed = |error| FileError::from_io("list", path, error);
+        let not_listed = |error| failed("list", path, error);
         let mut found = Vec::new();
-        for entry in fs::read_dir(path.path()).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        for entry in fs::read_dir(path.path()).map_err(not_listed)? {
+            let entry = entry.map_err(not_listed)?;
             let name = entry.file_name().into_string().map_err(|name| not_utf8(path, name))?;
             let path = path.join(&name);
             match fs::metadata(entry.path()) {
                 Ok(metadata) => found.push(status(path, &metadata)),
                 // Deleted since the directory was read, or a link that leads nowhere: not a file that could be read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(FileError::from_io("look up", &path, error)),
+                Err(error) => return Err(failed("look up", &path, error)),
             }
         }
         found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -70,7 +70,7 @@ impl FileSystem for LocalFileSystem {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(FileError::AlreadyExists { path: to.clone() })
             }
-            other => other.map_err(|error| FileError::from_io("rename", from, error)),
+            other => other.map_err(|error| failed("rename", from, error)),
         }
     }
 
@@ -84,7 +84,7 @@ impl FileSystem for LocalFileSystem {
         match result {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(FileError::from_io("delete", path, error)),
+            Err(error) => Err(failed("delete", path, error)),
         }
     }
 }
@@ -99,9 +99,9 @@ struct LocalFileReader {
 
 impl LocalFileReader {
     fn open(path: &FilePath) -> Result<Self, FileError> {
-        let failed = |error| FileError::from_io("open", path, error);
-        let file = File::open(path.path()).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
+        let not_opened = |error| failed("open", path, error);
+        let file = File::open(path.path()).map_err(not_opened)?;
+        let metadata = file.metadata().map_err(not_opened)?;
         if metadata.is_dir() {
             return Err(FileError::IsADirectory { path: path.clone() });
         }
@@ -165,7 +165,7 @@ impl LocalFileWriter {
             }
             other => other,
         };
-        let file = file.map_err(|error| FileError::from_io("create", path, error))?;
+        let file = file.map_err(|error| failed("create", path, error))?;
         Ok(Self { file, temporary, path: path.clone(), existing, length: 0, finished: false })
     }
 }
@@ -198,7 +198,7 @@ impl FileWrite for LocalFileWriter {
             Existing::Replace => fs::rename(&self.temporary, target),
             Existing::Refuse => rename_without_replacing(&self.temporary, target),
         };
-        renamed.map_err(|error| FileError::from_io("create", &self.path, error))?;
+        renamed.map_err(|error| failed("create", &self.path, error))?;
         self.finished = true;
         Ok(self.length)
     }
@@ -213,17 +213,37 @@ impl Drop for LocalFileWriter {
     }
 }
 
-/// Makes a directory and its parents. The name is taken by a file: [`FileError::NotADirectory`].
+/// Makes a directory and its parents. What has one of their names and is none is named in the error.
 fn make_directories(path: &FilePath) -> Result<(), FileError> {
-    match fs::create_dir_all(path.path()) {
+    let Err(error) = fs::create_dir_all(path.path()) else { return Ok(()) };
+    Err(in_the_way(path).unwrap_or_else(|| match error.kind() {
         // The system's answer where nothing can be made, as in /proc: that the directory is not there was no failure.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(FileError::Failed { operation: "make directory", path: path.clone(), source: error.into() })
+        io::ErrorKind::NotFound => {
+            FileError::Failed { operation: "make directory", path: path.clone(), source: error.into() }
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(FileError::NotADirectory { path: path.clone() })
+        _ => FileError::from_io("make directory", path, error),
+    }))
+}
+
+/// Sorts what the system answered. It does not say which part of a path is no directory.
+fn failed(operation: &'static str, path: &FilePath, error: io::Error) -> FileError {
+    let found = if error.kind() == io::ErrorKind::NotADirectory { in_the_way(path) } else { None };
+    found.unwrap_or_else(|| FileError::from_io(operation, path, error))
+}
+
+/// What is where a directory would have to be, at the path itself or above it: a file, or a link that leads nowhere.
+fn in_the_way(path: &FilePath) -> Option<FileError> {
+    let mut place = path.clone();
+    while fs::symlink_metadata(place.path()).is_err() {
+        place = place.parent()?;
+    }
+    match fs::metadata(place.path()) {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(_) => Some(FileError::NotADirectory { path: place }),
+        Err(_) => {
+            let target = fs::read_link(place.path()).ok()?;
+            Some(FileError::LinkToNowhere { path: place, target })
         }
-        other => other.map_err(|error| FileError::from_io("make directory", path, error)),
     }
 }
 

@@ -81,8 +81,8 @@ impl SparkContext {
     ///
     /// `path` is a file of this machine, which must stay as it is while the application runs, as executors fetch it when they
     /// need it; or an `hdfs:`, `s3a:`, `http:` or `https:` URL, which every process fetches by itself; or `local:` and a path
-    /// that every machine has. `#name` at the end gives it another name. What was added before is not added again, with a
-    /// warning.
+    /// that every machine has. It is one path, not a pattern: patterns are for `spark.files` and `--files`. `#name` at the end
+    /// gives it another name. What was added before is not added again, with a warning.
     ///
     /// # Errors
     ///
@@ -175,7 +175,13 @@ impl SparkContext {
 
     fn add(&self, operation: &str, path: &str, wanted: Wanted) -> Result<(), SparkError> {
         self.check_running(operation)?;
-        add(self.files(), &parse(path)?, wanted, |file| self.announce_file(file))
+        add(self.files(), &parse(path)?, wanted, |file| self.announce_file(file)).map_err(|error| match error {
+            SparkError::AddFile(message) if path.contains(['*', '?', '[', '{']) => SparkError::AddFile(format!(
+                "{message}; {operation} takes one path, and no pattern: name each file, or set spark.files (--files), which may \
+                 have patterns"
+            )),
+            error => error,
+        })
     }
 }
 

@@ -4,13 +4,16 @@
 //! exact answer can be waited for.
 
 use std::{
+    any::type_name,
     collections::HashMap,
     hash::Hash,
     iter,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use firesteel_executor::{TaskFailure, user_code_thread};
 use firesteel_model::Partition;
 use firesteel_sampling::DistinctCount;
 use parking_lot::{Condvar, Mutex};
@@ -158,13 +161,20 @@ where
     let state = Mutex::new(State { evaluator, merged: 0, ended: None });
     let running = Arc::new(Running { state, changed: Condvar::new(), total });
     let (job, properties, rdd) = (Arc::clone(&running), rdd.context().inherit_local_properties(), rdd.clone());
-    let thread = std::thread::Builder::new().name("approximate-action".to_owned());
+    let thread = user_code_thread("approximate-action");
     let work = properties.wrap(move || {
         let partitions = (0..total).map(Partition).collect();
-        let ended = rdd.with(()).run_on(&call_site, partitions, function, |_, output| {
-            let mut state = job.state.lock();
-            state.evaluator.merge(output);
-            state.merged += 1;
+        // Outputs are decoded and merged here, by code of the user's: whoever waits must hear of its panic.
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            rdd.with(()).run_on(&call_site, partitions, function, |_, output| {
+                let mut state = job.state.lock();
+                state.evaluator.merge(output);
+                state.merged += 1;
+            })
+        }));
+        let ended = ended.unwrap_or_else(|panic| {
+            let message = TaskFailure::from_caught(panic, None).to_string();
+            Err(SparkError::ResultDecoding { expected: type_name::<V::Output>(), message })
         });
         job.state.lock().ended = Some(ended);
         job.changed.notify_all();

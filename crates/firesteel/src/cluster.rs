@@ -56,7 +56,7 @@ impl Cluster {
             })
         })?;
         // RT-52: executors would refuse the same, one after another.
-        settings::memory(conf, conf.get(&keys::EXECUTOR_MEMORY)?)?
+        settings::memory(conf, &keys::EXECUTOR_MEMORY)?
             .pool_sizes()
             .map_err(|error| SparkError::Configuration(error.to_string()))?;
         let layout = manager.layout(master, conf).map_err(SparkError::Configuration)?;

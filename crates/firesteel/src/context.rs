@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     panic::Location,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -35,6 +38,7 @@ use crate::{
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
     driver_metrics::DriverMetrics,
+    end_line::EndLine,
     error::SparkError,
     event_log, exit, fair_scheduler_file,
     lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
@@ -83,7 +87,6 @@ struct Inner {
     storage: ExecutorStorage,
     listeners: Listeners,
     sink: Arc<BusSink>,
-    console: ConsoleOptions,
     cluster: Option<(Cluster, Arc<CoarseGrainedSchedulerBackend>)>,
     files: Arc<AddedFiles>,
     /// Executors' directories are in these, so they go last.
@@ -432,12 +435,11 @@ impl Inner {
         let cpus = settings::task_cpus(&conf)?;
         let task = custom_resources.task_requirements(cpus, &url, cores_per_executor)?;
         let resources = custom_resources.discover_for_driver()?;
-        // Spark has milliseconds here, of which a script can start several applications in one.
-        let app_id = ApplicationId::new(format!("local-{}", since_epoch.as_micros()));
+        let app_id = local_application_id(since_epoch.as_micros() as u64);
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
         let local_dirs = Arc::new(settings::create_local_directories(&conf)?);
         let mut unless_started = RemovedUnlessStarted::new(&local_dirs);
-        let driver_memory = settings::memory(&conf, conf.get(&keys::DRIVER_MEMORY)?)?;
+        let driver_memory = settings::memory(&conf, &keys::DRIVER_MEMORY)?;
         let executor_memory = if cluster.is_some() { conf.get(&keys::EXECUTOR_MEMORY)? } else { driver_memory.heap };
         let profile = custom_resources.default_profile(
             Some(cores_per_executor),
@@ -446,7 +448,7 @@ impl Inner {
             cpus.get(),
         );
         let memory = UnifiedMemoryManager::from_options(&driver_memory).map_err(|error| configuration(&error))?;
-        let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
+        let memory = MemoryManager::of_driver(memory, MemoryManager::WAIT_LIMIT);
         let options = settings::driver(
             &conf,
             settings::scheduler(&conf, pools.pools, &url, task, cluster.as_ref().map(Cluster::cores))?,
@@ -610,7 +612,6 @@ impl Inner {
             storage: driver_storage.expect("the backend was made, and the storage before it"),
             listeners,
             sink,
-            console,
             cluster: cluster.zip(started),
             files,
             local_dirs,
@@ -619,6 +620,10 @@ impl Inner {
     }
 
     fn stop(&self, location: &str, exit_code: Option<i32>) {
+        self.stop_and(EndLine::Now, location, exit_code);
+    }
+
+    fn stop_and(&self, end: EndLine, location: &str, exit_code: Option<i32>) {
         let _stopping = STOPPING.lock();
         {
             let mut stopped_at = self.stopped_at.lock();
@@ -638,13 +643,22 @@ impl Inner {
             backend.stop();
             cluster.stop_serving();
         }
-        self.listeners.stop(self.console.lines);
+        self.listeners.stop(end);
         // Not left to the last owner: after a signal the process ends without dropping anything.
         self.local_dirs.remove();
         application_files::set_root_directory(None);
         *ACTIVE.lock() = Weak::new();
         *CREATED_AT.lock() = None;
     }
+}
+
+/// The id of an application without a cluster manager that gives one. Spark has milliseconds in it, of which a script can start
+/// several applications in one; and in one process no two have the same, even if its clock stands still or is set back.
+fn local_application_id(now_micros: u64) -> ApplicationId {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let next = |last: u64| now_micros.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    ApplicationId::new(format!("local-{}", next(last.unwrap_or_else(|last| last))))
 }
 
 /// Is there a context in this process that has not stopped, or one that is being started?
@@ -670,6 +684,25 @@ pub(crate) fn stop_active(location: &str, exit_code: Option<i32>) {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop("the end of the last SparkContext handle", None);
+        self.stop_and(EndLine::WithExitCode, "the end of the last SparkContext handle", None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use super::*;
+
+    #[test]
+    fn applications_that_start_in_the_same_microsecond_have_different_ids() {
+        let started = || (0..1000).map(|_| local_application_id(1_795_298_834_510_142)).collect::<Vec<_>>();
+        let ids: BTreeSet<ApplicationId> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(started)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(ids.len(), 4000);
+        // The clock was set back.
+        assert!(!ids.contains(&local_application_id(1)));
     }
 }

@@ -60,8 +60,7 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         CustomResources::of(&conf).and_then(|resources| resources.discover_for_executor()).map_err(general)?;
     let local_dirs = settings::create_local_directories(&conf);
     let local_dirs = Arc::new(local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?);
-    let heap = conf.get(&keys::EXECUTOR_MEMORY).map_err(general)?;
-    let memory_options = settings::memory(&conf, heap).map_err(general)?;
+    let memory_options = settings::memory(&conf, &keys::EXECUTOR_MEMORY).map_err(general)?;
     let memory = UnifiedMemoryManager::from_options(&memory_options).map_err(general)?;
     let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
     let shuffle_options = settings::shuffle(&conf).map_err(general)?;
@@ -134,8 +133,9 @@ mod tests {
     #[test]
     fn an_executor_may_hold_what_its_pools_may() {
         let limit = |settings: &[(&str, &str)], heap: u64| {
-            let conf: SparkConf = settings.iter().copied().collect();
-            memory_limit(&settings::memory(&conf, ByteCount::gib(heap)).unwrap())
+            let mut conf: SparkConf = settings.iter().copied().collect();
+            conf.set("spark.executor.memory", format!("{heap}g"));
+            memory_limit(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap())
         };
         assert_eq!(limit(&[], 1), ByteCount::mib(1024 + 384));
         assert_eq!(limit(&[], 10), ByteCount::gib(11));

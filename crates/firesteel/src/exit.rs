@@ -20,7 +20,7 @@ use std::{
 
 use tracing::warn;
 
-use crate::{context, launch};
+use crate::{context, end_line, launch};
 
 /// A process that is told to end must end. Listeners have 10 s to write what they hold, and executors end at once.
 const STOP_TIME_OUT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ pub(crate) fn at_once(code: i32) -> ! {
 }
 
 extern "C" fn at_exit() {
-    if AT_ONCE.load(Ordering::Relaxed) || !context::is_active() {
+    if AT_ONCE.load(Ordering::Relaxed) || !(context::is_active() || end_line::is_held()) {
         return;
     }
     let stopped = Arc::new((Mutex::new(false), Condvar::new()));
@@ -56,6 +56,7 @@ extern "C" fn at_exit() {
         let _tell = tell;
         // The code that the process ends with is not known here.
         context::stop_active("the exit of the process", None);
+        end_line::print_held(None);
         launch::remove_fetched_executable();
     });
     // Without a thread everything is left as it is.

@@ -8,7 +8,7 @@ use std::panic::Location;
 use bytes::Bytes;
 use firesteel_conf::keys;
 use firesteel_filesystem::{
-    CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, SplitOptions,
+    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, SplitOptions,
     combine_files, decode_utf8, file_splits, list_input,
 };
 use firesteel_model::{RddId, TaskLocation};
@@ -186,7 +186,7 @@ impl SparkContext {
     ///
     /// # Errors
     ///
-    /// [`SparkError::InvalidArgument`] if the length is 0, [`SparkError::Io`] if a path cannot be listed.
+    /// [`SparkError::InvalidArgument`] if the length is 0, [`SparkError::Io`] if a path cannot be listed or a file is compressed (`.gz`, …).
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -203,6 +203,13 @@ impl SparkContext {
             return Err(SparkError::InvalidArgument("the length of binary records must be positive".to_owned()));
         }
         let input = Input::list(self, paths)?;
+        if let Some(file) = input.files.iter().find(|file| Codec::of_path(&file.path).is_some()) {
+            return Err(SparkError::Io(format!(
+                "{} is compressed, as its name says, and records of one length are not found in compressed files; decompress it, \
+                 or leave it out",
+                file.path
+            )));
+        }
         let new = split_source("binaryRecords", &input.splits(self.default_min_partitions())?);
         let env = self.read_env(input.hadoop)?;
         Ok(Rdd::source::<BinaryRecords>(self, Location::caller(), new, |rdd_id| {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use firesteel_driver::{JobRequest, JobRequestKind};
+use firesteel_executor::user_code_thread;
 use firesteel_model::{JobId, LocalProperties, Partition};
 use firesteel_scheduler::Event;
 use parking_lot::{Condvar, Mutex};
@@ -78,7 +79,7 @@ impl<R: Send + 'static> FutureAction<R> {
             action.shared.complete(Ok(Err(error)));
             return action;
         }
-        let thread = thread::Builder::new().name("async-action".to_owned()).spawn(move || {
+        let thread = user_code_thread("async-action").spawn(move || {
             // Results are decoded here, by code of the user's: whoever waits must hear of its panic.
             let result = catch_unwind(AssertUnwindSafe(|| work(&jobs)));
             jobs.shared.complete(result);

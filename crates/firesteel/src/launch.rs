@@ -18,7 +18,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{context, error::chain, executor_process, exit};
+use crate::{context, end_line, error::chain, executor_process, exit};
 
 /// An application: takes the arguments, less the program's own name.
 pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
@@ -73,6 +73,7 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
         return ExitCode::from(NO_SUCH_CLASS);
     };
     stop_on_signals();
+    end_line::application_begins();
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| application(env::args().skip(1).collect())));
     let code = match outcome {
         Ok(Ok(())) => 0,
@@ -90,6 +91,7 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     };
     // Applications are not asked to stop their context: the end of main does (RT-04).
     context::stop_active("the end of the application's main", Some(code));
+    end_line::application_ended(code);
     remove_fetched_executable();
     // A signal that came while the context stopped is its end too.
     match SIGNAL.load(Ordering::Relaxed) {
@@ -144,6 +146,7 @@ fn stop_on_signals() {
             }
         });
         context::stop_active(&format!("signal {signal}"), Some(128 + signal));
+        end_line::print_held(Some(128 + signal));
         remove_fetched_executable();
         std::process::exit(128 + signal);
     });

@@ -19,6 +19,7 @@ mod context;
 mod data;
 mod describe;
 mod driver_metrics;
+mod end_line;
 mod env;
 mod error;
 mod event_log;

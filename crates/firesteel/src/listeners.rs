@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use firesteel_console::{Console, ConsoleProgress, ProgressOptions, StartFacts, end_line, show_progress, start_line};
+use firesteel_console::{Console, ConsoleProgress, ProgressOptions, StartFacts, show_progress, start_line};
 use firesteel_driver::EventSink;
 use firesteel_listener_bus::{ListenerBus, ListenerBusOptions, QueueName};
 use firesteel_model::{AccumulableInfo, AccumulatorId, AccumulatorUpdate, ListenerEvent, StageAttemptId, TaskId};
@@ -17,7 +17,11 @@ use firesteel_status::{ApplicationStatus, RetainedLimits};
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::{accumulator, error::SparkError};
+use crate::{
+    accumulator,
+    end_line::{self, EndLine, EndOfRun},
+    error::SparkError,
+};
 
 /// How long the queues may take to write what they hold when the application stops.
 const DRAIN_TIME_OUT: Duration = Duration::from_secs(10);
@@ -31,6 +35,8 @@ pub(crate) struct Listeners {
     status: Arc<Mutex<ApplicationStatus>>,
     console: Console,
     progress: Mutex<Option<ConsoleProgress>>,
+    /// What the start line said, if it was printed.
+    started: Mutex<Option<StartFacts>>,
     stopped: AtomicBool,
 }
 
@@ -55,7 +61,14 @@ impl Listeners {
         let folded = Arc::clone(&status);
         bus.add_listener(QueueName::APP_STATUS, move |event: &ListenerEvent| folded.lock().apply(event))
             .map_err(|error| SparkError::Configuration(error.to_string()))?;
-        Ok(Self { bus, status, console, progress: Mutex::new(None), stopped: AtomicBool::new(false) })
+        Ok(Self {
+            bus,
+            status,
+            console,
+            progress: Mutex::new(None),
+            started: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn console(&self) -> &Console {
@@ -74,7 +87,10 @@ impl Listeners {
     /// Starts to deliver, and to draw.
     pub(crate) fn start(&self, facts: &StartFacts, options: &ConsoleOptions) {
         self.bus.start();
+        // An application may have one context after the other.
+        end_line::print_held(None);
         if options.lines {
+            *self.started.lock() = Some(facts.clone());
             // Nobody is told less if standard error is closed.
             let _ = self.console.print_line(&start_line(facts));
         }
@@ -100,7 +116,11 @@ impl Listeners {
     }
 
     /// Delivers what is queued, then takes the bar off and prints what the run took. Does nothing the second time.
-    pub(crate) fn stop(&self, lines: bool) {
+    pub(crate) fn stop(&self, end: EndLine) {
+        self.stop_saying(end, std::thread::panicking().then_some("ended by a panic"));
+    }
+
+    fn stop_saying(&self, end: EndLine, remark: Option<&'static str>) {
         if self.stopped.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -111,19 +131,24 @@ impl Listeners {
         if let Some(progress) = self.progress.lock().take() {
             progress.stop();
         }
-        if lines {
-            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-            let line = end_line(self.status.lock().summary(), now_ms);
-            // As above.
-            let _ = self.console.print_line(&line);
+        if let Some(facts) = self.started.lock().take() {
+            let mut summary = self.status.lock().summary().clone();
+            summary.app_name.get_or_insert(facts.app_name);
+            summary.app_id.get_or_insert(facts.app_id);
+            end_line::ended(EndOfRun { console: self.console.clone(), summary, remark }, end);
         }
     }
 }
 
 impl Drop for Listeners {
-    /// If the application's start has failed: listeners close what they have opened, and threads end.
+    /// If the application's start has failed: listeners close what they have opened, threads end, and whoever has seen the start
+    /// line sees an end line too.
     fn drop(&mut self) {
-        self.stop(false);
+        if self.started.lock().is_some() {
+            let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+            self.bus.post(ListenerEvent::ApplicationEnd { time_ms, exit_code: None });
+        }
+        self.stop_saying(EndLine::WithExitCode, Some("could not be started"));
     }
 }
 

@@ -150,7 +150,8 @@ impl<T: Data> Rdd<T> {
         let written = self.with(WriteEnv { hadoop, spec, codec }).run_job(move |env, records| {
             write_partition(env, records, write).unwrap_or_else(|failure| failure.throw());
         });
-        let committed = written.and_then(|_| committer.commit_job().map_err(|error| io(&error)));
+        let committed =
+            written.and_then(|_| committer.commit_partitions(self.num_partitions()).map_err(|error| io(&error)));
         committed.inspect_err(|_| {
             if let Err(error) = committer.abort_job() {
                 warn!(path, error = chain(&error), "could not remove the output of a job that failed");

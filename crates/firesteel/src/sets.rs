@@ -31,6 +31,10 @@ impl SparkContext {
     /// All records of several data sets, repeated ones included. Lazy; no shuffle. The partitions are those of the data sets,
     /// one after another; if all are partitioned by the same partitioner, the result is too.
     ///
+    /// # Panics
+    ///
+    /// If there are 2^32 partitions or more.
+    ///
     /// ```
     /// # let spark = firesteel::examples::context();
     /// let parts: Vec<_> = (0..3).map(|n| spark.parallelize([n, n], 1)).collect();

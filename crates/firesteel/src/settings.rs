@@ -380,11 +380,12 @@ pub(crate) fn storage(conf: &SparkConf, seed: u64) -> Result<StorageOptions, Spa
     })
 }
 
-/// The memory of a process that may use `heap`.
-pub(crate) fn memory(conf: &SparkConf, heap: ByteCount) -> Result<MemoryOptions, SparkError> {
+/// The memory of a process that may use as much heap as this key says.
+pub(crate) fn memory(conf: &SparkConf, heap: &'static Key<ByteCount>) -> Result<MemoryOptions, SparkError> {
     let off_heap = conf.get(&keys::MEMORY_OFF_HEAP_ENABLED)?;
     Ok(MemoryOptions {
-        heap,
+        heap: conf.get(heap)?,
+        heap_setting: heap.name(),
         fraction: conf.get(&keys::MEMORY_FRACTION)?,
         storage_fraction: conf.get(&keys::MEMORY_STORAGE_FRACTION)?,
         off_heap: if off_heap { conf.get(&keys::MEMORY_OFF_HEAP_SIZE)? } else { ByteCount::ZERO },

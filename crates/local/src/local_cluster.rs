@@ -408,6 +408,13 @@ fn exit_reason(status: io::Result<ExitStatus>, logs: &Path, oom_killed: bool) ->
     if oom_killed && signal == Some(Signal::KILL.as_raw()) {
         known.push("the kernel has ended processes of the control group for lack of memory while it ran".to_owned());
     }
+    if last.iter().any(|line| line.contains("has overflowed its stack")) {
+        known.push(
+            "a task's closures recurse too deep for its stack; recurse less deep, or set spark.executorEnv.RUST_MIN_STACK to a \
+             stack's bytes, which are 8 MiB by default"
+                .to_owned(),
+        );
+    }
     if !last.is_empty() {
         known.push(format!("its last words: {}", last.join(" | ")));
     }

@@ -13,6 +13,8 @@ pub const MINIMUM_HEAP: ByteCount = ByteCount::mib(450);
 pub struct MemoryOptions {
     /// `spark.executor.memory` (`spark.driver.memory` on the driver).
     pub heap: ByteCount,
+    /// Which of the two keys it is.
+    pub heap_setting: &'static str,
     /// `spark.memory.fraction`: the part of (heap − 300 MiB) that both regions share.
     pub fraction: f64,
     /// `spark.memory.storageFraction`: the part of that in which stored blocks are safe from execution.
@@ -34,12 +36,12 @@ pub struct PoolSize {
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum MemoryOptionsError {
     /// RT-52: executor heap below 450 MiB is refused.
-    #[error(
-        "{heap} of memory is too little, at least {MINIMUM_HEAP} are needed: raise spark.executor.memory (spark.driver.memory for the driver)"
-    )]
+    #[error("{heap} of memory is too little, at least {MINIMUM_HEAP} are needed: raise {setting}")]
     HeapTooSmall {
         /// What was asked for.
         heap: ByteCount,
+        /// The key that asked for it.
+        setting: &'static str,
     },
     /// Not above 0 and at most 1.
     #[error("spark.memory.fraction must be above 0 and at most 1, and is {0}")]
@@ -53,7 +55,7 @@ impl MemoryOptions {
     /// The sizes of the on-heap and the off-heap pool.
     pub fn pool_sizes(&self) -> Result<(PoolSize, PoolSize), MemoryOptionsError> {
         if self.heap < MINIMUM_HEAP {
-            return Err(MemoryOptionsError::HeapTooSmall { heap: self.heap });
+            return Err(MemoryOptionsError::HeapTooSmall { heap: self.heap, setting: self.heap_setting });
         }
         if !(self.fraction > 0.0 && self.fraction <= 1.0) {
             return Err(MemoryOptionsError::Fraction(self.fraction));
@@ -79,8 +81,13 @@ fn part(whole: ByteCount, fraction: f64) -> ByteCount {
 mod tests {
     use super::*;
 
-    const OPTIONS: MemoryOptions =
-        MemoryOptions { heap: ByteCount::gib(1), fraction: 0.6, storage_fraction: 0.5, off_heap: ByteCount::ZERO };
+    const OPTIONS: MemoryOptions = MemoryOptions {
+        heap: ByteCount::gib(1),
+        heap_setting: "spark.executor.memory",
+        fraction: 0.6,
+        storage_fraction: 0.5,
+        off_heap: ByteCount::ZERO,
+    };
 
     #[test]
     fn one_gibibyte_gives_what_spark_gives() {
@@ -94,9 +101,11 @@ mod tests {
     #[test]
     fn too_small_a_heap_is_refused_with_the_key() {
         let heap = ByteCount(MINIMUM_HEAP.bytes() - 1);
-        let error = MemoryOptions { heap, ..OPTIONS }.pool_sizes().unwrap_err();
-        assert_eq!(error, MemoryOptionsError::HeapTooSmall { heap });
-        assert!(error.to_string().contains("spark.executor.memory"));
+        for setting in ["spark.executor.memory", "spark.driver.memory"] {
+            let error = MemoryOptions { heap, heap_setting: setting, ..OPTIONS }.pool_sizes().unwrap_err();
+            assert_eq!(error, MemoryOptionsError::HeapTooSmall { heap, setting });
+            assert!(error.to_string().ends_with(&format!("are needed: raise {setting}")), "{error}");
+        }
         assert!(MemoryOptions { heap: MINIMUM_HEAP, ..OPTIONS }.pool_sizes().is_ok());
     }
 

@@ -327,6 +327,50 @@ pub enum OptionsError {
 }
 
 impl SchedulerOptions {
+    /// A scheduler that does as little as one can: whatever may be off is off, nothing waits, the first failure of a task is its
+    /// last. These are no application's defaults; whoever drives a scheduler without a configuration begins here.
+    pub fn minimal() -> Self {
+        let never = Duration::from_secs(365 * 24 * 3600);
+        Self {
+            mode: SchedulingMode::Fifo,
+            pools: Vec::new(),
+            task_max_failures: NonZeroU32::MIN,
+            task: TaskRequirements { cpus: NonZeroU32::MIN, resources: Vec::new() },
+            locality: LocalityOptions {
+                wait_process: Duration::ZERO,
+                wait_node: Duration::ZERO,
+                wait_rack: Duration::ZERO,
+                legacy_reset_on_task_launch: false,
+            },
+            speculation: None,
+            exclusion: None,
+            barrier: BarrierOptions { slots_check_interval: never, slots_check_max_failures: 1, sync_timeout: never },
+            stage: StageOptions {
+                max_consecutive_attempts: NonZeroU32::MIN,
+                max_attempts: None,
+                resubmit_delay: Duration::ZERO,
+                unregister_output_on_host: false,
+                ignore_decommission_fetch_failure: false,
+            },
+            reducer_locality: ReducerLocalityOptions {
+                enabled: false,
+                fraction: 0.2,
+                maps_threshold: 1000,
+                reducers_threshold: 1000,
+            },
+            max_result_size: None,
+            min_registered: None,
+            starvation_timeout: never,
+            heartbeat: None,
+            output_commit_coordination: true,
+            external_shuffle_service: false,
+            dynamic_allocation: false,
+            decommission_kill_interval: None,
+            launch_ahead: None,
+            cancelled_job_groups_tracked: 1,
+        }
+    }
+
     /// Refuses what cannot work, naming the keys.
     pub fn validate(&self) -> Result<(), OptionsError> {
         if let Some(exclusion) = &self.exclusion {

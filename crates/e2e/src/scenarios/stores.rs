@@ -1,13 +1,16 @@
 //! Input and output in a store that every process reaches by itself. `spark.e2e.root` is the directory's URL.
 
-use firesteel::{Codec, Rdd, SparkContext};
+use firesteel::{Codec, Rdd, SparkContext, SparkFiles};
 use firesteel_e2e::Gates;
 use firesteel_executor::TaskContext;
 
 use super::{Scenario, setting};
 
-pub(super) const SCENARIOS: &[(&str, Scenario)] =
-    &[("count-words-in-store", count_words_in_store), ("fail-while-saving", fail_while_saving)];
+pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
+    ("count-words-in-store", count_words_in_store),
+    ("fail-while-saving", fail_while_saving),
+    ("files-by-pattern", files_by_pattern),
+];
 
 fn sorted(lines: &Rdd<String>) -> anyhow::Result<Vec<String>> {
     let mut lines = lines.collect()?;
@@ -33,6 +36,22 @@ fn count_words_in_store(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<
         Err(error) => println!("refused: {error}"),
     }
     println!("{} lines are left", spark.text_file(&output)?.count()?);
+    Ok(())
+}
+
+/// What of the store's files a pattern in `spark.files` has brought to tasks; and a pattern where one path is taken.
+fn files_by_pattern(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    let root = setting(spark, "root")?;
+    let names = spark.list_files().into_iter().map(|url| url.rsplit('/').next().unwrap_or_default().to_owned());
+    println!("{}", names.collect::<Vec<_>>().join(" "));
+    let read = |name| std::fs::read_to_string(SparkFiles::get(name)).unwrap_or_else(|error| error.to_string());
+    let content = spark.parallelize(["a.txt", "b.txt"].map(str::to_owned), 2);
+    println!("{:?}", content.map(|name| std::fs::read_to_string(SparkFiles::get(&name)).ok()).collect()?);
+    println!("driver {}", read("a.txt").trim_end());
+    match spark.add_file(&format!("{root}/in/*.log")) {
+        Ok(()) => println!("added"),
+        Err(error) => println!("refused: {error}"),
+    }
     Ok(())
 }
 

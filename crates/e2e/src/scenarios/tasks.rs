@@ -22,6 +22,8 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("on-any-master", on_any_master),
     ("application-panics", application_panics),
     ("application-exits", application_exits),
+    ("application-fails", application_fails),
+    ("overflow-the-stack", overflow_the_stack),
     ("context-in-a-task", context_in_a_task),
 ];
 
@@ -227,6 +229,26 @@ fn application_exits(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> 
         .count_async();
     firesteel_e2e::wait_until("a task to run", || gates.arrived("running"));
     process::exit(7);
+}
+
+/// The application returns an error before its first job.
+fn application_fails(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    println!("lines {}", spark.text_file("/nowhere/input")?.count()?);
+    Ok(())
+}
+
+fn depth(left: u64) -> u64 {
+    if left == 0 { 0 } else { black_box(depth(black_box(left) - 1)) + 1 }
+}
+
+/// A closure recurses deeper than any stack allows; then a job shows whether the rest works.
+fn overflow_the_stack(spark: &SparkContext, _gates: &Gates) -> anyhow::Result<()> {
+    match spark.range(0, 1, 1, 1).map(|_| depth(u64::MAX)).collect() {
+        Ok(depths) => println!("recursed as deep as {depths:?}"),
+        Err(error) => println!("failed: {}", error.to_string().replace('\n', " ")),
+    }
+    println!("then {}", spark.range(0, 100, 1, 4).count()?);
+    Ok(())
 }
 
 /// The application itself panics, in the middle of its work.

@@ -77,6 +77,26 @@ impl Store {
             assert_eq!(bytes[..2], [0x1f, 0x8b], "{name} is gzip");
         }
         self.check_failed_job();
+        self.check_files();
+    }
+
+    /// A pattern among the application's files stands for what it matches, and is refused if that is nothing.
+    fn check_files(&self) {
+        let files = |pattern: &str| {
+            let pattern = self.root.join(pattern).to_string();
+            self.start("files-by-pattern").with("spark.files", &pattern).finish()
+        };
+        let finished = files("in/*.txt");
+        let [names, seen, driver, refused] = finished.lines()[..] else { panic!("four lines: {finished:?}") };
+        assert_eq!(names, "a.txt b.txt", "{finished:?}");
+        assert_eq!(seen, r#"[Some("flint and steel\n"), Some("flint steel\nspark flint\n")]"#, "{finished:?}");
+        assert_eq!(driver, "driver flint and steel");
+        let begin = format!("refused: {} cannot be added", self.root.join("in/*.log"));
+        assert!(
+            refused.starts_with(&begin) && refused.contains("add_file takes one path, and no pattern"),
+            "{refused}"
+        );
+        files("in/*.gone").failed_with(&["spark.files: ", "/in/*.gone matches no file"]);
     }
 
     /// One partition is committed and the other one half written when the job fails.

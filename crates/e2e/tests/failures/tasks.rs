@@ -171,3 +171,23 @@ fn a_task_that_allocates_without_end_is_stopped_with_the_reason_and_the_rest_goe
     assert_eq!(then, "then 100");
     assert_eq!(finished.code(), Some(0));
 }
+
+#[test]
+fn a_stack_overflow_ends_the_executor_and_the_reason_says_what_would_help() {
+    let finished = Start::new("overflow-the-stack", CLUSTER).with("spark.task.maxFailures", "1").finish();
+    let [failed, then] = finished.lines()[..] else { panic!("two lines: {finished:?}") };
+    for text in
+        ["killed by signal 6 (SIGABRT", "spark.executorEnv.RUST_MIN_STACK", "executor-task", "has overflowed its stack"]
+    {
+        assert!(failed.contains(text), "{text:?}: {finished:?}");
+    }
+    assert_eq!(then, "then 100");
+}
+
+#[test]
+fn a_stack_overflow_in_local_mode_ends_the_process_and_names_the_thread() {
+    let finished = Start::new("overflow-the-stack", "local[2]").start().finish_untidily();
+    assert_eq!(finished.code(), None, "a signal: {finished:?}");
+    assert!(finished.stderr.contains("thread 'executor-task'"), "{finished:?}");
+    assert!(finished.stderr.contains("has overflowed its stack"), "{finished:?}");
+}

@@ -80,8 +80,13 @@ impl Application {
         let directory = TempDir::new().unwrap();
         let (local_dirs, _) = LocalDirs::create(&[directory.path().to_owned()]).unwrap();
         let local_dirs = Arc::new(local_dirs);
-        let memory =
-            MemoryOptions { heap: ByteCount::gib(1), fraction: 0.6, storage_fraction: 0.5, off_heap: ByteCount(0) };
+        let memory = MemoryOptions {
+            heap: ByteCount::gib(1),
+            heap_setting: "spark.executor.memory",
+            fraction: 0.6,
+            storage_fraction: 0.5,
+            off_heap: ByteCount(0),
+        };
         let memory = UnifiedMemoryManager::from_options(&memory).unwrap();
         let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
         let application_id = ApplicationId::new("app");

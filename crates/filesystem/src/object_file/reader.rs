@@ -13,6 +13,15 @@ const SEARCH_BUFFER: usize = 64 << 10;
 /// Bytes of the end block.
 const END_BLOCK_SIZE: u64 = BLOCK_HEADER_SIZE as u64 + 8;
 
+/// Room for a payload is made at once up to this; a longer one grows as it is decompressed, as its length may be damage.
+const PAYLOAD_AT_ONCE: usize = 16 << 20;
+
+/// The bytes that one byte of LZ4 stands for at most.
+const LZ4_RATIO_MAX: usize = 255;
+
+/// The largest that there is.
+const ZSTD_WINDOW_LOG_MAX: u32 = 31;
+
 /// Reads the records of the blocks that begin in a split.
 pub struct ObjectFileReader {
     file: Box<dyn FileRead>,
@@ -204,15 +213,21 @@ impl ObjectFileReader {
                 std::mem::swap(&mut self.payload, &mut self.stored);
                 Ok(())
             }
+            ObjectFileCodec::Lz4 if length / LZ4_RATIO_MAX > self.stored.len() => {
+                Err("a block says that it is longer than it can be".into())
+            }
             ObjectFileCodec::Lz4 => {
                 self.payload.resize(length, 0);
                 lz4_flex::block::decompress_into(&self.stored, &mut self.payload)
                     .map(|length| self.payload.truncate(length))
                     .map_err(BoxedError::from)
             }
-            ObjectFileCodec::Zstd => zstd::bulk::decompress(&self.stored, length)
+            ObjectFileCodec::Zstd if length <= PAYLOAD_AT_ONCE => zstd::bulk::decompress(&self.stored, length)
                 .map(|payload| self.payload = payload)
                 .map_err(BoxedError::from),
+            ObjectFileCodec::Zstd => {
+                decompress_in_steps(&self.stored, length, &mut self.payload).map_err(BoxedError::from)
+            }
         };
         result.map_err(|error| self.damaged(error))?;
         if self.payload.len() == length { Ok(()) } else { Err(self.damaged("a block has the wrong length")) }
@@ -241,6 +256,15 @@ impl ObjectFileReader {
     }
 }
 
+/// Decompresses one more byte than it should be at most, so that what is too long is noticed too.
+fn decompress_in_steps(stored: &[u8], length: usize, payload: &mut Vec<u8>) -> io::Result<()> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
+    // The writer compresses a block as a whole, however large it is.
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    payload.clear();
+    decoder.take(length as u64 + 1).read_to_end(payload).map(drop)
+}
+
 fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
@@ -261,6 +285,62 @@ fn read_some(file: &mut dyn FileRead, buffer: &mut [u8]) -> io::Result<usize> {
         match file.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Existing, ObjectFileWriter};
+
+    /// The record of a file of one, and the room that its reader has made; `claim` is the length that the block says it has.
+    fn read_one(record: &[u8], codec: ObjectFileCodec, claim: Option<u32>) -> (io::Result<Vec<u8>>, usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let systems = FileSystems::default();
+        let path = FilePath::local(directory.path()).unwrap().join("part-00000");
+        let file = systems.get(&path).unwrap().create(&path, Existing::Refuse).unwrap();
+        let description = ObjectFileDescription { type_name: "bytes".to_owned(), codec };
+        let mut writer = ObjectFileWriter::new(file, &path, &description).unwrap();
+        writer.write(record).unwrap();
+        writer.finish().unwrap();
+        if let Some(claim) = claim {
+            let mut bytes = std::fs::read(path.path()).unwrap();
+            let header = MAGIC.len() + 1 + 4 + number(&bytes, MAGIC.len() + 1) as usize + SYNC_SIZE + 4;
+            let (numbers, stored) = (header + SYNC_SIZE, header + BLOCK_HEADER_SIZE);
+            bytes[numbers + 4..numbers + 8].copy_from_slice(&claim.to_le_bytes());
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(&bytes[numbers..numbers + 12]);
+            hasher.update(&bytes[stored..stored + number(&bytes, numbers + 8) as usize]);
+            bytes[numbers + 12..stored].copy_from_slice(&hasher.finalize().to_le_bytes());
+            std::fs::write(path.path(), bytes).unwrap();
+        }
+        let status = systems.get(&path).unwrap().status(&path).unwrap();
+        let split = FileSplit::whole(&status);
+        let mut reader = ObjectFileReader::open(&systems, &split).unwrap();
+        let read = reader.next_record().map(|record| record.expect("there is one").to_vec());
+        (read, reader.payload.capacity())
+    }
+
+    #[test]
+    fn a_block_that_says_it_is_long_gets_no_more_room_than_its_bytes_need() {
+        for codec in [ObjectFileCodec::None, ObjectFileCodec::Lz4, ObjectFileCodec::Zstd] {
+            let (read, room) = read_one(b"short", codec, Some(u32::MAX));
+            let error = read.unwrap_err().to_string();
+            assert!(error.contains("part-00000") && room <= PAYLOAD_AT_ONCE, "{codec:?}: {room} bytes, {error}");
+        }
+    }
+
+    #[test]
+    fn a_record_longer_than_what_is_made_room_for_at_once_is_read_whole() {
+        // The longest one is more than the window that decompression in steps allows where nobody says otherwise.
+        for length in [PAYLOAD_AT_ONCE - 8, PAYLOAD_AT_ONCE + 1, 130 << 20] {
+            for codec in [ObjectFileCodec::Lz4, ObjectFileCodec::Zstd] {
+                let mut record = vec![7; length];
+                record[length - 1] = 8;
+                let (read, _) = read_one(&record, codec, None);
+                assert!(read.unwrap() == record, "{length} {codec:?}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The steps of a job's output, and the committer that renames.
 
 use std::{
+    collections::HashSet,
     io::Read,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PartWriter, pending};
 use crate::{
-    BoxedError, Codec, Existing, FileError, FilePath, FileSystem, FileSystems, FileWrite, HadoopConf,
+    BoxedError, Codec, Existing, FileError, FilePath, FileStatus, FileSystem, FileSystems, FileWrite, HadoopConf,
     HadoopPropertyError, PendingUploads,
 };
 
@@ -76,6 +77,17 @@ pub enum CommitError {
     #[error("another job is writing to output directory {path}; wait for it, or choose another directory")]
     OutputClaimed {
         /// The directory.
+        path: FilePath,
+    },
+    /// What a task has committed is not there any more.
+    #[error(
+        "the output of partition {partition} has vanished from {path}/_temporary since its task committed it, and nothing was made \
+         visible; see that nothing else writes there, and run the job again"
+    )]
+    PartitionMissing {
+        /// Which.
+        partition: u32,
+        /// The output directory.
         path: FilePath,
     },
     /// The record of pending uploads cannot be read.
@@ -249,14 +261,24 @@ impl OutputCommitter {
     /// Makes the output of all committed tasks visible, removes what the job left unfinished, and writes `_SUCCESS` last. After
     /// an error the caller should [abort](Self::abort_job) the job.
     pub fn commit_job(&self) -> Result<(), CommitError> {
+        self.commit_partitions(0)
+    }
+
+    /// As [`Self::commit_job`] for a job whose first `partitions` partitions have all written files. Refused, before anything is
+    /// visible, if one of them is not there: an attempt on an executor that was given up may live on, and replace at just this
+    /// moment what the attempt that counts has committed.
+    pub fn commit_partitions(&self, partitions: u32) -> Result<(), CommitError> {
         let job = self.job_path();
         if let Some(uploads) = self.system.pending_uploads() {
-            pending::commit_job(&*self.system, uploads, &job, &self.task_prefix())?;
+            let records = pending::committed(&*self.system, &job, &self.task_prefix())?;
+            self.check_complete(partitions, &records, Self::record_path)?;
+            pending::commit_job(&*self.system, uploads, &records)?;
         } else if self.spec.algorithm == CommitAlgorithm::JobCommit {
-            for task in self.system.list(&job)? {
-                if task.is_directory && task.path.name().starts_with(&self.task_prefix()) {
-                    self.merge(&task.path, &self.spec.output)?;
-                }
+            let mut tasks = self.system.list(&job)?;
+            tasks.retain(|entry| entry.is_directory && entry.path.name().starts_with(&self.task_prefix()));
+            self.check_complete(partitions, &tasks, Self::committed_path)?;
+            for task in tasks {
+                self.merge(&task.path, &self.spec.output)?;
             }
         }
         self.remove_temporary()?;
@@ -264,6 +286,20 @@ impl OutputCommitter {
             self.system.create(&self.spec.output.join(SUCCESS), Existing::Replace)?.finish()?;
         }
         Ok(())
+    }
+
+    fn check_complete(
+        &self,
+        partitions: u32,
+        found: &[FileStatus],
+        path: impl Fn(&Self, TaskAttempt) -> FilePath,
+    ) -> Result<(), CommitError> {
+        let found: HashSet<&str> = found.iter().map(|entry| entry.path.name()).collect();
+        let is_there = |partition| found.contains(path(self, TaskAttempt { partition, attempt: 0 }).name());
+        match (0..partitions).find(|&partition| !is_there(partition)) {
+            Some(partition) => Err(CommitError::PartitionMissing { partition, path: self.spec.output.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Removes everything that the job wrote: what is unfinished and, if the job made the output directory, that with all in it.

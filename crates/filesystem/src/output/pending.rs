@@ -127,21 +127,24 @@ pub(super) fn commit_task(
     Ok(())
 }
 
-/// Completes every upload of every committed task, whose records' names begin with `prefix`; all or, as far as the store lets
-/// us, none.
-pub(super) fn commit_job(
-    system: &dyn FileSystem,
-    uploads: &dyn PendingUploads,
-    job: &FilePath,
-    prefix: &str,
-) -> Result<(), CommitError> {
+/// The records of committed tasks, whose names begin with `prefix`.
+pub(super) fn committed(system: &dyn FileSystem, job: &FilePath, prefix: &str) -> Result<Vec<FileStatus>, FileError> {
     let mut records = list_if_there(system, job)?;
     records.retain(|entry| {
         let name = entry.path.name();
         !entry.is_directory && name.starts_with(prefix) && name.ends_with(TASK_RECORD)
     });
+    Ok(records)
+}
+
+/// Completes every upload of these records; all or, as far as the store lets us, none.
+pub(super) fn commit_job(
+    system: &dyn FileSystem,
+    uploads: &dyn PendingUploads,
+    records: &[FileStatus],
+) -> Result<(), CommitError> {
     let mut all = Vec::new();
-    for record in &records {
+    for record in records {
         all.extend(read_record(system, &record.path)?.uploads);
     }
     let mut completed: Vec<&PendingUpload> = Vec::new();
@@ -157,7 +160,7 @@ pub(super) fn commit_job(
         completed.push(upload);
     }
     // The sets go first: aborting what is left must not meet uploads that have just been completed.
-    for record in &records {
+    for record in records {
         system.delete(&record.path, false)?;
     }
     Ok(())

@@ -44,6 +44,22 @@ fn a_dangling_link_and_a_bad_name() {
 }
 
 #[test]
+fn output_at_a_link_that_leads_nowhere_or_below_it_is_refused_with_the_link() {
+    let root = tempfile::tempdir().unwrap();
+    let path = FilePath::local(root.path()).unwrap();
+    for (name, target) in [("dangling", "nowhere"), ("circle", "circle")] {
+        std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
+        for output in [path.join(name), path.join(name).join("below")] {
+            let made = LocalFileSystem.mkdirs(&output).unwrap_err().to_string();
+            let said = format!("{path}/{name} is a symbolic link that leads nowhere (to {target})");
+            assert!(made.starts_with(&said), "{output}: {made}");
+        }
+    }
+    let saved = job(&FileSystems::default(), &path.join("dangling")).setup_job().unwrap_err().to_string();
+    assert!(saved.starts_with(&format!("{path}/dangling is a symbolic link that leads nowhere")), "{saved}");
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_not_said_to_be_missing() {
     let path = FilePath::local(std::path::Path::new("/proc/firesteel/below")).unwrap();
     let made = LocalFileSystem.mkdirs(&path).unwrap_err();
@@ -63,6 +79,18 @@ fn a_file_in_place_of_a_directory() {
     let error =
         LocalFileSystem.create(&path.join("file/below"), firesteel_filesystem::Existing::Replace).err().unwrap();
     assert!(matches!(error, FileError::NotADirectory { .. }), "{error:?}");
+    for below in ["file/below", "file/below/it"] {
+        let output = path.join(below);
+        let refused = [
+            LocalFileSystem.status(&output).err().map(|error| error.to_string()),
+            LocalFileSystem.open(&output).err().map(|error| error.to_string()),
+            LocalFileSystem.mkdirs(&output).err().map(|error| error.to_string()),
+            job(&FileSystems::default(), &output).setup_job().err().map(|error| error.to_string()),
+        ];
+        for error in refused {
+            assert_eq!(error, Some(format!("{path}/file is a file, not a directory")), "{below}");
+        }
+    }
     let error = LocalFileSystem.rename(&path.join("file"), &path.join("absent/file")).unwrap_err();
     assert!(matches!(&error, FileError::NotFound { path } if path.name() == "absent"), "{error:?}");
 }

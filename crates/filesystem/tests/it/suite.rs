@@ -3,8 +3,8 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use firesteel_filesystem::{
-    Codec, CommitAlgorithm, Existing, FileError, FilePath, FileSystems, InputOptions, LineOptions, LineReader,
-    ListInputError, OutputCommitter, OutputSpec, SplitOptions, TaskAttempt, file_splits, list_input,
+    Codec, CommitAlgorithm, CommitError, Existing, FileError, FilePath, FileSystems, InputOptions, LineOptions,
+    LineReader, ListInputError, OutputCommitter, OutputSpec, SplitOptions, TaskAttempt, file_splits, list_input,
 };
 
 use crate::files::{noise, read, tree, write};
@@ -20,6 +20,7 @@ pub fn check_file_system(systems: &FileSystems, root: &FilePath) {
         let root = root.join(&format!("{algorithm:?}"));
         committed_output(systems, &root.join("committed"), algorithm);
         aborted_output(systems, &root.join("aborted"), algorithm);
+        vanished_output(systems, &root.join("vanished"), algorithm);
         output_beside_other_files(systems, &root.join("beside"), algorithm);
         rival_jobs(systems, &root.join("rivals"), algorithm);
     }
@@ -97,6 +98,15 @@ fn directories(systems: &FileSystems, root: &FilePath) {
         system.mkdirs(&root.join("x2")),
         Err(FileError::NotADirectory { .. } | FileError::AlreadyExists { .. })
     ));
+    // A store without directories has no objection.
+    let below = root.join("x2/below/it");
+    let created = system.create(&below, Existing::Refuse).map(drop);
+    for error in [system.mkdirs(&below), system.status(&below).map(drop), created].into_iter().filter_map(Result::err) {
+        match error {
+            FileError::NotADirectory { path } => assert_eq!(path, root.join("x2")),
+            error => assert!(error.is_not_found(), "{error:?}"),
+        }
+    }
     let listed = system.list(root).unwrap();
     let listed: Vec<_> = listed.iter().map(|entry| (entry.path.name(), entry.is_directory, entry.length)).collect();
     assert_eq!(listed, [(".hidden", false, 7), ("x", true, 0), ("x2", false, 2)]);
@@ -274,6 +284,33 @@ fn aborted_output(systems: &FileSystems, output: &FilePath, algorithm: CommitAlg
     again.setup_job().unwrap();
     again.commit_job().unwrap();
     assert_eq!(names(systems, output), ["_SUCCESS"]);
+}
+
+/// An attempt that was given up removes what counts, to put its own there: the job must not succeed without that partition.
+fn vanished_output(systems: &FileSystems, output: &FilePath, algorithm: CommitAlgorithm) {
+    let system = systems.get(output).unwrap();
+    let job = committer(systems, output, algorithm);
+    job.setup_job().unwrap();
+    for partition in 0..3 {
+        write_part(&job, task(partition, 0), None);
+        job.commit_task(task(partition, 0)).unwrap();
+    }
+    let removed = system
+        .list(&output.join("_temporary/0"))
+        .unwrap()
+        .into_iter()
+        .find(|entry| entry.path.name().starts_with("task_") && entry.path.name().contains("_m_000001"));
+    // With the other algorithm, tasks have moved their files to where they belong.
+    if let Some(entry) = removed {
+        let aside = output.join("_temporary/0/aside");
+        system.rename(&entry.path, &aside).unwrap();
+        let error = job.commit_partitions(3).unwrap_err();
+        assert!(matches!(error, CommitError::PartitionMissing { partition: 1, .. }), "{error:?}");
+        assert!(!names(systems, output).iter().any(|name| name == "_SUCCESS" || name.starts_with("part-")));
+        system.rename(&aside, &entry.path).unwrap();
+    }
+    job.commit_partitions(3).unwrap();
+    assert_eq!(names(systems, output), ["_SUCCESS", "part-00000", "part-00001", "part-00002"]);
 }
 
 /// Jobs that begin at the same time: one gets the directory, and the others neither write to it nor remove anything.

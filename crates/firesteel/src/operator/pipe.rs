@@ -19,7 +19,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use firesteel_closure::ConstructError;
-use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_executor::{TaskContext, TaskFailure, user_code_thread};
 use firesteel_model::Partition;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ impl Running {
             context: Arc::clone(context),
         };
         if let (Some(stdin), Some(stdout)) = (stdin, stdout) {
-            let feeder = thread::Builder::new().name("pipe-stdin".to_owned());
+            let feeder = user_code_thread("pipe-stdin");
             let context = Arc::clone(context);
             running.feeder = Some(feeder.spawn(move || feed(&pipe, partition, &context, stdin)).map_err(start)?);
             let reader = thread::Builder::new().name("pipe-stdout".to_owned());

@@ -3,6 +3,8 @@
 use firesteel::{BoundedDouble, SparkConf, SparkContext, SparkError, StorageLevel};
 use proptest::prelude::*;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 use crate::common::{partitioned, sorted, spark};
 
 fn records() -> impl Strategy<Value = Vec<Vec<i32>>> {
@@ -254,4 +256,27 @@ fn late_answers_come_with_bounds() {
     assert!(error.to_string().contains("divide by zero"), "{error}");
     let distinct = numbers.map(|n| n % 100).count_approx_distinct(0.02).unwrap();
     assert!((90..110).contains(&distinct), "{distinct}");
+}
+
+/// A record that tasks can decode, and nobody else.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
+struct ForTasks(u8);
+
+impl<'de> Deserialize<'de> for ForTasks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        assert_eq!(std::thread::current().name(), Some("executor-task"), "not for drivers");
+        u8::deserialize(deserializer).map(Self)
+    }
+}
+
+#[test]
+fn who_waits_for_an_estimate_is_told_that_its_outputs_cannot_be_decoded() {
+    let records = spark().parallelize([1, 2, 1], 2).map(ForTasks);
+    let an_hour = std::time::Duration::from_secs(3600);
+    let estimate = records.count_by_value_approx(an_hour, 0.95).err().unwrap().to_string();
+    assert!(estimate.contains("cannot be decoded") && estimate.contains("not for drivers"), "{estimate}");
+    // The exact answer too, for whoever does not wait at first.
+    let now = std::time::Duration::ZERO;
+    let exact = records.count_by_value_approx(now, 0.95).and_then(|estimate| estimate.final_value());
+    assert!(exact.is_err(), "{exact:?}");
 }

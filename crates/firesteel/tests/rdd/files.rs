@@ -91,6 +91,10 @@ fn binary_records_are_cut_by_their_length() {
     let error = cut.count().unwrap_err().to_string();
     assert!(error.contains("could not read") && error.contains("cut"), "{error}");
     assert!(matches!(spark().binary_records("/", 0), Err(SparkError::InvalidArgument(_))));
+    // As in Spark: its bytes are not those of the records.
+    fs::write(directory.path().join("packed.gz"), [1, 2, 3]).unwrap();
+    let error = spark().binary_records(&text(directory.path()), 3).err().unwrap().to_string();
+    assert!(error.contains("packed.gz is compressed"), "{error}");
 }
 
 #[test]

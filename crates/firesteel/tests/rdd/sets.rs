@@ -81,3 +81,16 @@ fn records_without_bytes_go_through_every_shuffle() {
     assert_eq!(pairs.reduce_by_key(|(), ()| ()).count().unwrap(), 1);
     assert_eq!(pairs.join(&pairs).count().unwrap(), 10_000);
 }
+
+/// As many partitions as an index can count, and one more.
+#[test]
+fn a_union_of_too_many_partitions_is_refused_when_it_is_made() {
+    let half = |partitions| spark().range(0, 1, 1, partitions);
+    let (most, one_more) = (half((1 << 31) - 1), half(1 << 31));
+    assert_eq!(one_more.union(&most).num_partitions(), u32::MAX);
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one_more.union(&one_more).num_partitions()));
+    let message = refused.unwrap_err();
+    let message = message.downcast_ref::<String>().map(String::as_str).or(message.downcast_ref::<&str>().copied());
+    let message = message.expect("a panic with a message");
+    assert!(message.contains("the partitions of a union must be fewer than 2^32"), "{message}");
+}
