@@ -132,6 +132,13 @@ impl BarState {
         Draw::Line(line)
     }
 
+    /// A job has ended: what its caller prints next shall stand on an empty line, whether or not the last look has seen that
+    /// the stages are over.
+    pub fn job_ended(&mut self, now_ms: i64) -> Draw {
+        self.finished_at_ms = Some(now_ms);
+        self.erase()
+    }
+
     fn finish(&mut self, now_ms: i64) -> Draw {
         if !self.drawn.is_empty() {
             self.finished_at_ms = Some(now_ms);

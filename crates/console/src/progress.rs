@@ -16,8 +16,20 @@ use crate::{BarState, Console, Draw, ProgressOptions};
 /// The progress bar of one application. Stops when it is dropped.
 pub struct ConsoleProgress {
     console: Console,
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    progress: Mutex<Progress>,
+    stopped: Condvar,
+}
+
+#[derive(Default)]
+struct Progress {
+    bar: BarState,
+    is_stopped: bool,
 }
 
 /// The progress bar could not be started.
@@ -32,19 +44,27 @@ impl ConsoleProgress {
         options: ProgressOptions,
         stages: impl FnMut() -> Vec<StageProgress> + Send + 'static,
     ) -> Result<Self, StartProgressError> {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("console-progress".to_owned()).spawn({
-            let (console, stop) = (console.clone(), Arc::clone(&stop));
-            move || run(&console, options, stages, &stop)
+            let (console, shared) = (console.clone(), Arc::clone(&shared));
+            move || run(&console, options, stages, &shared)
         })?;
-        Ok(Self { console: console.clone(), stop, thread: Mutex::new(Some(thread)) })
+        Ok(Self { console: console.clone(), shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Takes the bar off the screen because a job has ended, before its caller prints anything.
+    pub fn job_ended(&self) {
+        let mut progress = self.shared.progress.lock();
+        if progress.bar.job_ended(now_ms()) == Draw::Erase {
+            // The thread, too, ends without a word if the terminal is gone.
+            let _ = self.console.set_bar("");
+        }
     }
 
     /// Takes the bar off the screen for good. A second call does nothing.
     pub fn stop(&self) {
-        let (stopped, wake) = &*self.stop;
-        *stopped.lock() = true;
-        wake.notify_all();
+        self.shared.progress.lock().is_stopped = true;
+        self.shared.stopped.notify_all();
         if let Some(thread) = self.thread.lock().take() {
             // The thread panics only if `stages` does, and that was reported by the panic hook.
             let _ = thread.join();
@@ -59,18 +79,12 @@ impl Drop for ConsoleProgress {
     }
 }
 
-fn run(
-    console: &Console,
-    options: ProgressOptions,
-    mut stages: impl FnMut() -> Vec<StageProgress>,
-    (stopped, wake): &(Mutex<bool>, Condvar),
-) {
-    let mut state = BarState::default();
-    let mut stopped = stopped.lock();
-    while !*stopped {
+fn run(console: &Console, options: ProgressOptions, mut stages: impl FnMut() -> Vec<StageProgress>, shared: &Shared) {
+    let mut progress = shared.progress.lock();
+    while !progress.is_stopped {
         let next = Instant::now() + options.update_interval;
         let width = options.width.unwrap_or_else(|| console.width());
-        let drawn = match state.tick(now_ms(), &stages(), width, options.first_delay) {
+        let drawn = match progress.bar.tick(now_ms(), &stages(), width, options.first_delay) {
             Draw::Nothing => Ok(()),
             Draw::Erase => console.set_bar(""),
             Draw::Line(line) => console.set_bar(&line),
@@ -79,7 +93,7 @@ fn run(
             debug!(%error, "the terminal is gone: the progress bar ends");
             return;
         }
-        while !*stopped && !wake.wait_until(&mut stopped, next).timed_out() {}
+        while !progress.is_stopped && !shared.stopped.wait_until(&mut progress, next).timed_out() {}
     }
 }
 

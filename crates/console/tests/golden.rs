@@ -101,6 +101,10 @@ fn after_a_job_the_screen_stays_empty_for_a_while() {
     assert_eq!(state.tick(2400, &[stage(1, 0, 1, 2)], 30, DELAY), Draw::Nothing);
     assert!(matches!(state.tick(2700, &[stage(1, 0, 1, 2)], 30, DELAY), Draw::Line(_)));
     assert_eq!(state.tick(2900, &[stage(1, 0, 1, 2)], 10, DELAY), Draw::Erase, "no room at all");
+    assert!(matches!(state.tick(3100, &[stage(1, 0, 1, 2)], 30, DELAY), Draw::Line(_)));
+    assert_eq!(state.job_ended(3200), Draw::Erase);
+    assert_eq!(state.job_ended(3200), Draw::Nothing);
+    assert_eq!(state.tick(3300, &[stage(1, 0, 1, 2)], 30, DELAY), Draw::Nothing, "nobody has said yet that it is over");
 }
 
 #[test]
@@ -184,6 +188,31 @@ fn log_lines_and_the_bar_do_not_tear_each_other() {
     let before = paper.text();
     console.print_line("after the end").unwrap();
     assert_eq!(paper.text(), format!("{before}after the end\n"));
+}
+
+#[test]
+fn the_bar_is_gone_before_the_result_is_printed() {
+    let paper = Paper::default();
+    let console = Console::new(paper.clone(), false);
+    let hour = Duration::from_secs(3600);
+    let options = ProgressOptions { update_interval: Duration::from_millis(1), first_delay: hour, width: Some(30) };
+    let (sender, looks) = std::sync::mpsc::channel();
+    let progress = ConsoleProgress::start(&console, options, move || {
+        // The receiver goes at the end of the test.
+        let _ = sender.send(());
+        vec![stage(7, 1, 1, 2)]
+    })
+    .unwrap();
+    wait_until(|| !paper.text().is_empty());
+    progress.job_ended();
+    assert_eq!(shown(&paper.text()), [""]);
+    while looks.try_recv().is_ok() {}
+    for _ in 0..2 {
+        looks.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    console.print_line("Pi is roughly 3").unwrap();
+    assert_eq!(shown(&paper.text()), ["Pi is roughly 3", ""], "looks that come late draw nothing");
+    progress.stop();
 }
 
 #[test]

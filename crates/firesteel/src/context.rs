@@ -369,7 +369,9 @@ impl SparkContext {
             call_site_long: call_site.long.clone(),
         });
         let job_id = job.job_id();
-        job.wait(on_output).map(drop).map_err(|error| SparkError::JobFailed { job_id, message: error.message })
+        let ended = job.wait(on_output);
+        self.inner.listeners.job_ended();
+        ended.map(drop).map_err(|error| SparkError::JobFailed { job_id, message: error.message })
     }
 }
 

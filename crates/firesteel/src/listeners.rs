@@ -105,6 +105,13 @@ impl Listeners {
         }
     }
 
+    /// Takes the bar off before the caller of a job prints what came out.
+    pub(crate) fn job_ended(&self) {
+        if let Some(progress) = &*self.progress.lock() {
+            progress.job_ended();
+        }
+    }
+
     /// `spark.logConf`: the configuration, as listeners are told it. Printed whatever the log level is, as it was asked for.
     pub(crate) fn print_conf(&self, environment: &ListenerEvent) {
         let ListenerEvent::EnvironmentUpdate { spark_properties, .. } = environment else { return };
