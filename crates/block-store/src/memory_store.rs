@@ -7,6 +7,8 @@ use std::{
     any::Any,
     collections::{BTreeMap, HashMap},
     io::Write,
+    mem,
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
 
@@ -66,6 +68,16 @@ impl Content {
         match self {
             Self::Values { value, .. } => Arc::strong_count(value) > 1,
             Self::Bytes(bytes) => !bytes.is_unique(),
+        }
+    }
+
+    /// Drops the block's content. A panic of the values' own `drop` ends here: whoever removes a block, which may be for the
+    /// sake of another one, does the rest of its work.
+    pub(crate) fn drop_for(self, block_id: &BlockId) {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(self))) {
+            tracing::warn!(%block_id, "a panic of its values' drop was passed over when a block was removed");
+            // Dropping it may panic, too.
+            mem::forget(payload);
         }
     }
 }
@@ -146,7 +158,7 @@ impl MemoryStore {
         entries.by_use.remove(&entry.last_use);
         drop(entries);
         // The memory is free before it counts as free.
-        drop(entry.content);
+        entry.content.drop_for(block_id);
         self.memory.release_storage(entry.size, entry.mode);
         Some(entry.size)
     }

@@ -262,16 +262,12 @@ struct Discarding;
 impl SegmentSink for Discarding {
     type Error = std::convert::Infallible;
 
-    fn begin_partition(&mut self, _: u32) -> Result<(), Self::Error> {
+    fn begin_partition(&mut self, _: u32, _: u64) -> Result<(), Self::Error> {
         Ok(())
     }
 
     fn write(&mut self, encoded: &[u8]) -> Result<(), Self::Error> {
         black_box(encoded);
-        Ok(())
-    }
-
-    fn end_partition(&mut self, _: u64) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -75,6 +75,14 @@ pub enum SpillError {
         #[source]
         source: postcard::Error,
     },
+    /// Records were read, but not those that were written.
+    #[error(
+        "records of type {type_name} did not come back as they were written: their Serialize and Deserialize must fit each other, without skipped or flattened fields"
+    )]
+    Misread {
+        /// The Rust type of the records.
+        type_name: &'static str,
+    },
 }
 
 /// In which way a spill file is damaged.

@@ -181,7 +181,7 @@ impl PartitionedRecords {
                 continue;
             }
             self.context.check_killed()?;
-            sink.begin_partition(partition).map_err(WriteMapOutputError::Sink)?;
+            sink.begin_partition(partition, records).map_err(WriteMapOutputError::Sink)?;
             let mut write = |encoded: &[u8]| {
                 summary.bytes_written += encoded.len() as u64;
                 sink.write(encoded).map_err(WriteMapOutputError::Sink)
@@ -194,7 +194,6 @@ impl PartitionedRecords {
             for chunk in self.partitions[partition as usize].take_chunks() {
                 write(&chunk)?;
             }
-            sink.end_partition(records).map_err(WriteMapOutputError::Sink)?;
             summary.records_written += records;
         }
         Ok(summary)

@@ -5,6 +5,7 @@
 //! Files are read with positioned reads: readers of one file do not disturb each other.
 
 use std::{
+    any::type_name,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     ops::Range,
@@ -222,8 +223,7 @@ impl RecordReader {
     #[inline]
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, SpillError> {
         if self.remaining == 0 {
-            self.blocks.close();
-            return Ok(None);
+            return self.end::<T>().map(|()| None);
         }
         if self.position == self.blocks.plain.len() {
             self.position = 0;
@@ -235,5 +235,16 @@ impl RecordReader {
         self.position = self.blocks.plain.len() - rest.len();
         self.remaining -= 1;
         Ok(Some(record))
+    }
+
+    /// All records have been read: then all bytes must have been, too.
+    #[cold]
+    fn end<T>(&mut self) -> Result<(), SpillError> {
+        if self.position < self.blocks.plain.len() || !self.blocks.remaining.is_empty() {
+            return Err(SpillError::Misread { type_name: type_name::<T>() });
+        }
+        self.blocks.close();
+        self.position = 0;
+        Ok(())
     }
 }

@@ -48,13 +48,10 @@ struct Nowhere;
 
 impl SegmentSink for Nowhere {
     type Error = SpillError;
-    fn begin_partition(&mut self, _: u32) -> Result<(), SpillError> {
+    fn begin_partition(&mut self, _: u32, _: u64) -> Result<(), SpillError> {
         Ok(())
     }
     fn write(&mut self, _: &[u8]) -> Result<(), SpillError> {
-        Ok(())
-    }
-    fn end_partition(&mut self, _: u64) -> Result<(), SpillError> {
         Ok(())
     }
 }

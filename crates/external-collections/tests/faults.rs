@@ -194,15 +194,11 @@ struct Nowhere;
 impl SegmentSink for Nowhere {
     type Error = std::convert::Infallible;
 
-    fn begin_partition(&mut self, _: u32) -> Result<(), Self::Error> {
+    fn begin_partition(&mut self, _: u32, _: u64) -> Result<(), Self::Error> {
         panic!("no record was taken")
     }
 
     fn write(&mut self, _: &[u8]) -> Result<(), Self::Error> {
-        panic!("no record was taken")
-    }
-
-    fn end_partition(&mut self, _: u64) -> Result<(), Self::Error> {
         panic!("no record was taken")
     }
 }
@@ -255,4 +251,30 @@ fn a_failing_input_passes_through() {
     let killed = WriteMapOutputError::<TaskError>::from(SpillError::Killed);
     assert!(matches!(killed, WriteMapOutputError::Spill(SpillError::Killed)));
     assert!(matches!(TaskError::from(SpillError::Killed), TaskError::Spill(SpillError::Killed)));
+}
+
+/// Writes two bytes and reads one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Lying(u8);
+
+impl Serialize for Lying {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0, self.0).serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Lying {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u8::deserialize(deserializer).map(Self)
+    }
+}
+
+#[test]
+fn records_that_do_not_come_back_as_they_were_written_are_an_error() {
+    let task = Task::new(Grants::Nothing);
+    let mut sorter = ExternalSorter::new(&task.context, Lying::cmp as fn(&Lying, &Lying) -> _);
+    sorter.insert_all(input((0..200).rev().map(Lying))).unwrap();
+    assert!(task.spills() > 2);
+    let error = sorter.finish().and_then(|mut sorted| sorted.try_for_each(|record| record.map(drop))).unwrap_err();
+    assert!(matches!(error, SpillError::Misread { .. }), "{error}");
 }

@@ -15,39 +15,39 @@ const PARTITIONS: u32 = 7;
 
 /// Keeps segments, and holds the writer to its promises.
 struct Segments<T> {
-    open: Option<(u32, Vec<T>)>,
-    complete: BTreeMap<u32, Vec<T>>,
+    begun: BTreeMap<u32, (u64, Vec<T>)>,
 }
 
 impl<T> Segments<T> {
     fn new() -> Self {
-        Self { open: None, complete: BTreeMap::new() }
+        Self { begun: BTreeMap::new() }
+    }
+
+    fn complete(self) -> BTreeMap<u32, Vec<T>> {
+        let records = |(partition, (records, segment)): (u32, (u64, Vec<T>))| {
+            assert!(records > 0 && records == segment.len() as u64, "the number of records is wrong");
+            (partition, segment)
+        };
+        self.begun.into_iter().map(records).collect()
     }
 }
 
 impl<T: DeserializeOwned> SegmentSink for Segments<T> {
     type Error = std::convert::Infallible;
 
-    fn begin_partition(&mut self, partition: u32) -> Result<(), Self::Error> {
-        assert!(self.open.is_none(), "a partition begins inside another");
-        assert!(self.complete.keys().all(|before| *before < partition), "partitions are out of order");
-        self.open = Some((partition, Vec::new()));
+    fn begin_partition(&mut self, partition: u32, records: u64) -> Result<(), Self::Error> {
+        assert!(self.begun.keys().all(|before| *before < partition), "partitions are out of order");
+        self.begun.insert(partition, (records, Vec::new()));
         Ok(())
     }
 
     fn write(&mut self, mut encoded: &[u8]) -> Result<(), Self::Error> {
         assert!(!encoded.is_empty(), "a write of nothing");
-        let (_, records) = self.open.as_mut().expect("a partition was begun");
+        let mut last = self.begun.last_entry().expect("a partition was begun");
+        let (_, records) = last.get_mut();
         while !encoded.is_empty() {
             records.push(decode(&mut encoded).expect("each write holds whole records"));
         }
-        Ok(())
-    }
-
-    fn end_partition(&mut self, records: u64) -> Result<(), Self::Error> {
-        let (partition, segment) = self.open.take().expect("a partition was begun");
-        assert!(records > 0 && records == segment.len() as u64, "the number of records is wrong");
-        self.complete.insert(partition, segment);
         Ok(())
     }
 }
@@ -69,7 +69,7 @@ proptest! {
         let mut segments = Segments::new();
         let summary = writer.finish(&mut segments).unwrap();
         prop_assert_eq!(summary.records_written, records.len() as u64);
-        prop_assert_eq!(segments.complete, expected);
+        prop_assert_eq!(segments.complete(), expected);
         task.assert_clean();
     }
 
@@ -88,7 +88,7 @@ proptest! {
         let summary = writer.finish(&mut segments).unwrap();
         let mut found = BTreeMap::<u16, Vec<u8>>::new();
         let mut parts = 0;
-        for (partition, records) in segments.complete {
+        for (partition, records) in segments.complete() {
             for (key, values) in records {
                 prop_assert_eq!(partitioner(&key), partition);
                 found.entry(key).or_default().extend(values);
@@ -115,7 +115,7 @@ fn spills_to_one_file() {
     assert_eq!(task.files().len(), 1);
     let mut segments = Segments::<u32>::new();
     writer.finish(&mut segments).unwrap();
-    for (partition, records) in segments.complete {
+    for (partition, records) in segments.complete() {
         assert_eq!(records, (0..1000).filter(|key| key % PARTITIONS == partition).collect::<Vec<_>>());
     }
     task.assert_clean();
@@ -127,15 +127,12 @@ fn records_without_bytes_are_counted() {
     struct Counting(Vec<u64>, Vec<u8>);
     impl SegmentSink for Counting {
         type Error = std::convert::Infallible;
-        fn begin_partition(&mut self, _: u32) -> Result<(), Self::Error> {
+        fn begin_partition(&mut self, _: u32, records: u64) -> Result<(), Self::Error> {
+            self.0.push(records);
             Ok(())
         }
         fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
             self.1.extend_from_slice(bytes);
-            Ok(())
-        }
-        fn end_partition(&mut self, records: u64) -> Result<(), Self::Error> {
-            self.0.push(records);
             Ok(())
         }
     }
@@ -161,13 +158,10 @@ fn a_failing_sink_ends_the_output() {
     struct Refusing;
     impl SegmentSink for Refusing {
         type Error = Refused;
-        fn begin_partition(&mut self, partition: u32) -> Result<(), Refused> {
+        fn begin_partition(&mut self, partition: u32, _: u64) -> Result<(), Refused> {
             if partition == 1 { Err(Refused) } else { Ok(()) }
         }
         fn write(&mut self, _: &[u8]) -> Result<(), Refused> {
-            Ok(())
-        }
-        fn end_partition(&mut self, _: u64) -> Result<(), Refused> {
             Ok(())
         }
     }

@@ -274,10 +274,10 @@ where
         if let Some(held) = &self.held
             && held.destroyed_at.set(format!("destroy at {}", Location::caller())).is_ok()
         {
-            // Freed outside the lock: dropping the value is the user's code.
             let value = held.value.lock().take();
-            drop(value);
             held.remove(true, true);
+            // Last, and outside the lock: this is the user's code, which may panic.
+            drop(value);
         }
     }
 }

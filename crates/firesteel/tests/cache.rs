@@ -198,3 +198,35 @@ fn a_partition_whose_computation_fails_is_not_stored() {
         assert_eq!(sc.rdd_storage_info()[0].cached_partitions, 4);
     });
 }
+
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Panics when it is dropped, once for each time that it was armed.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Explosive(i64);
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        if ARMED.swap(false, Ordering::AcqRel) {
+            panic!("an explosive was dropped");
+        }
+    }
+}
+
+#[test]
+fn values_whose_drop_panics_keep_nobody_waiting() {
+    with_context(&[], |sc, _| {
+        let explosives = sc.range(0, 10, 1, 2).map(Explosive);
+        explosives.persist(StorageLevel::MEMORY_ONLY).unwrap();
+        assert_eq!(explosives.count().unwrap(), 10);
+        ARMED.store(true, Ordering::Release);
+        explosives.unpersist(true);
+        wait_until("the values are dropped", || !ARMED.load(Ordering::Acquire));
+        // What is removed afterwards is waited for as ever.
+        let numbers = sc.range(0, 10, 1, 2);
+        numbers.persist(StorageLevel::MEMORY_ONLY).unwrap();
+        assert_eq!(numbers.count().unwrap(), 10);
+        numbers.unpersist(true);
+        assert_eq!(explosives.count().unwrap(), 10);
+    });
+}

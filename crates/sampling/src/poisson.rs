@@ -9,6 +9,9 @@ use crate::SampleRandom;
 const MAX_GAP_MEAN: f64 = 0.4;
 /// e⁻ᵐ is summed up for means up to here; larger ones are made of several draws, since a sum of Poisson numbers is one.
 const MAX_DRAW_MEAN: f64 = 16.0;
+/// Means above are drawn from a normal distribution, from which a Poisson distribution of such a mean is less than a
+/// thousandth away. Sums would take as long as there are elements to be given, and for means above 2^57 for ever.
+const MAX_SUM_MEAN: f64 = 1_048_576.0;
 
 /// Spark's `sample(withReplacement = true)`: the elements of one partition, each as often as it was chosen, in their order.
 #[derive(Clone, Debug)]
@@ -74,12 +77,21 @@ where
 
 /// A Poisson number of this mean, which is 0 or more: how often something is chosen that is chosen so often on average.
 pub fn poisson(random: &mut SampleRandom, mut mean: f64) -> u64 {
+    if mean > MAX_SUM_MEAN {
+        return (mean + mean.sqrt() * normal(random)).round() as u64;
+    }
     let mut sum = 0;
     while mean > MAX_DRAW_MEAN {
         sum += invert(random.next_f64(), MAX_DRAW_MEAN);
         mean -= MAX_DRAW_MEAN;
     }
     sum + invert(random.next_f64(), mean)
+}
+
+/// A number of the standard normal distribution, by the method of Box and Muller.
+fn normal(random: &mut SampleRandom) -> f64 {
+    let radius = (-2.0 * random.next_positive_f64().ln()).sqrt();
+    radius * (std::f64::consts::TAU * random.next_f64()).cos()
 }
 
 /// A Poisson number of this mean, given that it is not 0.
@@ -135,6 +147,20 @@ mod tests {
     fn large_means_are_met() {
         let count = PoissonSample::new(0..10_000, 100.0, 3).count() as f64;
         assert!((count - 1e6).abs() < 5.0 * 1e3, "{count}");
+    }
+
+    #[test]
+    fn numbers_of_a_huge_mean_have_its_mean_and_variance() {
+        let mut random = SampleRandom::new(11);
+        for mean in [2e6, 1e12] {
+            let numbers: Vec<f64> = (0..40_000).map(|_| poisson(&mut random, mean) as f64 - mean).collect();
+            let average = numbers.iter().sum::<f64>() / 40_000.0;
+            let variance = numbers.iter().map(|number| number * number).sum::<f64>() / 40_000.0;
+            assert!(average.abs() < 5.0 * (mean / 40_000.0).sqrt(), "{average} away from {mean}");
+            assert!((variance / mean - 1.0).abs() < 5.0 * (2.0f64 / 40_000.0).sqrt(), "{variance} for {mean}");
+        }
+        assert_eq!(poisson(&mut random, f64::MAX), u64::MAX);
+        assert_eq!(PoissonSample::new(0..3, 1e20, 1).take(3).collect::<Vec<_>>(), [0, 0, 0]);
     }
 
     #[test]

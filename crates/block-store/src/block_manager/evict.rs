@@ -44,7 +44,7 @@ impl BlockManager {
                 self.counters.evicted_to_disk.add(1);
             }
         }
-        drop(content);
+        content.drop_for(&block_id);
         self.memory_store.remove(&block_id);
         if !on_disk {
             self.blocks.lock().remove(&block_id);

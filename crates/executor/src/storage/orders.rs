@@ -1,6 +1,8 @@
 //! The driver's orders about what is stored, carried out apart from tasks.
 
 use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock, Weak},
     thread,
 };
@@ -59,42 +61,53 @@ impl Worker {
     fn run(&self, orders: &Receiver<ExecutorMessage>) {
         for order in orders {
             let (Some(blocks), Some(shuffle)) = (self.blocks.upgrade(), self.shuffle.upgrade()) else { return };
-            match order {
-                ExecutorMessage::RemoveRdd(rdd_id) => {
-                    let removed = blocks.remove_rdd(rdd_id);
-                    debug!(%rdd_id, removed, "blocks of an RDD removed");
-                }
-                ExecutorMessage::RemoveBroadcast(broadcast_id) => {
-                    let removed = blocks.remove_broadcast(broadcast_id);
-                    debug!(%broadcast_id, removed, "blocks of a broadcast value removed");
-                }
-                ExecutorMessage::RemoveBlocks(block_ids) => {
-                    for block_id in &block_ids {
-                        blocks.remove_block(block_id);
-                    }
-                }
-                ExecutorMessage::RemoveShuffle(shuffle_id) => shuffle.remove(shuffle_id),
-                ExecutorMessage::Replicate { block_id, copies, peers } => {
-                    match blocks.replicate_block(&block_id, copies as usize, &peers) {
-                        Ok(taken) => debug!(%block_id, copies, taken, "block replicated"),
-                        Err(error) => {
-                            let error = &error as &dyn std::error::Error;
-                            warn!(%block_id, error, "could not replicate a block");
-                        }
-                    }
-                }
-                ExecutorMessage::SyncStorage(number) => self.link.tell(DriverMessage::StorageSynced(number)),
-                ExecutorMessage::Registered
-                | ExecutorMessage::Refused(_)
-                | ExecutorMessage::LaunchTasks { .. }
-                | ExecutorMessage::AddFiles(_)
-                | ExecutorMessage::KillTask { .. }
-                | ExecutorMessage::RemoveStage(_)
-                | ExecutorMessage::Answer { .. }
-                | ExecutorMessage::ReRegister
-                | ExecutorMessage::FarewellTaken
-                | ExecutorMessage::Stop => debug!("message is no order about storage"),
+            // Users' code runs here where values are dropped or encoded. Whoever waits for the orders behind must not wait for
+            // ever because of it.
+            let carried_out = catch_unwind(AssertUnwindSafe(|| self.carry_out(order, &blocks, &shuffle)));
+            if let Err(payload) = carried_out {
+                warn!("a panic ended an order about storage; the next ones are carried out");
+                // Dropping it may panic, too.
+                mem::forget(payload);
             }
+        }
+    }
+
+    fn carry_out(&self, order: ExecutorMessage, blocks: &BlockManager, shuffle: &ExecutorShuffle) {
+        match order {
+            ExecutorMessage::RemoveRdd(rdd_id) => {
+                let removed = blocks.remove_rdd(rdd_id);
+                debug!(%rdd_id, removed, "blocks of an RDD removed");
+            }
+            ExecutorMessage::RemoveBroadcast(broadcast_id) => {
+                let removed = blocks.remove_broadcast(broadcast_id);
+                debug!(%broadcast_id, removed, "blocks of a broadcast value removed");
+            }
+            ExecutorMessage::RemoveBlocks(block_ids) => {
+                for block_id in &block_ids {
+                    blocks.remove_block(block_id);
+                }
+            }
+            ExecutorMessage::RemoveShuffle(shuffle_id) => shuffle.remove(shuffle_id),
+            ExecutorMessage::Replicate { block_id, copies, peers } => {
+                match blocks.replicate_block(&block_id, copies as usize, &peers) {
+                    Ok(taken) => debug!(%block_id, copies, taken, "block replicated"),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        warn!(%block_id, error, "could not replicate a block");
+                    }
+                }
+            }
+            ExecutorMessage::SyncStorage(number) => self.link.tell(DriverMessage::StorageSynced(number)),
+            ExecutorMessage::Registered
+            | ExecutorMessage::Refused(_)
+            | ExecutorMessage::LaunchTasks { .. }
+            | ExecutorMessage::AddFiles(_)
+            | ExecutorMessage::KillTask { .. }
+            | ExecutorMessage::RemoveStage(_)
+            | ExecutorMessage::Answer { .. }
+            | ExecutorMessage::ReRegister
+            | ExecutorMessage::FarewellTaken
+            | ExecutorMessage::Stop => debug!("message is no order about storage"),
         }
     }
 }

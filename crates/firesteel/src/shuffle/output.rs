@@ -50,16 +50,13 @@ impl MapOutput {
 impl SegmentSink for MapOutput {
     type Error = TaskFailure;
 
-    fn begin_partition(&mut self, partition: u32) -> Result<(), TaskFailure> {
+    /// A segment begins with the number of its records.
+    fn begin_partition(&mut self, partition: u32, records: u64) -> Result<(), TaskFailure> {
         self.current = ReduceId(partition);
-        Ok(())
+        self.write(&records.to_le_bytes())
     }
 
     fn write(&mut self, encoded: &[u8]) -> Result<(), TaskFailure> {
         self.writer.append(self.current, encoded).map_err(|error| TaskFailure::from_error(&error))
-    }
-
-    fn end_partition(&mut self, _records: u64) -> Result<(), TaskFailure> {
-        Ok(())
     }
 }

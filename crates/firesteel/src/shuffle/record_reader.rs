@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 /// So much is added to the start of a record at first, to find its end.
 const FIRST_STEP: usize = 256;
 
-/// Decodes records that were written one after another: where the input has them, except those that are in more than one
-/// of its pieces.
+/// Decodes records that were written one after another, behind their number: where the input has them, except those that
+/// are in more than one of its pieces.
 pub(crate) struct RecordReader<R, T> {
     input: R,
+    /// So many records are still to come; none before their number is read.
+    remaining: Option<u64>,
     /// A record whose end is in another piece of the input than its start, and what was added behind it to find its end.
     /// Empty otherwise.
     split: Vec<u8>,
@@ -31,22 +33,29 @@ pub(crate) enum ReadRecordError {
     Io(#[from] io::Error),
     #[error("a record of type {type_name} cannot be decoded: {message}")]
     Decode { type_name: &'static str, message: String },
+    #[error(
+        "records of type {type_name} did not come back as they were written ({what}): their Serialize and Deserialize must \
+         fit each other, without skipped or flattened fields"
+    )]
+    Misread { type_name: &'static str, what: String },
 }
 
 impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, split: Vec::new(), start: 0, pending: 0, records: PhantomData }
+        Self { input, remaining: None, split: Vec::new(), start: 0, pending: 0, records: PhantomData }
     }
 
     /// The next record; `None` at the end.
     #[inline]
     pub(crate) fn next_record(&mut self) -> Result<Option<T>, ReadRecordError> {
+        let Some(left) = self.remaining.unwrap_or_default().checked_sub(1) else { return self.begin_or_end() };
+        self.remaining = Some(left);
         if !self.split.is_empty() {
             return self.split_record().map(Some);
         }
         let piece = piece(&mut self.input)?;
         if piece.is_empty() {
-            return Ok(None);
+            return Err(Self::misread(format!("{} are missing", left + 1)));
         }
         match postcard::take_from_bytes::<T>(piece) {
             Ok((record, rest)) => {
@@ -61,6 +70,22 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
                 self.split_record().map(Some)
             }
             Err(error) => Err(Self::undecodable(&error)),
+        }
+    }
+
+    /// Reads the number of records, if it has not been read; at the end, sees to it that nothing is left.
+    #[cold]
+    fn begin_or_end(&mut self) -> Result<Option<T>, ReadRecordError> {
+        if self.remaining.is_none() && !piece(&mut self.input)?.is_empty() {
+            let mut number = [0; size_of::<u64>()];
+            self.input.read_exact(&mut number)?;
+            self.remaining = Some(u64::from_le_bytes(number));
+            return self.next_record();
+        }
+        if self.split.is_empty() && piece(&mut self.input)?.is_empty() {
+            Ok(None)
+        } else {
+            Err(Self::misread("there are more bytes than records".to_owned()))
         }
     }
 
@@ -117,6 +142,11 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     }
 
     #[cold]
+    fn misread(what: String) -> ReadRecordError {
+        ReadRecordError::Misread { type_name: std::any::type_name::<T>(), what }
+    }
+
+    #[cold]
     fn undecodable(error: &postcard::Error) -> ReadRecordError {
         ReadRecordError::Decode { type_name: std::any::type_name::<T>(), message: error.to_string() }
     }
@@ -143,10 +173,18 @@ mod tests {
         std::iter::from_fn(|| reader.next_record().transpose()).collect()
     }
 
+    fn written<T: serde::Serialize>(records: &[T]) -> Vec<u8> {
+        let mut bytes = (records.len() as u64).to_le_bytes().to_vec();
+        for record in records {
+            firesteel_external_collections::encode(record, &mut bytes).unwrap();
+        }
+        bytes
+    }
+
     #[test]
     fn records_come_back_whatever_their_length() {
         let records: Vec<(u32, String)> = (0..50).map(|n| (n, "x".repeat(n as usize * 4001))).collect();
-        let bytes: Vec<u8> = records.iter().flat_map(|record| postcard::to_stdvec(record).unwrap()).collect();
+        let bytes = written(&records);
         for piece in [1, 7, 1000, 65_536, bytes.len()] {
             assert_eq!(read_all(&bytes, piece).unwrap(), records);
         }
@@ -154,10 +192,7 @@ mod tests {
 
     #[test]
     fn records_without_bytes_are_as_many_as_were_written() {
-        let mut bytes = Vec::new();
-        for _ in 0..1000 {
-            firesteel_external_collections::encode(&((), ()), &mut bytes).unwrap();
-        }
+        let bytes = written(&[((), ()); 1000]);
         for piece in [1, 7, 2000] {
             let mut reader = RecordReader::<_, ((), ())>::new(io::BufReader::with_capacity(piece, &bytes[..]));
             assert_eq!(std::iter::from_fn(|| reader.next_record().transpose()).filter_map(Result::ok).count(), 1000);
@@ -166,10 +201,25 @@ mod tests {
 
     #[test]
     fn a_cut_record_is_an_error() {
-        let bytes = postcard::to_stdvec(&(7u32, "seven".to_owned())).unwrap();
+        let bytes = written(&[(7u32, "seven".to_owned())]);
         for piece in [1, 100] {
             assert!(matches!(read_all(&bytes[..bytes.len() - 1], piece), Err(ReadRecordError::Decode { .. })));
             assert!(read_all(&[], piece).unwrap().is_empty());
+            assert!(matches!(read_all(&bytes[..5], piece), Err(ReadRecordError::Io(_))));
+        }
+    }
+
+    #[test]
+    fn fewer_or_more_records_than_were_written_are_an_error() {
+        // Two numbers each were written, as many bytes as half, or twice, as many records of another type.
+        let bytes = written(&[(1u8, 2u8), (3, 4), (5, 6), (7, 8)]);
+        for piece in [1, 3, 100] {
+            let mut twice = RecordReader::<_, (u8, u8, u8, u8)>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            let error = std::iter::from_fn(|| twice.next_record().transpose()).find_map(Result::err).unwrap();
+            assert!(error.to_string().contains("2 are missing"), "{error}");
+            let mut half = RecordReader::<_, u8>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            let error = std::iter::from_fn(|| half.next_record().transpose()).find_map(Result::err).unwrap();
+            assert!(error.to_string().contains("more bytes than records"), "{error}");
         }
     }
 }

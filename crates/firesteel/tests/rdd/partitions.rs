@@ -115,3 +115,23 @@ fn sources_refuse_to_have_no_partition() {
     }
     assert_eq!(spark().parallelize(Vec::<i32>::new(), 3).num_partitions(), 3);
 }
+
+/// Not all of its fields are always written, which a reader of bytes without names cannot know.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Sale {
+    #[serde(skip_serializing_if = "is_zero", default)]
+    discount: u64,
+    price: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[test]
+fn records_that_would_come_back_as_fewer_are_an_error() {
+    let sales = spark().parallelize(vec![Sale { discount: 0, price: 10 }; 12], 3);
+    assert_eq!(sales.map(|sale| sale.price + sale.discount).sum().unwrap(), 120);
+    let error = sales.repartition(2).count().unwrap_err();
+    assert!(error.to_string().contains("did not come back as they were written"), "{error}");
+}
