@@ -130,7 +130,7 @@ fn is_zero(number: &u64) -> bool {
 
 #[test]
 fn records_that_would_come_back_as_fewer_are_an_error() {
-    let sales = spark().parallelize(vec![Sale { discount: 0, price: 10 }; 12], 3);
+    let sales = spark().range(0, 12, 1, 3).map(|_| Sale { discount: 0, price: 10 });
     assert_eq!(sales.map(|sale| sale.price + sale.discount).sum().unwrap(), 120);
     let error = sales.repartition(2).count().unwrap_err();
     assert!(error.to_string().contains("did not come back as they were written"), "{error}");
