@@ -42,3 +42,4 @@ pub use storage::{
     fetch_task_result,
 };
 pub use task_context::{KillSwitch, TaskAccumulator, TaskContext};
+pub use thread_dump::ThreadDump;
