@@ -1,8 +1,8 @@
 # Read by the scripts beside it, which have set script to their own path: sets FIRESTEEL to the binary, and SPARK_HOME unless
 # it is set.
 #
-# The binary is bin/firesteel of an installation, else the one that cargo built in a development tree. It reads
-# spark-env.sh itself, through a shell and once per process tree, so that a script and the binary behave alike.
+# The binary is bin/firesteel of an installation, else the one that cargo built in a development tree. It has
+# spark-env.sh read itself, by a shell that it becomes for that, once per process tree: so a script and the binary behave alike.
 
 home=$(CDPATH='' cd -P -- "${script%/*}/.." && pwd -P)
 

@@ -14,9 +14,12 @@ fn main() {
     println!("pid={}", process::id());
     println!("class={}", env::var(MAIN_CLASS_VARIABLE).unwrap_or_default());
     println!("fd={:?}", env::var_os(CONF_FD_VARIABLE));
-    for name in ["SPARK_HOME", "SPARK_ENV_LOADED", "FROM_SPARK_ENV"] {
+    for name in ["SPARK_HOME", "SPARK_CONF_DIR", "SPARK_ENV_LOADED", "FROM_SPARK_ENV"] {
         println!("env {name}={}", env::var(name).unwrap_or_default());
     }
+    // A shell knows what else a process hands on.
+    let shell = process::Command::new("/bin/sh").args(["-c", "echo umask=$(umask) files=$(ulimit -n)"]).output();
+    print!("{}", String::from_utf8_lossy(&shell.map(|output| output.stdout).unwrap_or_default()));
     for (key, value) in conf.get_all() {
         println!("conf {key}={value}");
     }

@@ -2,13 +2,15 @@
 
 use std::{ffi::OsString, fs, path::PathBuf};
 
+use crate::say::say;
+
 /// Writes the pages into the given directory, by default `docs`; the result is the exit code.
 pub fn run(words: &[OsString]) -> u8 {
     let directory = match words {
         [command] if command == "docs" => PathBuf::from("docs"),
         [command, directory] if command == "docs" => PathBuf::from(directory),
         _ => {
-            eprintln!("Usage: firesteel internal docs [DIRECTORY]");
+            say("Usage: firesteel internal docs [DIRECTORY]");
             return 1;
         }
     };
@@ -19,7 +21,7 @@ pub fn run(words: &[OsString]) -> u8 {
     for (name, text) in pages {
         let path = directory.join(name);
         if let Err(error) = fs::create_dir_all(&directory).and_then(|()| fs::write(&path, text)) {
-            eprintln!("Error: could not write {}: {error}", path.display());
+            say(format_args!("Error: could not write {}: {error}", path.display()));
             return 1;
         }
         println!("{}", path.display());

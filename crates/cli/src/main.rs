@@ -11,9 +11,11 @@
 //! does not need.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stderr, reason = "it panics where standard error cannot be written")]
 
 mod documents;
 mod download;
+mod say;
 mod spark_class;
 mod spark_home;
 mod submit;
@@ -21,6 +23,7 @@ mod submit;
 use std::{env, ffi::OsString, process::ExitCode};
 
 use firesteel_submit::Launcher;
+use say::say;
 
 const USAGE: &str = "Usage: firesteel spark-submit|run-example|spark-class [arguments]";
 
@@ -35,11 +38,11 @@ fn main() -> ExitCode {
         Some("internal") => documents::run(&arguments),
         Some("--version") => submit::print_version(),
         Some("--help" | "-h") => {
-            eprintln!("{USAGE}");
+            say(USAGE);
             0
         }
         _ => {
-            eprintln!("{USAGE}");
+            say(USAGE);
             1
         }
     };

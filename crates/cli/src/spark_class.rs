@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use firesteel_conf::nearest;
 use firesteel_submit::Launcher;
 
-use crate::submit;
+use crate::{say::say, submit};
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
 
@@ -34,7 +34,7 @@ const NOT_BUILT_IN: [(&str, &str); 14] = [
 /// Runs what the class name stands for; the result is the exit code.
 pub fn run(words: &[OsString]) -> u8 {
     let Some((class, arguments)) = words.split_first() else {
-        eprintln!("Usage: spark-class CLASS [arguments], such as spark-class {SUBMIT} --help");
+        say(format_args!("Usage: spark-class CLASS [arguments], such as spark-class {SUBMIT} --help"));
         return 1;
     };
     let class = class.to_string_lossy();
@@ -45,17 +45,17 @@ pub fn run(words: &[OsString]) -> u8 {
         return submit::run(Launcher::RunExample, words);
     }
     if let Some((_, what)) = NOT_BUILT_IN.iter().find(|(name, _)| *name == class) {
-        eprintln!("Error: {what} ({class}) is not built in yet");
+        say(format_args!("Error: {what} ({class}) is not built in yet"));
         return 1;
     }
     let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     if class.starts_with(SPARKS) && hint.is_empty() {
-        eprintln!(
+        say(format_args!(
             "Error: {class} is not built in yet; applications are started by spark-submit, examples by run-example"
-        );
+        ));
         return 1;
     }
-    eprintln!("Error: {class} is not a class that spark-class knows, and JVM classes cannot run here{hint}");
+    say(format_args!("Error: {class} is not a class that spark-class knows, and JVM classes cannot run here{hint}"));
     1
 }

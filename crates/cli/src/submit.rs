@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fmt::Display,
+    os::unix::process::CommandExt,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -11,12 +12,12 @@ use std::{
 use anyhow::Context;
 use firesteel_conf::{
     defaults_file_path, read_properties_file, read_properties_file_if_there,
-    spark_env::{self, Environment},
+    spark_env::{self, CONF_DIR_VARIABLE, Environment, SparkEnv},
 };
 use firesteel_model::hide_secrets_of_urls;
 use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
 
-use crate::{download::download, spark_home};
+use crate::{download::download, say::say, spark_home};
 
 /// Runs the command; the result is its exit code. Does not return if an application is started.
 pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
@@ -39,10 +40,14 @@ pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
 /// Prints the version (SS-05).
 pub fn print_version() -> u8 {
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-    eprintln!("Firesteel version {}", env!("CARGO_PKG_VERSION"));
-    eprintln!("Branch {}", option_env!("FIRESTEEL_BUILD_BRANCH").unwrap_or("unknown"));
-    eprintln!("Revision {}", option_env!("FIRESTEEL_BUILD_REVISION").unwrap_or("unknown"));
-    eprintln!("Built for {}-{} ({profile})", env::consts::ARCH, env::consts::OS);
+    say(format_args!(
+        "Firesteel version {}\nBranch {}\nRevision {}\nBuilt for {}-{} ({profile})",
+        env!("CARGO_PKG_VERSION"),
+        option_env!("FIRESTEEL_BUILD_BRANCH").unwrap_or("unknown"),
+        option_env!("FIRESTEEL_BUILD_REVISION").unwrap_or("unknown"),
+        env::consts::ARCH,
+        env::consts::OS
+    ));
     0
 }
 
@@ -53,13 +58,13 @@ fn refuse(refusal: &Refusal) -> u8 {
 
 /// Prints a line. Any of them may name what the user has given, and that may be a URL with a password.
 fn tell(kind: &str, line: &dyn Display) {
-    eprintln!("{kind}: {}", hide_secrets_of_urls(&line.to_string()));
+    say(format_args!("{kind}: {}", hide_secrets_of_urls(&line.to_string())));
 }
 
 fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
     let (environment, defaults) = match &parsed {
         Parsed::Arguments(arguments) => {
-            let environment = spark_env::load(&environment_with_home())?;
+            let environment = load_spark_env()?;
             let defaults = read_defaults(arguments, &environment)?;
             (environment, defaults)
         }
@@ -69,7 +74,7 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
     match resolve(launcher, parsed, &environment, &defaults, now_ms)? {
         Action::PrintUsage { launcher, exit_code } => {
             let first_line = env::var("_SPARK_CMD_USAGE").ok().filter(|line| !line.is_empty());
-            eprint!("{}", usage(launcher, first_line.as_deref()));
+            say(usage(launcher, first_line.as_deref()));
             Ok(exit_code)
         }
         Action::PrintVersion => Ok(print_version()),
@@ -79,7 +84,7 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
         Action::Run(submission) => {
             submission.warnings.iter().for_each(warn);
             if submission.verbose {
-                eprint!("{}", submission.describe());
+                say(submission.describe());
             }
             let directory = env::current_dir().context("could not find out the working directory")?;
             let (application, warnings) = Application::prepare(*submission, environment, &directory, &download)?;
@@ -94,6 +99,20 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
 
 fn warn(line: impl Display) {
     tell("Warning", &line);
+}
+
+/// The environment after `spark-env.sh`. Does not return if that is to be read: then this process begins anew behind it.
+fn load_spark_env() -> anyhow::Result<Environment> {
+    let program = env::current_exe().context("could not find out where this program is")?.into_os_string();
+    let program: Vec<OsString> = [program].into_iter().chain(env::args_os().skip(1)).collect();
+    match spark_env::load(environment_with_home(), &program)? {
+        SparkEnv::Loaded(environment) => Ok(environment),
+        SparkEnv::ToRead(mut shell) => {
+            let error = shell.exec();
+            let shell = shell.get_program().to_string_lossy().into_owned();
+            Err(error).with_context(|| format!("could not start {shell} to read spark-env.sh"))
+        }
+    }
 }
 
 fn environment_with_home() -> Environment {
@@ -112,7 +131,7 @@ fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Def
     let given = arguments.value("--properties-file").map(PathBuf::from);
     let mut settings = Vec::new();
     if given.is_none() || arguments.has("--load-spark-defaults") {
-        let path = defaults_file_path(variable("SPARK_CONF_DIR"), variable("SPARK_HOME"));
+        let path = defaults_file_path(variable(CONF_DIR_VARIABLE), variable("SPARK_HOME"));
         if let Some(path) = path {
             settings.extend(read_properties_file_if_there(&path)?);
         }

@@ -5,8 +5,8 @@
 mod installation;
 
 use std::{
-    fs,
-    io::{BufRead, BufReader, ErrorKind},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, ErrorKind},
     net::TcpListener,
     os::unix::{
         fs::{PermissionsExt, symlink},
@@ -290,7 +290,67 @@ fn spark_env_is_read_through_the_scripts() {
     installation.write("conf/spark-env.sh", "exit 4\n");
     let ended = installation.submit(&[], &[]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("conf/spark-env.sh ended the shell that read it"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("conf/spark-env.sh ended the shell that read it (exit status 4)"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// What the shell has when it has read `spark-env.sh`, the application has, and its arguments are what they were.
+#[test]
+fn spark_env_sets_more_than_variables() {
+    let installation = Installation::new();
+    installation.write(
+        "conf/spark-env.sh",
+        "umask 027\nulimit -n 77\nPARTS=(a b)\nFROM_SPARK_ENV=${PARTS[1]},$SPARK_CONF_DIR\n",
+    );
+    let ended = installation.submit(&["--name", "a  b", "-c", "spark.my.a="], &["", "$HOME", "c\nd"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let directory = installation.path("conf");
+    let directory = directory.display();
+    for line in [
+        "umask=0027 files=77",
+        &format!("env FROM_SPARK_ENV=b,{directory}"),
+        &format!("env SPARK_CONF_DIR={directory}"),
+        "conf spark.app.name=a  b",
+        "conf spark.my.a=",
+        "arg ",
+        "arg $HOME",
+        "arg c",
+    ] {
+        ended.has_line(line);
+    }
+    fs::remove_file(installation.path("conf/spark-env.sh")).unwrap();
+    installation.submit(&[], &[]).has_line(&format!("env SPARK_CONF_DIR={directory}"));
+}
+
+/// A full disk and a pipe that nobody reads take no job away, nor what is asked for.
+#[test]
+fn nothing_depends_on_standard_error() {
+    let installation = Installation::new();
+    let application = installation.application();
+    let application = application.to_str().unwrap();
+    let cases: [(&str, &[&str], i32); 8] = [
+        ("spark-submit", &["-c", "spark.foo=1", application], 0),
+        ("spark-submit", &["--verbose", application], 0),
+        ("spark-submit", &["--help"], 0),
+        ("spark-submit", &["--version"], 0),
+        ("spark-submit", &["--bogus"], 1),
+        ("spark-submit", &[], 255),
+        ("run-example", &["--help"], 0),
+        ("spark-class", &[], 1),
+    ];
+    for (script, words, code) in cases {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (reader, unread) = io::pipe().unwrap();
+        drop(reader);
+        for stderr in [Stdio::from(full), Stdio::from(unread)] {
+            let output = installation.command(script).args(words).stderr(stderr).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{script} {words:?}");
+            assert_eq!(words.contains(&application), !output.stdout.is_empty(), "{script} {words:?}");
+        }
+    }
 }
 
 #[test]
@@ -544,4 +604,43 @@ fn precedence_from_the_environment_to_the_option() {
     assert_eq!(memory(&["--conf", "spark.driver.memory=4g"]).as_deref(), Some("4g"));
     assert_eq!(memory(&["--conf", "spark.driver.memory=4g", "--driver-memory", "5g"]).as_deref(), Some("5g"));
     assert_eq!(memory(&["--driver-memory", "5g", "--conf", "spark.driver.memory=4g"]).as_deref(), Some("5g"));
+}
+
+/// `bench/compare`, with a cargo that writes down what it is asked and builds a program that says where it runs.
+#[test]
+fn the_benchmark_builds_and_runs_in_its_own_tree() {
+    let tree = tempfile::Builder::new().prefix("a tree ").tempdir().unwrap();
+    let path = |path: &str| tree.path().join(path);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/compare");
+    for directory in ["bench", "crates/bench", "tools", "target/release", "elsewhere"] {
+        fs::create_dir_all(path(directory)).unwrap();
+    }
+    fs::write(path("crates/bench/measures.txt"), "spark-pi\n").unwrap();
+    let executable = |place: &Path, text: &str| {
+        fs::write(place, text).unwrap();
+        fs::set_permissions(place, PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    executable(&path("bench/compare"), &fs::read_to_string(script).unwrap());
+    executable(&path("tools/cargo"), "#!/bin/sh\necho \"cargo in $PWD: $*\"\n");
+    executable(
+        &path("target/release/firesteel-bench"),
+        "#!/bin/sh\necho \"bench in $PWD: $*\"\necho \"home $SPARK_HOME\"\n",
+    );
+    symlink("../bench/compare", path("elsewhere/link")).unwrap();
+    let run = |words: &[&str]| -> Ended {
+        let mut command = Command::new("./link");
+        command = clean(command, &path("elsewhere"));
+        let tools = format!("{}:/usr/bin:/bin", path("tools").display());
+        command.env("PATH", tools).env("CARGO_TARGET_DIR", "mine").args(words).output().unwrap().into()
+    };
+    let listed = run(&["--list"]);
+    assert_eq!((listed.code, listed.stdout.as_str()), (Some(0), "spark-pi\n"), "{}", listed.stderr);
+    let ended = run(&["--only", "a b"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let home = fs::canonicalize(tree.path()).unwrap();
+    let home = home.display();
+    let cargo = format!("cargo in {home}: build --release --quiet --target-dir {home}/target -p firesteel-bench");
+    assert!(ended.stdout.starts_with(&cargo), "{}", ended.stdout);
+    ended.has_line(&format!("bench in {home}/elsewhere: --only a b"));
+    ended.has_line(&format!("home {home}"));
 }

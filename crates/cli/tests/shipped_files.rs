@@ -6,9 +6,11 @@ mod installation;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
+    os::unix::ffi::OsStrExt,
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -113,6 +115,63 @@ fn what_the_command_line_names_is_there_for_tasks() {
         assert_eq!(ended.stdout, expected, "{master}: {}", ended.stderr);
         assert!(ended.stderr.contains("gone.jar does not exist and is left out"), "{}", ended.stderr);
     }
+}
+
+/// A full disk behind standard error takes neither the application away nor its exit code.
+#[test]
+fn the_application_does_not_depend_on_standard_error() {
+    let installation = Installation::new();
+    let application = installation.example("shipped_files");
+    // The program's own setting is one that gets a warning when the context starts.
+    for (work, code) in [(["conf:spark.exectuor.cores=1", "name"], 0), (["conf:spark.exectuor.cores=1", "bogus"], 1)] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = installation.submission();
+        command.args(["--master", "local[2]", "--name", "x"]).arg(&application).args(work);
+        let output = command.stderr(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{work:?}");
+        assert_eq!(output.stdout, if code == 0 { b"name x\n".as_slice() } else { b"" }, "{work:?}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_not_utf_8_is_replaced_and_told() {
+    let installation = Installation::new();
+    let mut command = installation.submission();
+    command.args(["--master", "local[2]"]).arg(installation.example("shipped_files"));
+    let ended: Ended = command.arg("name").arg(OsStr::from_bytes(b"\xffx")).output().unwrap().into();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let told = "Warning: argument 2 is not UTF-8; the application gets \"\u{fffd}x\"";
+    assert!(ended.stderr.contains(told) && !ended.stderr.contains("panicked"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Error: \u{fffd}x is nothing to do"), "{}", ended.stderr);
+}
+
+/// As it does of a JVM: drivers and executors go on.
+#[test]
+fn sigquit_shows_the_threads() {
+    let installation = Installation::new();
+    let mut command = installation.submission();
+    command.args(["--master", "local[2]"]).arg(installation.example("shipped_files")).arg("wait");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(output.next().unwrap().unwrap(), "waiting");
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    for _ in 0..2 {
+        signal("-QUIT");
+        let main = format!("thread {pid} \"");
+        let mut expected =
+            vec!["Full thread dump of Firesteel ", &main, "\"executor-task\" is ", "\"thread-dump\" is running"];
+        let all_seen = errors.any(|line| {
+            expected.retain(|text| !line.contains(text));
+            expected.is_empty()
+        });
+        assert!(all_seen, "the application ended without {expected:?}");
+    }
+    signal("-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let scratch: Vec<_> = fs::read_dir(installation.path("scratch")).into_iter().flatten().flatten().collect();
+    assert!(scratch.is_empty(), "{scratch:?} is left");
 }
 
 #[test]

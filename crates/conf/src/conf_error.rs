@@ -1,6 +1,6 @@
 //! What can be wrong with one configured value.
 
-use crate::redaction::Redactor;
+use crate::{keys, redaction::Redactor};
 
 /// A key's value cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,9 +47,10 @@ pub(crate) const MAX_REFERENCES: usize = 10_000;
 pub(crate) const MAX_DEPTH: usize = 100;
 
 impl ConfError {
-    /// A refused value, hidden if key or value look like a secret (SE-08).
+    /// A refused value, hidden if key or value look like a secret (SE-08). What secrets look like is none.
     pub(crate) fn invalid(key: &str, value: &str, expected: impl Into<String>) -> Self {
-        let value = Redactor::standard().redact(key, value);
+        let is_rule = key == keys::REDACTION_REGEX.name();
+        let value = if is_rule { value.to_owned() } else { Redactor::standard().redact(key, value) };
         Self::Invalid { key: key.to_owned(), value, expected: expected.into() }
     }
 

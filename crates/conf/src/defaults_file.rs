@@ -64,7 +64,8 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Reads a properties file. A key that comes twice is there twice; the last one counts.
+/// Reads a properties file. A key that comes twice is there twice; the last one counts. Bytes that are not UTF-8 become U+FFFD, as
+/// in Spark; [`SparkConf::review`](crate::SparkConf::review) tells where that matters.
 pub fn read_properties_file(path: &Path) -> Result<Vec<(String, String)>, ReadDefaultsError> {
     let text = read_bounded(path).map_err(|source| ReadDefaultsError::Read { path: path.to_owned(), source })?;
     properties::parse(&text).map_err(|source| ReadDefaultsError::Parse { path: path.to_owned(), source })
@@ -90,7 +91,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it has more than {} MiB", MOST_BYTES >> 20)));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -121,8 +122,16 @@ mod tests {
         File::create(&long).unwrap().set_len(MOST_BYTES + 1).unwrap();
         assert!(refused(&long).ends_with("it has more than 16 MiB"));
         File::create(&long).unwrap().set_len(0).unwrap();
-        fs::write(&long, b"a=\xff").unwrap();
-        assert!(refused(&long).ends_with("it is not UTF-8"));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_replaced_as_in_spark() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("latin-1");
+        fs::write(&path, b"# gr\xfc\xdfe\nspark.a=b\nspark.app.name=M\xfcller\n").unwrap();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let read = read_properties_file(&path).unwrap();
+        assert_eq!(read, [pair("spark.a", "b"), pair("spark.app.name", "M\u{fffd}ller")]);
     }
 
     #[test]

@@ -315,9 +315,7 @@ fn parse_host_port(text: &str) -> Result<HostPort, String> {
     } else {
         match text.split_once(':') {
             None => (text, None),
-            Some((_, port)) if port.contains(':') => {
-                return Err(format!("an IPv6 address needs brackets, as in [{text}]:7077"));
-            }
+            Some((_, port)) if port.contains(':') => return Err(without_brackets(text)),
             Some((host, port)) => (host, Some(port)),
         }
     };
@@ -330,6 +328,18 @@ fn parse_host_port(text: &str) -> Result<HostPort, String> {
         number.ok_or_else(|| format!("the port of {host} is {port:?}, but it must be a number from 1 to 65535"))
     });
     Ok(HostPort { host: host.to_owned(), port: port.transpose()? })
+}
+
+/// What to write in place of an IPv6 address without brackets. Its last group is most likely the port.
+fn without_brackets(text: &str) -> String {
+    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    match text.rsplit_once(':') {
+        Some((address, port)) if is_address(address) && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            format!("an IPv6 address needs brackets, as in [{address}]:{port}")
+        }
+        _ if is_address(text) => format!("an IPv6 address needs brackets, as in [{text}]:7077"),
+        _ => format!("{text:?} must be host:port, where an IPv6 address stands in brackets, as in [::1]:7077"),
+    }
 }
 
 /// `a:2181,b:2181/path` and `a:2181/path,b:2181/path` (DX-4).

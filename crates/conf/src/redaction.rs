@@ -96,4 +96,15 @@ mod tests {
         conf.set("spark.redaction.regex", "(");
         assert!(conf.redactor().is_err());
     }
+
+    #[test]
+    fn a_refused_expression_is_shown_once() {
+        let mut conf = SparkConf::new();
+        conf.set("spark.redaction.regex", "(?!x)secret");
+        assert_eq!(
+            conf.redactor().unwrap_err().to_string(),
+            "spark.redaction.regex is \"(?!x)secret\", but it must be a regular expression: look-around, including look-ahead \
+             and look-behind, is not supported"
+        );
+    }
 }

@@ -101,6 +101,11 @@ pub enum ConfWarning {
         /// The keys whose values hold them, each with `env:` and the variable's name, or the name of the other key.
         references: Vec<(String, String)>,
     },
+    /// Text that was not UTF-8 where it came from.
+    Replaced {
+        /// The keys whose names or values have it.
+        keys: Vec<String>,
+    },
     /// More keys that would each have got a warning.
     Further {
         /// How many.
@@ -166,6 +171,14 @@ impl fmt::Display for ConfWarning {
                 references_stay(f, "", references)?;
                 f.write_str(": there is nothing of that name")
             }
+            Self::Replaced { keys } => {
+                let verb = if keys.len() == 1 { "has" } else { "have" };
+                write!(
+                    f,
+                    "{} {verb} the character U+FFFD, which stands for bytes that are not UTF-8; write the properties file in UTF-8",
+                    listed(keys)
+                )
+            }
             Self::Further { number } => {
                 let noun = if *number == 1 { "key" } else { "keys" };
                 write!(f, "{number} more {noun} of the configuration would each get a warning such as these")
@@ -223,6 +236,13 @@ impl SparkConf {
         let references = self.unresolved(|value| value.unset);
         if !references.is_empty() {
             warnings.push(ConfWarning::Unset { references });
+        }
+        let replaced = |(key, value): &(&str, &str)| {
+            [key, value].into_iter().any(|text| text.contains(char::REPLACEMENT_CHARACTER)) && !self.is_reviewed(key)
+        };
+        let replaced: Vec<_> = self.get_all().filter(replaced).map(|(key, _)| key.to_owned()).collect();
+        if !replaced.is_empty() {
+            warnings.push(ConfWarning::Replaced { keys: replaced });
         }
         if !users_own.is_empty() {
             warnings.push(ConfWarning::UsersOwn { keys: users_own });
@@ -376,6 +396,18 @@ mod tests {
     fn warnings(master: &str, settings: &[(&str, &str)]) -> Vec<String> {
         let conf: SparkConf = settings.iter().copied().collect();
         conf.review(&master.parse().unwrap()).iter().map(ConfWarning::to_string).collect()
+    }
+
+    #[test]
+    fn replaced_bytes_are_told_by_their_keys() {
+        let settings = [("spark.app.name", "M\u{fffd}ller"), ("spark.default.parallelism", "4")];
+        assert_eq!(
+            warnings("local", &settings),
+            [
+                "spark.app.name has the character U+FFFD, which stands for bytes that are not UTF-8; write the properties file in \
+              UTF-8"
+            ]
+        );
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! `spark-env.sh` (SS-72).
 //!
-//! The file is a shell script: it quotes, calls programs and builds values from values. So a shell reads it, once per
-//! process tree, with every assignment exported, and the environment that it leaves is taken over. The variable
-//! `SPARK_ENV_LOADED` says that this has been done.
+//! The file is a shell script: it quotes, calls programs, builds values from values, and says `umask` and `ulimit`. So, as in
+//! Spark, the launcher's own process reads it: it becomes a shell, which reads the file with every assignment exported and
+//! becomes the launcher again. Whatever a process hands on over `exec` comes along, and nothing has to be carried by hand. The
+//! variable `SPARK_ENV_LOADED` says that this has been done, once per process tree.
 
 use std::{
     collections::BTreeMap,
+    env,
     ffi::{OsStr, OsString},
     fs, io,
-    io::Read,
-    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::Command,
 };
 
 use crate::defaults_file::{conf_directory, is_absence};
@@ -19,114 +19,83 @@ use crate::defaults_file::{conf_directory, is_absence};
 /// Set when `spark-env.sh` has been read in this process tree.
 pub const LOADED_VARIABLE: &str = "SPARK_ENV_LOADED";
 
-/// Variables that the reading shell changes for itself.
-const OF_THE_SHELL: [&str; 4] = ["_", "SHLVL", "PWD", "OLDPWD"];
+/// The directory of the configuration. It is set while `spark-env.sh` is read, and for the application.
+pub const CONF_DIR_VARIABLE: &str = "SPARK_CONF_DIR";
 
-/// `$0` is the script. What it prints goes to standard error: standard output carries the environment. Scripts use
+/// `$0` is the script, `$@` what comes after it. The last variable is set once more, as a script may unset it. Scripts use
 /// `$HOSTNAME`, which bash has of itself and other shells have not; it is not exported.
-const READ_AND_PRINT: &str = r#": "${HOSTNAME:=$(uname -n)}"; set -a; . "$0" 1>&2; set +a; exec /usr/bin/env -0"#;
+const READ_AND_GO_ON: &str = r#": "${HOSTNAME:=$(uname -n)}"
+trap 'printf "Error: %s ended the shell that read it (exit status %s); it must not call exit, and its syntax must be that of bash, or of sh where there is no bash\n" "$0" "$?" >&2; exit 1' EXIT
+set -a
+. "$0"
+SPARK_ENV_LOADED=1
+set +a
+trap - EXIT
+exec "$@""#;
 
 /// The environment of a process.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// `spark-env.sh` is there, but could not be read.
+/// `spark-env.sh` may not be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum SparkEnvError {
-    /// It may not be looked at.
-    #[error("could not look for {}", script.display())]
-    Look {
-        /// The script.
-        script: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// No shell could be started.
-    #[error("could not start {shell} to read {}", script.display())]
-    Start {
-        /// The shell.
-        shell: &'static str,
-        /// The script.
-        script: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The script ended the shell.
-    #[error("{} ended the shell that read it ({status}); it must not call exit, and its syntax must be that of its first line's shell, or of sh", script.display())]
-    Ended {
-        /// The script.
-        script: PathBuf,
-        /// How the shell ended.
-        status: ExitStatus,
-    },
+#[error("could not look for {}", script.display())]
+pub struct SparkEnvError {
+    /// The script.
+    pub script: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
 }
 
-/// The environment after `spark-env.sh`; the given one if there is no such file or it has been read before.
-pub fn load(environment: &Environment) -> Result<Environment, SparkEnvError> {
+/// What [`load`] found.
+#[derive(Debug)]
+pub enum SparkEnv {
+    /// There is nothing to read, or it has been read: the environment to go on with.
+    Loaded(Environment),
+    /// What this process is to become, so that the file is read. It ends in the program that [`load`] was given.
+    ToRead(Command),
+}
+
+/// Looks whether `spark-env.sh` is to be read. `program` is this program and its arguments, as it is to be run again then.
+pub fn load(mut environment: Environment, program: &[OsString]) -> Result<SparkEnv, SparkEnvError> {
     let variable = |name: &str| environment.get(OsStr::new(name)).cloned();
     if variable(LOADED_VARIABLE).is_some_and(|value| !value.is_empty()) {
-        return Ok(environment.clone());
+        return Ok(SparkEnv::Loaded(environment));
     }
-    let mut environment = environment.clone();
+    let directory = conf_directory(variable(CONF_DIR_VARIABLE), variable("SPARK_HOME"));
     environment.insert(LOADED_VARIABLE.into(), "1".into());
-    let directory = conf_directory(variable("SPARK_CONF_DIR"), variable("SPARK_HOME"));
-    let Some(script) = directory.map(|directory| directory.join("spark-env.sh")) else { return Ok(environment) };
+    let Some(directory) = directory else { return Ok(SparkEnv::Loaded(environment)) };
+    environment.insert(CONF_DIR_VARIABLE.into(), directory.clone().into());
+    let script = directory.join("spark-env.sh");
     match fs::metadata(&script) {
-        Ok(metadata) if metadata.is_file() => read(&script, environment),
-        Ok(_) => Ok(environment),
-        Err(error) if is_absence(&error) => Ok(environment),
+        Ok(metadata) if metadata.is_file() => Ok(SparkEnv::ToRead(reader(&script, &environment, program))),
+        Ok(_) => Ok(SparkEnv::Loaded(environment)),
+        Err(error) if is_absence(&error) => Ok(SparkEnv::Loaded(environment)),
         // What an administrator has set would be lost unseen.
-        Err(source) => Err(SparkEnvError::Look { script, source }),
+        Err(source) => Err(SparkEnvError { script, source }),
     }
 }
 
-fn read(script: &Path, before: Environment) -> Result<Environment, SparkEnvError> {
+fn reader(script: &Path, environment: &Environment, program: &[OsString]) -> Command {
     // A plain name would be looked up in PATH.
     let script = if script.is_absolute() { script.to_owned() } else { Path::new(".").join(script) };
-    let shell = shell_for(&script);
-    let output = Command::new(shell)
-        .arg("-c")
-        .arg(READ_AND_PRINT)
-        .arg(&script)
-        .env_clear()
-        .envs(&before)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|source| SparkEnvError::Start { shell, script: script.clone(), source })?;
-    if !output.status.success() {
-        return Err(SparkEnvError::Ended { script, status: output.status });
-    }
-    let mut after: Environment = output
-        .stdout
-        .split(|byte| *byte == 0)
-        .filter_map(|entry| {
-            let equals = entry.iter().position(|byte| *byte == b'=')?;
-            Some((OsString::from_vec(entry[..equals].to_vec()), OsString::from_vec(entry[equals + 1..].to_vec())))
-        })
-        .collect();
-    for name in OF_THE_SHELL {
-        match before.get(OsStr::new(name)) {
-            Some(value) => after.insert(name.into(), value.clone()),
-            None => after.remove(OsStr::new(name)),
-        };
-    }
-    Ok(after)
+    let mut command = Command::new(shell(environment.get(OsStr::new("PATH"))));
+    command.arg("-c").arg(READ_AND_GO_ON).arg(script).args(program).env_clear().envs(environment);
+    command
 }
 
-/// The shell that the first line names if it is bash, as in files that began as a copy of Spark's template; else `sh`.
-fn shell_for(script: &Path) -> &'static str {
-    let mut beginning = [0; 64];
-    let length = fs::File::open(script).and_then(|mut file| file.read(&mut beginning)).unwrap_or(0);
-    let first_line = beginning[..length].split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let names_bash = first_line.starts_with(b"#!") && OsStr::from_bytes(first_line).to_string_lossy().contains("bash");
-    let bash = ["/bin/bash", "/usr/bin/bash"].into_iter().find(|path| names_bash && Path::new(path).exists());
-    bash.unwrap_or("/bin/sh")
+/// bash, as in Spark, whose scripts are for it; `sh` where there is none.
+fn shell(search_path: Option<&OsString>) -> PathBuf {
+    let searched = search_path.into_iter().flat_map(env::split_paths);
+    let usual = ["/bin", "/usr/bin"].map(PathBuf::from);
+    let bash = searched.chain(usual).map(|directory| directory.join("bash")).find(|bash| bash.is_file());
+    bash.unwrap_or_else(|| "/bin/sh".into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Output;
+
     use super::*;
 
     fn environment(pairs: &[(&str, &Path)]) -> Environment {
@@ -135,10 +104,32 @@ mod tests {
         environment
     }
 
-    fn loaded(script: &str) -> Result<Environment, SparkEnvError> {
+    /// What a program finds that is started behind a script: the shell as it is then, or how it ended.
+    fn read(script: &str, program: &[&str]) -> Output {
         let directory = tempfile::Builder::new().prefix("conf with blanks ").tempdir().unwrap();
         fs::write(directory.path().join("spark-env.sh"), script).unwrap();
-        load(&environment(&[("SPARK_CONF_DIR", directory.path())]))
+        let program: Vec<OsString> = program.iter().map(OsString::from).collect();
+        match load(environment(&[("SPARK_CONF_DIR", directory.path())]), &program).unwrap() {
+            SparkEnv::ToRead(mut command) => command.output().unwrap(),
+            SparkEnv::Loaded(_) => panic!("there is a script"),
+        }
+    }
+
+    fn loaded(script: &str) -> Environment {
+        let output = read(script, &["env", "-0"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_terminator('\0')
+            .filter_map(|entry| entry.split_once('='))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn unread(environment: Environment) -> Environment {
+        match load(environment, &[]).unwrap() {
+            SparkEnv::Loaded(environment) => environment,
+            SparkEnv::ToRead(command) => panic!("{command:?}"),
+        }
     }
 
     fn value<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
@@ -150,11 +141,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("loop");
         std::os::unix::fs::symlink("loop", &directory).unwrap();
-        let error = load(&environment(&[("SPARK_CONF_DIR", &directory)])).unwrap_err();
-        assert!(matches!(error, SparkEnvError::Look { .. }), "{error}");
+        let error = load(environment(&[("SPARK_CONF_DIR", &directory)]), &[]).unwrap_err();
+        assert!(error.to_string().starts_with("could not look for "), "{error}");
         assert!(crate::read_properties_file_if_there(&directory.join("spark-defaults.conf")).is_err());
         let nowhere = parent.path().join("nowhere");
-        assert!(load(&environment(&[("SPARK_CONF_DIR", &nowhere)])).is_ok());
+        unread(environment(&[("SPARK_CONF_DIR", &nowhere)]));
         assert_eq!(crate::read_properties_file_if_there(&nowhere.join("spark-defaults.conf")).unwrap(), []);
     }
 
@@ -162,9 +153,8 @@ mod tests {
     fn assignments_are_exported_with_quoting_and_substitution() {
         let after = loaded(
             "# a comment\nA=1\nexport B=\"two words\"\nC='$A'\nD=\"$A-$(printf x)\"\nE=\"line 1\nline 2\"\nHOST=\"$HOSTNAME\"\n\
-             echo noise\nunset PATH_THAT_WAS_NOT\n",
-        )
-        .unwrap();
+             IN=\"$SPARK_CONF_DIR\"\nunset PATH_THAT_WAS_NOT SPARK_ENV_LOADED\nfalse\n",
+        );
         let expected = [
             ("A", "1"),
             ("B", "two words"),
@@ -178,46 +168,68 @@ mod tests {
         }
         assert!(value(&after, "HOST").is_some_and(|host| !host.is_empty()));
         assert!(!after.contains_key(OsStr::new("HOSTNAME")));
-        assert!(!after.contains_key(OsStr::new("SHLVL")) && !after.contains_key(OsStr::new("PWD")));
+        assert!(value(&after, "IN").is_some_and(|directory| directory.contains("conf with blanks ")));
+        assert_eq!(value(&after, "IN"), value(&after, CONF_DIR_VARIABLE));
     }
 
     #[test]
-    fn a_script_for_bash_is_read_by_bash() {
-        let after = loaded("#!/usr/bin/env bash\nif [[ -n \"$HOSTNAME\" ]]; then L=(a b); M=${L[1]}; fi\n").unwrap();
+    fn what_bash_alone_understands_needs_no_first_line() {
+        let after = loaded("if [[ -n \"$HOSTNAME\" ]]; then L=(a b); M=${L[1]}; fi\n");
         assert_eq!(value(&after, "M"), Some("b"));
+        assert_eq!(shell(Some(&"/nowhere".into())).file_name(), Some(OsStr::new("bash")));
     }
 
     #[test]
-    fn variables_can_be_unset_and_the_last_status_does_not_matter() {
+    fn mask_and_limits_and_arguments_come_along() {
+        let shown = read("umask 027\nulimit -n 77\n", &["sh", "-c", "umask; ulimit -n; echo \"$*\"", "x", "a b", ""]);
+        assert_eq!(String::from_utf8_lossy(&shown.stdout), "0027\n77\na b \n");
+    }
+
+    #[test]
+    fn what_is_loaded_is_not_read_again() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("spark-env.sh"), "unset GONE\nfalse\n").unwrap();
-        let after = load(&environment(&[("SPARK_CONF_DIR", directory.path()), ("GONE", Path::new("x"))])).unwrap();
-        assert!(!after.contains_key(OsStr::new("GONE")));
+        fs::write(directory.path().join("spark-env.sh"), "A=1\n").unwrap();
+        let mut before = environment(&[("SPARK_CONF_DIR", directory.path()), (LOADED_VARIABLE, Path::new("1"))]);
+        assert_eq!(unread(before.clone()), before);
+        before.insert(LOADED_VARIABLE.into(), "".into());
+        assert!(matches!(load(before, &[]), Ok(SparkEnv::ToRead(_))));
     }
 
     #[test]
-    fn it_is_read_once() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("conf")).unwrap();
-        fs::write(directory.path().join("conf/spark-env.sh"), "COUNT=${COUNT}x\n").unwrap();
-        let once = load(&environment(&[("SPARK_HOME", directory.path())])).unwrap();
-        assert_eq!(value(&once, "COUNT"), Some("x"));
-        assert_eq!(load(&once).unwrap(), once);
-    }
-
-    #[test]
-    fn without_a_file_nothing_changes_but_the_guard() {
+    fn without_a_file_nothing_changes_but_the_guard_and_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let before = environment(&[("SPARK_HOME", directory.path())]);
-        let mut after = load(&before).unwrap();
+        let mut after = unread(before.clone());
         assert_eq!(after.remove(OsStr::new(LOADED_VARIABLE)), Some("1".into()));
+        assert_eq!(after.remove(OsStr::new(CONF_DIR_VARIABLE)), Some(directory.path().join("conf").into()));
         assert_eq!(after, before);
     }
 
     #[test]
-    fn a_script_that_exits_is_an_error_that_names_it() {
-        let error = loaded("A=1\nexit 3\n").unwrap_err();
-        assert!(error.to_string().contains("spark-env.sh") && error.to_string().contains("exit"), "{error}");
-        assert!(matches!(loaded("if then\n"), Err(SparkEnvError::Ended { .. })));
+    fn a_script_that_exits_runs_nothing_and_is_named() {
+        // The second shell is what there is where there is no bash.
+        let by_sh = |script: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("spark-env.sh");
+            fs::write(&path, script).unwrap();
+            Command::new("/bin/sh")
+                .args(["-c", READ_AND_GO_ON])
+                .arg(path)
+                .args(["sh", "-c", "echo $A"])
+                .output()
+                .unwrap()
+        };
+        assert_eq!(by_sh("A=1\n").stdout, b"1\n");
+        let output = by_sh("if then\n");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("/spark-env.sh ended the shell that read it (exit status "), "{error}");
+        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+        for status in [0, 3] {
+            let output = read(&format!("A=1\nexit {status}\n"), &["echo", "started"]);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(error.contains("/spark-env.sh ended the shell that read it (exit status "), "{error}");
+            assert!(error.contains(&format!("exit status {status})")), "{error}");
+            assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+        }
     }
 }

@@ -153,7 +153,12 @@ impl ConfValue for Regex {
     const TYPE: &'static str = "regular expression";
 
     fn parse(text: &str, _: Unit) -> Result<Self, String> {
-        Self::new(text).map_err(|error| format!("a regular expression: {error}"))
+        Self::new(text).map_err(|error| {
+            // The lines before the last one show the text once more.
+            let error = error.to_string();
+            let reason = error.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error);
+            format!("a regular expression: {reason}")
+        })
     }
 }
 

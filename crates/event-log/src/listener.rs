@@ -25,14 +25,16 @@ pub struct EventLogListener {
 }
 
 impl EventLogListener {
-    /// Creates the log and writes its first line.
+    /// Creates the log and writes its first line. Leaves nothing behind if that fails.
     pub fn open(options: EventLogOptions) -> Result<Self, OpenEventLogError> {
         let mut file = LogFile::open(&options)?;
         let mut lines = Vec::new();
         log_start(&mut lines);
-        file.write_line(&lines)
-            .and_then(|()| file.flush())
-            .map_err(|source| OpenEventLogError::Create { path: file.path().to_owned(), source })?;
+        if let Err(source) = file.write_line(&lines).and_then(|()| file.flush()) {
+            let path = file.path().to_owned();
+            file.discard();
+            return Err(OpenEventLogError::Create { path, source });
+        }
         info!(path = %file.path().display(), "writing the event log");
         Ok(Self { file, encoder: EventEncoder::new(options), lines, failed: false })
     }

@@ -93,17 +93,37 @@ impl LogFile {
                 (Layout::Rolling { directory: own, base, options: rolling, index: 1, written: 0 }, first)
             }
         };
-        let stream = create_file(&first)
-            .and_then(|file| Stream::new(file, options.compression))
-            .map_err(|source| OpenEventLogError::Create { path: first, source })?;
-        Ok(Self {
+        let file = create_file(&first).inspect_err(|_| {
+            if let Layout::Rolling { directory, .. } = &layout {
+                let _ = fs::remove_dir_all(directory);
+            }
+        });
+        let mut log = Self {
             layout,
             codec: options.compression,
             pending: Vec::new(),
             buffer_size: usize::try_from(options.buffer_size.bytes()).unwrap_or(usize::MAX),
             overwrite: options.overwrite,
-            stream: Some(stream),
-        })
+            stream: None,
+        };
+        let failed = |source| OpenEventLogError::Create { path: first.clone(), source };
+        match Stream::new(file.map_err(failed)?, options.compression) {
+            Ok(stream) => log.stream = Some(stream),
+            Err(source) => {
+                log.discard();
+                return Err(failed(source));
+            }
+        }
+        Ok(log)
+    }
+
+    /// Removes what [`LogFile::open`] has created: the application does not start, and nobody would end its log.
+    pub(crate) fn discard(self) {
+        // What cannot be removed is no worse than the failure that led here.
+        let _ = match &self.layout {
+            Layout::Single { path } => fs::remove_file(in_progress(path)),
+            Layout::Rolling { directory, .. } => fs::remove_dir_all(directory),
+        };
     }
 
     /// The file or directory as it is called once the application has ended.
@@ -215,17 +235,18 @@ fn refuse_or_remove(path: &Path, overwrite: bool) -> Result<(), OpenEventLogErro
     if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(failed)
 }
 
-/// Modes are set a second time because the process's mask takes bits from what creating asks for.
+/// Leaves nothing if it fails. Modes are set a second time because the process's mask takes bits from what creating asks for.
 fn create_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE)).inspect_err(|_| drop(fs::remove_file(path)))?;
     Ok(file)
 }
 
-/// The directory of a rolling log, with the empty file whose name says that the application runs.
+/// The directory of a rolling log, with the empty file whose name says that the application runs. Leaves nothing if it fails.
 fn create_directory(path: &Path, base: &str) -> io::Result<()> {
     DirBuilder::new().mode(DIRECTORY_MODE).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))?;
-    create_file(&in_progress(&path.join(status_file(base))))?;
+    fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
+        .and_then(|()| create_file(&in_progress(&path.join(status_file(base)))))
+        .inspect_err(|_| drop(fs::remove_dir_all(path)))?;
     Ok(())
 }

@@ -3,10 +3,11 @@
 mod made_up;
 
 use std::{
-    fs,
+    env, fs,
     io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -54,6 +55,32 @@ fn a_log_is_in_progress_until_the_bus_stops() {
     assert_eq!(names(path), ["app-1_2"]);
     // One line more for the version, and one for the old name of each of six exclusions.
     assert_eq!(fs::read_to_string(path.join("app-1_2")).unwrap().lines().count(), count + 1 + 6);
+}
+
+/// Runs this test once more by a process whose files may not grow, as on a full disk: names can be made, contents cannot.
+#[test]
+fn a_log_that_cannot_be_begun_is_not_left_behind() {
+    const DIRECTORY: &str = "LOG_DIRECTORY_ON_A_FULL_DISK";
+    if let Some(directory) = env::var_os(DIRECTORY) {
+        let plain = options(Path::new(&directory));
+        let rolling = Some(RollingOptions::new(ByteCount::mib(10)).unwrap());
+        let compressed = EventLogOptions { compression: Some(CompressionCodec::Zstd), ..plain.clone() };
+        for options in [EventLogOptions { rolling, ..plain.clone() }, compressed, plain] {
+            let Err(error) = EventLogListener::open(options) else { panic!("it can be written") };
+            assert!(matches!(error, OpenEventLogError::Create { .. }), "{error}");
+        }
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "a_log_that_cannot_be_begun_is_not_left_behind", "--nocapture"])
+        .env(DIRECTORY, directory.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(names(directory.path()), [] as [&str; 0]);
 }
 
 #[test]

@@ -43,4 +43,5 @@ pub use storage::{
     fetch_task_result,
 };
 pub use task_context::{KillSwitch, TaskAccumulator, TaskContext};
+pub use thread_dump::ThreadDump;
 pub use threads::user_code_thread;

@@ -6,9 +6,9 @@
 
 use std::{fmt, fs, io};
 
-/// What a thread does at one moment.
+/// What a thread does at one moment. `Display` says it in a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ThreadDump {
+pub struct ThreadDump {
     thread_id: i32,
     name: String,
     /// The kernel's letter for its state.
@@ -32,6 +32,19 @@ pub(crate) fn this_thread() -> io::Result<i32> {
 }
 
 impl ThreadDump {
+    /// Of all threads of this process, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If `/proc` cannot be read.
+    pub fn of_all() -> io::Result<Vec<Self>> {
+        let names = fs::read_dir("/proc/self/task")?;
+        let mut thread_ids: Vec<i32> = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok()).collect();
+        thread_ids.sort_unstable();
+        // Some may have ended meanwhile.
+        Ok(thread_ids.into_iter().filter_map(|thread_id| Self::of(thread_id).ok()).collect())
+    }
+
     /// Of a thread of this process, by the kernel's number. An error if it has ended.
     pub(crate) fn of(thread_id: i32) -> io::Result<Self> {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/task/{thread_id}/{name}"));
@@ -128,6 +141,9 @@ mod tests {
             thread::yield_now();
         };
         assert!(dump.starts_with(&format!("thread {thread_id} \"waits\" is waiting")), "{dump}");
+        let all = ThreadDump::of_all().unwrap();
+        assert!(all.iter().any(|dump| dump.thread_id == thread_id && dump.name == "waits"), "{all:?}");
+        assert!(all.iter().any(|dump| dump.thread_id == this_thread().unwrap()), "{all:?}");
         drop(end);
         waiting.unwrap().join().unwrap();
         assert!(ThreadDump::of(i32::MAX).is_err());

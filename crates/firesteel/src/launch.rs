@@ -3,24 +3,29 @@
 use std::{
     env,
     error::Error,
+    ffi::OsString,
+    fmt::Display,
     fs,
+    io::{self, Write},
     panic::{self, AssertUnwindSafe},
-    process::ExitCode,
+    process::{self, ExitCode},
     sync::atomic::{AtomicI32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use firesteel_conf::{FETCHED_VARIABLE, MAIN_CLASS_VARIABLE};
+use firesteel_executor::ThreadDump;
 use firesteel_executor_backend::is_executor;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     iterator::Signals,
 };
 
 use crate::{context, end_line, error::chain, executor_process, exit};
 
-/// An application: takes the arguments, less the program's own name.
+/// An application: takes the arguments, less the program's own name. Bytes that are not UTF-8 arrive as U+FFFD, as in Spark;
+/// `std::env::args_os` has them as they are.
 pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
 
 /// The signal that this process was told to end by; 0 if none.
@@ -37,7 +42,7 @@ const NO_SUCH_CLASS: u8 = 101;
 /// An application that returns an error or panics makes the exit code 1 (RT-82), and its context is stopped; SIGINT,
 /// SIGTERM and SIGHUP stop the context too and make it 128 plus the signal's number (SS-107), except for those that were
 /// ignored when the process was started, as `nohup` has it. One that calls `std::process::exit` ends with its own code once
-/// its context has stopped.
+/// its context has stopped. SIGQUIT prints what each thread of the process does, and the application goes on.
 ///
 /// ```no_run
 /// use std::{error::Error, process::ExitCode};
@@ -55,6 +60,7 @@ const NO_SUCH_CLASS: u8 = 101;
 /// }
 /// ```
 pub fn main(applications: &[(&str, Application)]) -> ExitCode {
+    show_threads_on_quit();
     if is_executor() {
         return exit_code(executor_process::run());
     }
@@ -65,20 +71,20 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     };
     let Some((_, application)) = chosen else {
         let names: Vec<&str> = applications.iter().map(|(name, _)| *name).collect();
-        eprintln!(
+        say(format_args!(
             "Error: this program has no application named {}; it has {}",
             wanted.as_deref().unwrap_or("at all"),
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        );
+        ));
         return ExitCode::from(NO_SUCH_CLASS);
     };
     stop_on_signals();
     end_line::application_begins();
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| application(env::args().skip(1).collect())));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| application(arguments())));
     let code = match outcome {
         Ok(Ok(())) => 0,
         Ok(Err(error)) => {
-            eprintln!("Error: {}", chain(&*error));
+            say(format_args!("Error: {}", chain(&*error)));
             1
         }
         // The panic hook has printed it.
@@ -98,6 +104,24 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
         0 => exit_code(code),
         signal => exit_code(128 + signal),
     }
+}
+
+/// Prints a line, or does not: where standard error cannot be written, `eprintln!` would end the application.
+fn say(line: impl Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// The application's own arguments, and a warning for each that is not what it was.
+fn arguments() -> Vec<String> {
+    let text = |(index, word): (usize, OsString)| {
+        word.into_string().unwrap_or_else(|word| {
+            let text = word.to_string_lossy().into_owned();
+            let place = index + 1;
+            say(format_args!("Warning: argument {place} is not UTF-8; the application gets {text:?}"));
+            text
+        })
+    };
+    env::args_os().skip(1).enumerate().map(text).collect()
 }
 
 /// Removes this program if `spark-submit` has fetched it for this one run (SS-81). Not before executors have ended: they are
@@ -127,6 +151,26 @@ fn is_ignored(signal: i32, process_status: &str) -> bool {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
+/// Has SIGQUIT (`kill -3`, Ctrl-\) show what the threads of this process do, as it does of a JVM.
+fn show_threads_on_quit() {
+    let Ok(mut signals) = Signals::new([SIGQUIT]) else { return };
+    // Without the thread, the signal does nothing.
+    let _ = thread::Builder::new().name("thread-dump".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            say(thread_dump());
+        }
+    });
+}
+
+fn thread_dump() -> String {
+    let mut text = format!("Full thread dump of Firesteel {}, process {}:", env!("CARGO_PKG_VERSION"), process::id());
+    match ThreadDump::of_all() {
+        Ok(threads) => threads.iter().for_each(|thread| text.push_str(&format!("\n{thread}"))),
+        Err(error) => text.push_str(&format!("\ncould not read the threads in /proc: {error}")),
+    }
+    text
+}
+
 /// Ends the application in good order when it is told to end: executors stop, listeners write what they hold.
 fn stop_on_signals() {
     // Where the kernel does not say, none is.
@@ -148,6 +192,6 @@ fn stop_on_signals() {
         context::stop_active(&format!("signal {signal}"), Some(128 + signal));
         end_line::print_held(Some(128 + signal));
         remove_fetched_executable();
-        std::process::exit(128 + signal);
+        process::exit(128 + signal);
     });
 }

@@ -18,7 +18,9 @@ pub(crate) fn start(conf: &SparkConf, console: Option<Console>) -> Result<(), Co
         Some(LogLevel::Off) => None,
     };
     let Some(level) = level else { return Ok(()) };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_target(true).with_ansi(false);
+    // A line that cannot be written is lost, and no more: the subscriber would report it by `eprintln!`, which panics.
+    let builder =
+        tracing_subscriber::fmt().with_max_level(level).with_target(true).with_ansi(false).log_internal_errors(false);
     // An error means that the program has set up its own.
     let _ = match console {
         Some(console) => builder.with_writer(move || console.line_writer()).try_init(),

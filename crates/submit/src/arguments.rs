@@ -80,6 +80,8 @@ impl Arguments {
             let value = match (option.value, attached) {
                 (None, Some(_)) => return Err(Refusal::ValueNotTaken { option: option.name }),
                 (None, None) => String::new(),
+                // Spark knows no such option either; an empty word of its own is a value.
+                (Some(_), Some("")) => return Err(Refusal::ValueEmpty { option: option.name }),
                 (Some(_), Some(attached)) => attached.to_owned(),
                 (Some(placeholder), None) => {
                     let value =

@@ -26,6 +26,14 @@ pub enum Refusal {
         /// What the help calls the value.
         value: &'static str,
     },
+    /// `--name=`: a variable of a script that is not set, most often.
+    #[error(
+        "there is no value behind {option}=; if a script gave it, see whether a variable is not set, or write {option} \"\""
+    )]
+    ValueEmpty {
+        /// The option.
+        option: &'static str,
+    },
     /// `--verbose=true`
     #[error("{option} takes no value")]
     ValueNotTaken {

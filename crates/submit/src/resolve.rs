@@ -104,6 +104,10 @@ impl<'a> Resolution<'a> {
         }
         self.default_to("spark.master", "local[*]");
         let master = self.read(&keys::MASTER)?.unwrap_or(MasterUrl::LOCAL_ALL_CORES);
+        // Its references are followed here. The application finds its cluster manager by the text alone, as in Spark.
+        if self.conf.get_raw(keys::MASTER.name()).is_some_and(|text| text.contains("${")) {
+            self.conf.set(keys::MASTER.name(), master.to_string());
+        }
         self.refuse_external(&master)?;
         if let Some(action) = self.about_a_submission(&master)? {
             return Ok(action);
@@ -278,7 +282,10 @@ impl<'a> Resolution<'a> {
         for option in options::ALL.iter().filter(|option| option.quantity != Quantity::Text) {
             let Some((source_name, value)) = self.value_and_source(option) else { continue };
             let dynamic = option.name == "--num-executors"
-                && self.conf.get_raw("spark.dynamicAllocation.enabled").is_some_and(|value| value == "true");
+                && self
+                    .conf
+                    .get_raw("spark.dynamicAllocation.enabled")
+                    .is_some_and(|value| bool::parse(value, Unit::None) == Ok(true));
             let checked = match option.quantity {
                 Quantity::Text => continue,
                 Quantity::Memory => ByteCount::parse(value, Unit::MiB).map(ByteCount::bytes),

@@ -58,7 +58,7 @@ fn what_is_read() {
         (&["--master=local", "--master", "local[3]", "app"], "app - local[3] []"),
         (&["--class", "a.B", "app", "x"], r#"app a.B local[*] ["x"]"#),
         (&["--class=a.B", "--class=a.C", "app"], "app a.C local[*] []"),
-        (&["--class=", "app"], "app - local[*] []"),
+        (&["--class", "", "app"], "app - local[*] []"),
         // An option takes the next word, whatever it looks like.
         (&["--class", "--verbose", "app"], "app --verbose local[*] []"),
         (&["-c", "spark.master=local[5]", "app"], "app - local[5] []"),
@@ -113,6 +113,11 @@ fn what_is_refused_for_its_form() {
         (&["--master"], "--master needs a value: --master URL"),
         (&["-c"], "--conf needs a value: --conf KEY=VALUE"),
         (&["--verbose=true", "app"], "--verbose takes no value"),
+        (&["--verbose=", "app"], "--verbose takes no value"),
+        (
+            &["--name=", "app"],
+            "there is no value behind --name=; if a script gave it, see whether a variable is not set, or write --name \"\"",
+        ),
         (&["--conf", "spark.a", "app"], "--conf \"spark.a\" has no =; write --conf key=value"),
         (&["--verbose"], "nothing to run: name an application after the options; see --help"),
         (&["--class", "a.B"], "nothing to run: name an application after the options; see --help"),
@@ -121,6 +126,15 @@ fn what_is_refused_for_its_form() {
     ];
     for (line, expected) in cases {
         assert_eq!(refusal(line), *expected, "{line:?}");
+    }
+}
+
+#[test]
+fn no_option_takes_an_empty_value_behind_an_equals_sign() {
+    for option in options::ALL.iter().filter(|option| option.value.is_some()) {
+        let word = format!("{}=", option.name);
+        let refusal = Arguments::parse(Launcher::SparkSubmit, &words(&[&word, "app"])).unwrap_err();
+        assert!(matches!(refusal, Refusal::ValueEmpty { option: refused } if refused == option.name), "{refusal}");
     }
 }
 

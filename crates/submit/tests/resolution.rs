@@ -83,6 +83,16 @@ fn sample(option: &SubmitOption, which: usize) -> &'static str {
     }
 }
 
+/// The application finds its cluster manager by the text, so it must not get what only `spark-submit` could read.
+#[test]
+fn a_master_by_reference_is_handed_over_as_it_is_meant() {
+    let case = Case::line(&["--master", "${spark.my.master}", "-c", "spark.my.master=local[3]", "app"]).run();
+    assert_eq!(case.conf.get_raw("spark.master"), Some("local[3]"));
+    assert_eq!(case.origins.get("spark.master"), Some(&Origin::Option("--master")));
+    let unset = Case::line(&["--master", "${env:FIRESTEEL_TEST_OF_NOTHING}", "app"]).refused();
+    assert!(unset.starts_with("--master is \"${env:FIRESTEEL_TEST_OF_NOTHING}\", but it must be"), "{unset}");
+}
+
 /// Each option with a key × manager × mode × source of the value: given, --conf, both, file only, environment only.
 #[test]
 fn options_by_manager_mode_and_source() {
@@ -379,7 +389,7 @@ fn refused_by_file_or_environment() {
 
 #[test]
 fn no_executors_are_fine_with_dynamic_allocation() {
-    let case = on("yarn", "client", &["--num-executors", "0", "-c", "spark.dynamicAllocation.enabled=true"]);
+    let case = on("yarn", "client", &["--num-executors", "0", "-c", "spark.dynamicAllocation.enabled= TRUE"]);
     assert_eq!(case.run().conf.get_raw("spark.executor.instances"), Some("0"));
 }
 
