@@ -1,12 +1,11 @@
 //! Finds the custom resources of a process, such as GPUs, by the script that the user names (SC-07).
 //!
 //! The script prints one line of JSON, `{"name": "gpu", "addresses": ["0", "1"]}`. It belongs to the user, so it is not
-//! trusted to end: it runs in a process group of its own, which is killed when the script takes too long.
+//! trusted to end: it runs in a [`ProcessGroup`], which is killed when the script takes too long or this process ends.
 
 use std::{
     collections::BTreeSet,
     io::{self, Read},
-    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
@@ -14,8 +13,10 @@ use std::{
 };
 
 use firesteel_model::ResourceInformation;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde::Deserialize;
+
+use crate::ProcessGroup;
 
 /// A custom resource to find.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -216,19 +217,14 @@ struct Ran {
 
 /// Runs a script to its end; none if it did not come in time.
 fn run(script: &PathBuf, time_out: Duration) -> io::Result<Option<Ran>> {
-    let mut child = Command::new(script)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
-    let output = child.stdout.take().map(read_pipe);
-    let errors = child.stderr.take().map(read_pipe);
-    let in_time = wait(&child, time_out);
-    // What the script has left running would keep the pipes open. The leader is not reaped yet, so the group is its own;
-    // most often it is alone and has ended.
-    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    let status = child.wait()?;
+    let mut command = Command::new(script);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut group = ProcessGroup::spawn(&mut command)?;
+    let output = group.child().stdout.take().map(read_pipe);
+    let errors = group.child().stderr.take().map(read_pipe);
+    let in_time = wait(group.child(), time_out);
+    // What the script has left running would keep the pipes open.
+    let status = group.kill()?;
     let read = |reader: Option<JoinHandle<Vec<u8>>>| reader.and_then(|it| it.join().ok()).unwrap_or_default();
     let (output, errors) = (read(output), read(errors));
     Ok(in_time.then_some(Ran { status, output, errors }))

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use crate::application::{Start, files_below};
+use firesteel_e2e::wait_until;
+use rustix::process::Signal;
+
+use crate::application::{Start, files_below, processes_of, signal};
 
 /// One executor of four cores.
 const EXECUTOR: &str = "local-cluster[1,4,1024]";
@@ -92,6 +95,26 @@ fn an_executor_that_finds_too_few_ends_and_the_application_says_why() {
         "before they had registered",
         "resource gpu has 2 addresses here (0, 1), fewer than the 3 of spark.executor.resource.gpu.amount",
     ]);
+}
+
+#[test]
+fn a_script_that_hangs_ends_with_the_process_that_waits_for_it() {
+    for whose in ["executor", "driver"] {
+        for end in [Signal::TERM, Signal::KILL] {
+            let start = Start::new("tasks-at-once", EXECUTOR);
+            let runs = start.directory().join("runs");
+            let script = start.script("hangs.sh", &format!("sleep 1000 & echo > {}; sleep 1000", runs.display()));
+            let application = start
+                .with(&format!("spark.{whose}.resource.gpu.amount"), "1")
+                .with(&format!("spark.{whose}.resource.gpu.discoveryScript"), &script)
+                .start();
+            wait_until("the script to run", || runs.exists().then_some(()));
+            signal(application.driver(), end);
+            let finished = application.finish_untidily();
+            let what = format!("the {whose}'s script to end after {end:?}");
+            wait_until(&what, || processes_of(finished.directory()).is_empty().then_some(()));
+        }
+    }
 }
 
 #[test]

@@ -9,9 +9,8 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
-    os::unix::process::CommandExt,
     panic::{AssertUnwindSafe, catch_unwind},
-    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,9 +18,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use firesteel_closure::ConstructError;
-use firesteel_executor::{TaskContext, TaskFailure, user_code_thread};
+use firesteel_executor::{ProcessGroup, TaskContext, TaskFailure, user_code_thread};
 use firesteel_model::Partition;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -106,11 +104,9 @@ impl PipeSpec {
 /// A command at work. Dropping it ends the command and waits for the threads, so that nothing of the task outlives it.
 struct Running {
     command: String,
-    child: Child,
-    waited_for: bool,
+    group: ProcessGroup,
     lines: Option<Receiver<Result<String, std::io::Error>>>,
     feeder: Option<JoinHandle<Result<(), FeedError>>>,
-    reader: Option<JoinHandle<()>>,
     context: Arc<TaskContext>,
 }
 
@@ -129,31 +125,20 @@ impl Running {
     ) -> Result<Self, PipeError> {
         let command = pipe.spec.command_line();
         let start = |source| PipeError::Start { command: command.clone(), source };
-        let mut child = Command::new(&pipe.spec.program)
-            .args(&pipe.spec.arguments)
-            .envs(&pipe.spec.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(start)?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let mut program = Command::new(&pipe.spec.program);
+        program.args(&pipe.spec.arguments).envs(&pipe.spec.environment);
+        program.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut group = ProcessGroup::spawn(&mut program).map_err(start)?;
+        let (stdin, stdout) = (group.child().stdin.take(), group.child().stdout.take());
         let (sender, lines) = bounded(LINES_AHEAD);
-        let mut running = Self {
-            command: command.clone(),
-            child,
-            waited_for: false,
-            lines: Some(lines),
-            feeder: None,
-            reader: None,
-            context: Arc::clone(context),
-        };
+        let mut running =
+            Self { command: command.clone(), group, lines: Some(lines), feeder: None, context: Arc::clone(context) };
         if let (Some(stdin), Some(stdout)) = (stdin, stdout) {
             let feeder = user_code_thread("pipe-stdin");
             let context = Arc::clone(context);
             running.feeder = Some(feeder.spawn(move || feed(&pipe, partition, &context, stdin)).map_err(start)?);
             let reader = thread::Builder::new().name("pipe-stdout".to_owned());
-            running.reader = Some(reader.spawn(move || read_lines(stdout, &sender)).map_err(start)?);
+            reader.spawn(move || read_lines(stdout, &sender)).map_err(start)?;
         }
         Ok(running)
     }
@@ -163,16 +148,15 @@ impl Running {
         self.lines = None;
         let status = loop {
             self.context.end_if_killed();
-            match self.child.try_wait() {
-                Ok(Some(status)) => {
-                    self.waited_for = true;
-                    break status;
-                }
+            match self.group.child().try_wait() {
+                Ok(Some(status)) => break status,
                 // It has closed its output and works on.
                 Ok(None) => thread::sleep(Duration::from_millis(1)),
                 Err(source) => return Err(PipeError::Wait { command: self.command.clone(), source }),
             }
         };
+        // What it has left running in the background is not ours to end.
+        self.group.release().map_err(|source| PipeError::Wait { command: self.command.clone(), source })?;
         let fed = self.feeder.take().map(JoinHandle::join);
         match fed {
             Some(Ok(Err(FeedError::Records(failure)))) => failure.throw(),
@@ -207,16 +191,10 @@ impl Iterator for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.lines = None;
-        // Not if it was waited for: its number may be another process's.
-        if !self.waited_for {
-            // With all that it has started, or those would hold its output open. Fails only if it has ended already.
-            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-            let _ = self.child.wait();
-        }
-        // A command that was ended early takes its threads along, whatever they met.
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        // With all that it has started, or those would hold its output open. A command that has ended was released.
+        let _ = self.group.kill();
+        // A command that was ended early takes its feeder along, whatever that met. Its reader is not waited for: a process that
+        // has left the group may keep the output open for as long as it likes.
         if let Some(feeder) = self.feeder.take() {
             let _ = feeder.join();
         }
@@ -247,10 +225,77 @@ fn feed<T: Data + Display>(
 }
 
 fn read_lines(stdout: ChildStdout, lines: &Sender<Result<String, std::io::Error>>) {
-    for line in BufReader::new(stdout).lines() {
+    for line in JavaLines::new(BufReader::new(stdout)) {
         let failed = line.is_err();
         if lines.send(line).is_err() || failed {
             return;
         }
+    }
+}
+
+/// Lines that end with `\n`, `\r\n` or `\r`, as those of Java's `BufferedReader` do. Each is given out as soon as its end is
+/// there.
+struct JavaLines<R> {
+    input: R,
+    after_carriage_return: bool,
+}
+
+impl<R: BufRead> JavaLines<R> {
+    fn new(input: R) -> Self {
+        Self { input, after_carriage_return: false }
+    }
+
+    /// The bytes of the next line; nothing at the end.
+    fn next_line(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut line = None::<Vec<u8>>;
+        loop {
+            let piece = match self.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                piece => piece?,
+            };
+            if piece.is_empty() {
+                return Ok(line);
+            }
+            if std::mem::take(&mut self.after_carriage_return) && piece[0] == b'\n' {
+                self.input.consume(1);
+                continue;
+            }
+            let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            line.get_or_insert_default().extend_from_slice(&piece[..end.unwrap_or(piece.len())]);
+            let consumed = end.map_or(piece.len(), |end| end + 1);
+            self.after_carriage_return = end.is_some_and(|end| piece[end] == b'\r');
+            self.input.consume(consumed);
+            if end.is_some() {
+                return Ok(line);
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for JavaLines<R> {
+    type Item = std::io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.next_line().transpose()?;
+        Some(line.and_then(|line| {
+            String::from_utf8(line).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_in_java() {
+        let text = "a\rb\r\nc\n\n\r\rd\r\n\r\ne";
+        for piece in 1..text.len() {
+            let lines = JavaLines::new(BufReader::with_capacity(piece, text.as_bytes()));
+            assert_eq!(lines.map(Result::unwrap).collect::<Vec<_>>(), ["a", "b", "c", "", "", "", "d", "", "e"]);
+        }
+        assert_eq!(JavaLines::new(&b""[..]).count(), 0);
+        assert_eq!(JavaLines::new(&b"\r\n"[..]).count(), 1);
+        assert!(JavaLines::new(&b"\xff\n"[..]).next().unwrap().is_err());
     }
 }
