@@ -12,7 +12,10 @@ use std::{
     os::unix::process::CommandExt,
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -110,6 +113,8 @@ struct Running {
     waited_for: bool,
     lines: Option<Receiver<Result<String, std::io::Error>>>,
     feeder: Option<JoinHandle<Result<(), FeedError>>>,
+    /// Nobody wants what the command says any more.
+    unwanted: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     context: Arc<TaskContext>,
 }
@@ -145,13 +150,15 @@ impl Running {
             waited_for: false,
             lines: Some(lines),
             feeder: None,
+            unwanted: Arc::default(),
             reader: None,
             context: Arc::clone(context),
         };
         if let (Some(stdin), Some(stdout)) = (stdin, stdout) {
             let feeder = user_code_thread("pipe-stdin");
-            let context = Arc::clone(context);
-            running.feeder = Some(feeder.spawn(move || feed(&pipe, partition, &context, stdin)).map_err(start)?);
+            let (context, unwanted) = (Arc::clone(context), Arc::clone(&running.unwanted));
+            let feed = move || feed(&pipe, partition, &context, stdin, &unwanted);
+            running.feeder = Some(feeder.spawn(feed).map_err(start)?);
             let reader = thread::Builder::new().name("pipe-stdout".to_owned());
             running.reader = Some(reader.spawn(move || read_lines(stdout, &sender)).map_err(start)?);
         }
@@ -207,13 +214,15 @@ impl Iterator for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.lines = None;
+        self.unwanted.store(true, Ordering::Relaxed);
         // Not if it was waited for: its number may be another process's.
         if !self.waited_for {
             // With all that it has started, or those would hold its output open. Fails only if it has ended already.
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
             let _ = self.child.wait();
         }
-        // A command that was ended early takes its threads along, whatever they met.
+        // A command that was ended early takes its threads along, whatever they met. A parent that computes without end and gives no
+        // record is waited for as it is in every task: it holds the task's memory, which the task must have back when it ends.
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
@@ -228,11 +237,15 @@ fn feed<T: Data + Display>(
     partition: Partition,
     context: &Arc<TaskContext>,
     stdin: ChildStdin,
+    unwanted: &AtomicBool,
 ) -> Result<(), FeedError> {
     let fed = catch_unwind(AssertUnwindSafe(|| {
         context.enter(|| {
             let mut stdin = BufWriter::new(stdin);
             for record in pipe.parent.records(partition, context) {
+                if unwanted.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 writeln!(stdin, "{record}")?;
             }
             stdin.flush()
