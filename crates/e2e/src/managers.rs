@@ -21,21 +21,19 @@ impl ExternalClusterManager for Dummy {
     fn layout(&self, master_url: &str, _conf: &SparkConf) -> Result<ClusterLayout, String> {
         let executors = master_url.strip_prefix(PREFIX).and_then(|number| number.parse().ok());
         let executors = executors.ok_or_else(|| format!("{master_url} does not say how many executors there are"))?;
-        Ok(ClusterLayout { executors, cores_per_executor: 1, driver_host: "127.0.0.1".to_owned() })
+        Ok(ClusterLayout { executors, cores: executors, driver_host: "127.0.0.1".to_owned() })
     }
 
     fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager> {
         println!("{} creates {}", self.name(), request.master_url);
         LocalClusterManager::new(LocalClusterOptions {
-            layout: LocalClusterLayout {
-                executors: request.layout.executors,
-                cores_per_executor: request.layout.cores_per_executor,
-            },
+            layout: LocalClusterLayout { executors: request.layout.executors, cores: request.layout.cores },
             application_id: request.application_id,
             host: request.layout.driver_host,
             conf: request.conf,
             environment: request.environment,
             scratch: request.scratch,
+            driver_directories: request.driver_directories,
             logs: request.logs,
         })
     }

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod driver_process;
 mod exit;
 mod link;
 mod memory_watch;

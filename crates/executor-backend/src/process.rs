@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io,
     io::Read,
+    path::PathBuf,
     process,
     sync::{Arc, OnceLock},
     thread,
@@ -14,15 +15,14 @@ use std::{
 use firesteel_executor::{DriverLink, Environment, Executor, ReaperOptions};
 use firesteel_messages::{DriverMessage, ExecutorLaunch, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{ByteCount, ResourceInformation};
-use firesteel_rpc::{Address, Options, Receiver, Secret, connect};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use firesteel_rpc::{Address, Options, Receiver, Secret, check_threads, connect};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::Notify,
 };
 use tracing::{info, warn};
 
-use crate::{ExecutorExitCode, RpcLink, link::forward, memory_watch};
+use crate::{ExecutorExitCode, RpcLink, driver_process::DriverProcess, link::forward, memory_watch};
 
 /// Set in the environment of a process that is to be an executor.
 pub const LAUNCH_VARIABLE: &str = "FIRESTEEL_EXECUTOR";
@@ -77,6 +77,7 @@ pub struct ExecutorParts {
 /// An executor process before it has its parts.
 pub struct ExecutorProcess {
     launch: ExecutorLaunch,
+    driver: Option<DriverProcess>,
     runtime: Runtime,
     link: Arc<RpcLink>,
     queue: tokio::sync::mpsc::UnboundedReceiver<DriverMessage>,
@@ -85,8 +86,10 @@ pub struct ExecutorProcess {
 impl ExecutorProcess {
     /// Ties the process's life to its parent's and starts what its connection needs.
     pub fn new(launch: ExecutorLaunch) -> io::Result<Self> {
+        // The watch and the runtime.
+        check_threads(2)?;
         // Beside the connection's end: a process that hangs before it has one must not stay either.
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let driver = DriverProcess::watch(launch.driver_directories.iter().map(PathBuf::from).collect())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("executor-backend")
@@ -94,7 +97,7 @@ impl ExecutorProcess {
             .enable_time()
             .build()?;
         let (link, queue) = RpcLink::new();
-        Ok(Self { launch, runtime, link: Arc::new(link), queue })
+        Ok(Self { launch, driver, runtime, link: Arc::new(link), queue })
     }
 
     /// What it was started with.
@@ -109,7 +112,7 @@ impl ExecutorProcess {
 
     /// Registers, runs tasks until the driver says stop or is gone, and says how the process is to end.
     pub fn run(self, secret: &Secret, options: &Options, parts: ExecutorParts) -> ExecutorExitCode {
-        let Self { launch, runtime, link, queue } = self;
+        let Self { launch, driver, runtime, link, queue } = self;
         let address: Address = match launch.driver_address.parse() {
             Ok(address) => address,
             Err(error) => {
@@ -121,6 +124,7 @@ impl ExecutorProcess {
             Ok(connection) => connection,
             Err(error) => {
                 warn!(%error, driver = launch.driver_address, "could not connect to the driver");
+                driver.iter().for_each(DriverProcess::end_with);
                 return ExecutorExitCode::General;
             }
         };
@@ -153,7 +157,11 @@ impl ExecutorProcess {
                 warn!(%error, "killed tasks are not watched (spark.task.reaper.enabled)");
             }
         }
-        let exit = runtime.block_on(receive(receiver, &parts.executor, &link, parts.heartbeat_interval, &taken));
+        let end = runtime.block_on(receive(receiver, &parts.executor, &link, parts.heartbeat_interval, &taken));
+        let exit = end.unwrap_or_else(|LostConnection| {
+            driver.iter().for_each(DriverProcess::end_with);
+            ExecutorExitCode::General
+        });
         info!(executor_id = %launch.executor_id, ?exit, "executor ends");
         exit
     }
@@ -213,24 +221,27 @@ fn watch_memory(parts: &ExecutorParts, farewell: Farewell) -> io::Result<()> {
 /// How long the news of the end may take to be known to the driver.
 const FAREWELL_TIME_OUT: Duration = Duration::from_millis(500);
 
+/// The driver has said nothing that would explain it.
+struct LostConnection;
+
 async fn receive(
     mut receiver: Receiver<ExecutorMessage>,
     executor: &Executor,
     link: &Arc<RpcLink>,
     heartbeat_interval: Duration,
     farewell_taken: &Notify,
-) -> ExecutorExitCode {
+) -> Result<ExecutorExitCode, LostConnection> {
     let registered = OnceLock::new();
     loop {
         let message = match receiver.receive().await {
             Ok(Some(message)) => message,
             Ok(None) => {
                 warn!("the driver has closed the connection");
-                return ExecutorExitCode::General;
+                return Err(LostConnection);
             }
             Err(error) => {
                 warn!(%error, "the driver is gone");
-                return ExecutorExitCode::General;
+                return Err(LostConnection);
             }
         };
         match message {
@@ -242,15 +253,15 @@ async fn receive(
             }
             ExecutorMessage::Refused(reason) => {
                 eprintln!("the driver refused this executor: {reason}");
-                return ExecutorExitCode::General;
+                return Ok(ExecutorExitCode::General);
             }
             ExecutorMessage::ReRegister => {
                 warn!("the driver has given this executor up");
-                return ExecutorExitCode::General;
+                return Ok(ExecutorExitCode::General);
             }
             ExecutorMessage::Stop => {
                 executor.stop("the application has ended");
-                return ExecutorExitCode::Success;
+                return Ok(ExecutorExitCode::Success);
             }
             ExecutorMessage::FarewellTaken => farewell_taken.notify_one(),
             message => executor.handle(message),

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::OnceLock};
 
+use firesteel_rpc::check_threads;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{FileError, FilePath};
@@ -19,6 +20,7 @@ pub(crate) fn handle(path: &FilePath) -> Result<Handle, FileError> {
 /// As above, for whoever has another way to say where it failed.
 pub(crate) fn shared() -> Result<Handle, String> {
     let start = || {
+        check_threads(THREADS).map_err(|error| error.to_string())?;
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("firesteel-filesystem").enable_all();
         builder.build().map_err(|error| format!("the I/O threads could not be started: {error}"))

@@ -66,12 +66,12 @@ impl Cluster {
 
     /// How many cores there will be.
     pub(crate) fn cores(&self) -> u32 {
-        self.layout.executors * self.layout.cores_per_executor
+        self.layout.cores
     }
 
-    /// How many of them each executor has.
+    /// How many of them an executor has, or the largest ones have.
     pub(crate) fn cores_per_executor(&self) -> u32 {
-        self.layout.cores_per_executor
+        self.layout.cores.div_ceil(self.layout.executors.max(1))
     }
 
     /// Serves the driver's blocks, listens for executors and starts them.
@@ -129,7 +129,8 @@ impl Cluster {
         let scratch = local_dirs.directories()[0].clone();
         let logs = log_directory(application_id).unwrap_or_else(|| scratch.join("logs"));
         // No executor could be started without it, however often that was tried.
-        fs::create_dir_all(&logs).map_err(|error| {
+        let made = if logs.starts_with(&scratch) { fs::create_dir(&logs) } else { fs::create_dir_all(&logs) };
+        made.map_err(|error| {
             let path = logs.display();
             SparkError::Io(format!("could not make {path} for what executors print; set SPARK_WORKER_DIR: {error}"))
         })?;
@@ -140,6 +141,7 @@ impl Cluster {
             conf: conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             environment: executor_environment(conf),
             scratch,
+            driver_directories: local_dirs.directories().to_vec(),
             logs,
         });
         let backend = CoarseGrainedSchedulerBackend::start(
@@ -193,6 +195,11 @@ fn secret(conf: &SparkConf) -> Result<Secret, SparkError> {
     Secret::parse(text).map_err(|error| refused(&error))
 }
 
+/// Is it more than a place to listen at? Who listens at every address is found at none of that name.
+pub(crate) fn is_one_address(address: &str) -> bool {
+    !address.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
 /// Where the driver listens, and where executors find it.
 #[derive(Debug, PartialEq, Eq)]
 struct DriverAddresses {
@@ -207,8 +214,7 @@ impl DriverAddresses {
     fn of(conf: &SparkConf, default: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SparkError> {
         let local_ip = variable("SPARK_LOCAL_IP").filter(|address| !address.is_empty());
         let (host, bind_address) = (conf.get(&keys::DRIVER_HOST)?, conf.get(&keys::DRIVER_BIND_ADDRESS)?);
-        // Who listens at every address is found at none of that name.
-        let is_one = |address: &String| !address.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+        let is_one = |address: &String| is_one_address(address);
         let found_at = bind_address.clone().filter(is_one);
         Ok(Self {
             bind_address: bind_address

@@ -39,8 +39,8 @@ pub trait ExternalClusterManager: Send + Sync + 'static {
 pub struct ClusterLayout {
     /// How many there will be in the end.
     pub executors: u32,
-    /// How many cores each has.
-    pub cores_per_executor: u32,
+    /// How many cores they will have together, shared among them as evenly as can be.
+    pub cores: u32,
     /// The name or address of the driver's host as executors see it, unless `spark.driver.host` says it.
     pub driver_host: String,
 }
@@ -60,6 +60,8 @@ pub struct ClusterRequest {
     pub environment: Vec<(String, String)>,
     /// Scratch space on the driver's machine, removed with the application.
     pub scratch: PathBuf,
+    /// All that the driver has of it. Executors that the driver's own machine runs should remove it when the driver was killed.
+    pub driver_directories: Vec<PathBuf>,
     /// Where what executors print may be kept on the driver's machine.
     pub logs: PathBuf,
 }

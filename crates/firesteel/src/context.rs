@@ -3,11 +3,13 @@
 use std::{
     collections::BTreeMap,
     panic::Location,
+    path::Path,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -27,7 +29,7 @@ use firesteel_messages::ApplicationFile;
 use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId, ListenerEvent, Partition, ResourceInformation};
 use firesteel_rpc::Secret;
 use firesteel_scheduler_backend::CoarseGrainedSchedulerBackend;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
 
 use crate::{
@@ -101,6 +103,12 @@ const NO_PARTITIONS: &str = "Positive number of partitions required";
 /// The running context, for whoever must stop it without a handle.
 static ACTIVE: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
 static CREATED_AT: Mutex<Option<String>> = Mutex::new(None);
+/// Is a context being started?
+static STARTING: Mutex<bool> = Mutex::new(false);
+static START_ENDED: Condvar = Condvar::new();
+/// How long the end of the process waits for a context to have started, which can then be stopped in order. It takes some
+/// milliseconds, unless files are fetched or a script looks for resources.
+const START_TIME_OUT: Duration = Duration::from_secs(2);
 /// Held while a context stops, so that whoever else wants it stopped waits until it has.
 static STOPPING: Mutex<()> = Mutex::new(());
 
@@ -133,6 +141,7 @@ impl SparkContext {
             *created_at = Some(location);
         }
         exit::stop_at_exit();
+        let _starting = Starting::begin();
         let inner = Inner::start(conf.clone()).inspect_err(|_| *CREATED_AT.lock() = None)?;
         let inner = Arc::new(inner);
         *ACTIVE.lock() = Arc::downgrade(&inner);
@@ -375,29 +384,46 @@ impl SparkContext {
     }
 }
 
-/// Removes scratch directories if the start fails: threads that end later still hold them, and the process may not wait.
-struct RemovedUnlessStarted(Option<Arc<LocalDirs>>);
+/// As long as a context is being started.
+struct Starting;
 
-/// The scratch directories of a context that is being started: a signal that ends the process meanwhile removes them.
-static STARTING: Mutex<Weak<LocalDirs>> = Mutex::new(Weak::new());
-
-impl RemovedUnlessStarted {
-    fn new(local_dirs: &Arc<LocalDirs>) -> Self {
-        *STARTING.lock() = Arc::downgrade(local_dirs);
-        Self(Some(Arc::clone(local_dirs)))
+impl Starting {
+    fn begin() -> Self {
+        *STARTING.lock() = true;
+        Self
     }
 
-    fn started(&mut self) {
-        *STARTING.lock() = Weak::new();
-        self.0 = None;
+    /// Waits for the end of the start that is under way, if one is, and not for ever.
+    fn wait_for_end() {
+        let mut starting = STARTING.lock();
+        START_ENDED.wait_while_for(&mut starting, |starting| *starting, START_TIME_OUT);
     }
 }
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        *STARTING.lock() = false;
+        START_ENDED.notify_all();
+    }
+}
+
+/// Removes scratch directories if the start fails: threads that end later still hold them, and the process may not wait.
+struct RemovedUnlessStarted(Option<Arc<LocalDirs>>);
 
 impl Drop for RemovedUnlessStarted {
     fn drop(&mut self) {
         if let Some(local_dirs) = &self.0 {
             local_dirs.remove();
         }
+    }
+}
+
+/// Removes what killed applications have left in the same roots. There may be much of it, which nobody should wait for.
+fn remove_abandoned_directories(local_dirs: &LocalDirs) {
+    let roots: Vec<_> = local_dirs.directories().iter().filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    let removing = move || firesteel_local_dirs::remove_abandoned(&roots);
+    if let Err(error) = thread::Builder::new().name("abandoned-dirs".to_owned()).spawn(removing) {
+        warn!(%error, "no thread to remove the local directories of killed applications with");
     }
 }
 
@@ -440,7 +466,8 @@ impl Inner {
         let app_id = local_application_id(since_epoch.as_micros() as u64);
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
         let local_dirs = Arc::new(settings::create_local_directories(&conf)?);
-        let mut unless_started = RemovedUnlessStarted::new(&local_dirs);
+        remove_abandoned_directories(&local_dirs);
+        let mut unless_started = RemovedUnlessStarted(Some(Arc::clone(&local_dirs)));
         let driver_memory = settings::memory(&conf, &keys::DRIVER_MEMORY)?;
         let executor_memory = if cluster.is_some() { conf.get(&keys::EXECUTOR_MEMORY)? } else { driver_memory.heap };
         let profile = custom_resources.default_profile(
@@ -597,7 +624,7 @@ impl Inner {
         *reachability.lock() = Some(handle.clone());
         application_files::set_root_directory(Some(files.store().root_directory()));
         let metrics = DriverMetrics::start(&conf, &memory, Arc::clone(&sink) as Arc<dyn EventSink>)?;
-        unless_started.started();
+        unless_started.0 = None;
         Ok(Self {
             conf,
             master,
@@ -665,23 +692,20 @@ fn local_application_id(now_micros: u64) -> ApplicationId {
 
 /// Is there a context in this process that has not stopped, or one that is being started?
 pub(crate) fn is_active() -> bool {
-    ACTIVE.lock().strong_count() > 0 || STARTING.lock().strong_count() > 0
+    ACTIVE.lock().strong_count() > 0 || *STARTING.lock()
 }
 
-/// Stops the context of this process, if one runs; returns when it has stopped, whoever has stopped it. The exit code is
-/// the application's, if it is known.
+/// Stops the context of this process, which ends: it has stopped when this returns, whoever has stopped it. One whose start takes
+/// too long has no directories any more. The exit code is the application's, if it is known.
 pub(crate) fn stop_active(location: &str, exit_code: Option<i32>) {
+    Starting::wait_for_end();
     let active = ACTIVE.lock().upgrade();
     match active {
         Some(inner) => inner.stop(location, exit_code),
         // Its last handle is gone, but it may be stopping for that very reason.
-        None => {
-            drop(STOPPING.lock());
-            if let Some(local_dirs) = STARTING.lock().upgrade() {
-                local_dirs.remove();
-            }
-        }
+        None => drop(STOPPING.lock()),
     }
+    firesteel_local_dirs::remove_for_good();
 }
 
 impl Drop for Inner {
@@ -692,7 +716,7 @@ impl Drop for Inner {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, thread};
+    use std::collections::BTreeSet;
 
     use super::*;
 

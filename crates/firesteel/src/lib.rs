@@ -45,6 +45,7 @@ mod node;
 mod numeric;
 mod operator;
 mod ordered;
+mod output_commit;
 mod pairs;
 mod partitioner;
 mod partitions;

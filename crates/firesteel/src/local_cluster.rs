@@ -1,19 +1,27 @@
 //! `local-cluster[workers,cores,memory]` as one cluster manager among others.
 
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use firesteel_conf::{MasterUrl, SparkConf, keys};
 use firesteel_local::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions};
 use firesteel_model::ByteCount;
 use firesteel_scheduler_backend::ClusterManager;
 
-use crate::cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager};
+use crate::{
+    cluster::is_one_address,
+    cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager},
+};
 
 /// Executors that are processes on this machine.
 pub(crate) struct LocalCluster;
 
-/// The host of executors, and of the driver unless something else is said.
+/// The host of executors, and of the driver unless something else is said, if `SPARK_LOCAL_IP` names none.
 const HOST: &str = "127.0.0.1";
+
+/// `SPARK_LOCAL_IP` is the address of whatever runs on this machine.
+fn host(local_ip: Option<String>) -> String {
+    local_ip.filter(|address| !address.is_empty() && is_one_address(address)).unwrap_or_else(|| HOST.to_owned())
+}
 
 impl ExternalClusterManager for LocalCluster {
     fn can_create(&self, master_url: &str) -> bool {
@@ -34,30 +42,44 @@ impl ExternalClusterManager for LocalCluster {
             executor_memory,
             conf.get(&keys::CORES_MAX).map_err(|error| error.to_string())?,
         );
-        let layout = layout.map_err(|error| {
-            format!("{master_url} has no room for an executor, and no task would ever start: {error}")
-        })?;
+        let layout = layout.map_err(|error| format!("{master_url} cannot run the application's executors: {error}"))?;
         Ok(ClusterLayout {
             executors: layout.executors,
-            cores_per_executor: layout.cores_per_executor,
-            driver_host: HOST.to_owned(),
+            cores: layout.cores,
+            driver_host: host(env::var("SPARK_LOCAL_IP").ok()),
         })
     }
 
     fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager> {
-        let ClusterRequest { layout, application_id, conf, environment, scratch, logs, .. } = request;
+        let ClusterRequest { layout, application_id, conf, environment, scratch, driver_directories, logs, .. } =
+            request;
         LocalClusterManager::new(LocalClusterOptions {
-            layout: LocalClusterLayout { executors: layout.executors, cores_per_executor: layout.cores_per_executor },
+            layout: LocalClusterLayout { executors: layout.executors, cores: layout.cores },
             application_id,
-            host: HOST.to_owned(),
+            host: layout.driver_host,
             conf,
             environment,
             scratch,
+            driver_directories,
             logs,
         })
     }
 
     fn name(&self) -> &'static str {
         "local-cluster"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executors_are_where_the_machine_is_said_to_be() {
+        for (local_ip, expected) in
+            [(None, HOST), (Some(""), HOST), (Some("0.0.0.0"), HOST), (Some("::"), HOST), (Some("::1"), "::1")]
+        {
+            assert_eq!(host(local_ip.map(str::to_owned)), expected);
+        }
     }
 }

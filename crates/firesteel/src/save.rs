@@ -14,8 +14,6 @@ use firesteel_filesystem::{
     Codec, CommitError, FileError, FileSystems, ObjectFileCodec, ObjectFileDescription, ObjectFileWriter,
     OutputCommitter, OutputSpec, TaskAttempt, part_file_name,
 };
-use firesteel_messages::{Answer, Question};
-use firesteel_model::TaskEndReason;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -25,6 +23,7 @@ use crate::{
     error::{SparkError, chain},
     hadoop::HadoopProperties,
     operator::object_type,
+    output_commit::ask_to_commit,
     rdd::Rdd,
 };
 
@@ -218,23 +217,7 @@ fn write_partition<T: Data>(
         attempt.ended = true;
         return Ok(());
     }
-    context.end_if_killed();
-    let question = Question::MayCommit {
-        stage: context.stage(),
-        partition: context.partition(),
-        attempt_number: context.attempt_number(),
-    };
-    match context.environment().ask(question, &context) {
-        Ok(Answer::MayCommit(true)) => {}
-        Ok(_) => {
-            return Err(TaskFailure::from(TaskEndReason::TaskCommitDenied {
-                stage_id: context.stage().stage_id,
-                partition: context.partition(),
-                attempt_number: context.attempt_number(),
-            }));
-        }
-        Err(source) => return Err(TaskFailure::from_error(&WritePartitionError::Ask { partition, source })),
-    }
+    ask_to_commit(&context, |source| TaskFailure::from_error(&WritePartitionError::Ask { partition, source }))?;
     attempt.committer.commit_task(task).map_err(commit)?;
     attempt.ended = true;
     Ok(())

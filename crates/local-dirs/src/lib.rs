@@ -4,40 +4,92 @@
 //! sub-directories; a file's name decides root and sub-directory, so that load spreads over disks and no directory grows
 //! long. Shuffle files, spilled runs and blocks on disk all live here. What a name means is its owner's business.
 //!
+//! They go with their process, however it ends: [`LocalDirs`] removes them in good order, [`remove_for_good`] when a process
+//! is told to end at whatever it is at, [`remove_left_behind`] is for others that survive it, and [`remove_abandoned`] finds
+//! those of processes that nobody survived.
+//!
 //! [`DiskReserve`] keeps what comes from elsewhere from filling the disk.
 
 #![forbid(unsafe_code)]
 
+mod abandoned;
 mod disk_reserve;
 
 use std::{
-    fs, io,
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub use abandoned::{remove_abandoned, remove_left_behind};
 pub use disk_reserve::DiskReserve;
 
 /// Spark's `spark.diskStore.subDirectories`.
 const SUB_DIRECTORIES: u64 = 64;
 
-/// The scratch directories of one process. Removed with everything in them when the value is dropped, unless
-/// [`LocalDirs::keep`] was called.
+/// The scratch directories of one process. Removed with everything in them when the value is dropped, unless they are another
+/// process's.
 #[derive(Debug)]
 pub struct LocalDirs {
     roots: Vec<PathBuf>,
+    /// Held as long as the directories are this process's, which tells others that it lives.
+    _locks: Vec<File>,
     keep: bool,
 }
 
 /// No scratch directory could be made.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "could not create a local directory in any of {roots:?} (spark.local.dir, SPARK_LOCAL_DIRS); the last attempt failed"
-)]
-pub struct CreateLocalDirsError {
-    roots: Vec<PathBuf>,
-    #[source]
-    source: io::Error,
+pub enum CreateLocalDirsError {
+    /// Not one of the roots can be used.
+    #[error(
+        "could not create a local directory in any of {roots:?} (spark.local.dir, SPARK_LOCAL_DIRS); the last attempt failed"
+    )]
+    NoRoot {
+        /// All that were tried.
+        roots: Vec<PathBuf>,
+        /// Why the last one cannot be used.
+        #[source]
+        source: io::Error,
+    },
+    /// After [`remove_for_good`].
+    #[error("no local directory is made any more, as the process ends")]
+    ProcessEnds,
+}
+
+/// The directories that this process has made.
+static MADE: Mutex<Made> = Mutex::new(Made { directories: BTreeSet::new(), closed: false });
+
+struct Made {
+    directories: BTreeSet<PathBuf>,
+    /// No more are made.
+    closed: bool,
+}
+
+fn made() -> MutexGuard<'static, Made> {
+    MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the scratch directories of this process, and lets none be made any more: it ends, and other threads may still be
+/// at work, even at making directories.
+pub fn remove_for_good() {
+    let mut made = made();
+    made.closed = true;
+    made.directories.iter().for_each(|directory| remove(directory));
+}
+
+/// Removes a directory that threads of this process may be writing to. It is renamed first: what they make from then on has
+/// no place, where otherwise it might come behind the removal's back. Errors are left alone: there is nobody who could act on
+/// them.
+fn remove(directory: &Path) {
+    let (parent, name) = (directory.parent(), directory.file_name().and_then(|name| name.to_str()));
+    let renamed = parent.zip(name).and_then(|(parent, name)| {
+        let renamed = parent.join(abandoned::renamed(name));
+        fs::rename(directory, &renamed).ok().map(|()| renamed)
+    });
+    let _ = fs::remove_dir_all(renamed.as_deref().unwrap_or(directory));
 }
 
 impl LocalDirs {
@@ -46,11 +98,19 @@ impl LocalDirs {
     /// A root that fails is left out, as Spark does, and named in the second part of the result so that the caller can
     /// warn. If none is left, that is an error (exit code 53, RT-73).
     pub fn create(roots: &[PathBuf]) -> Result<(Self, Vec<(PathBuf, io::Error)>), CreateLocalDirsError> {
-        let mut made = Vec::new();
-        let mut failed = Vec::new();
+        // Held while they are made: whoever ends the process finds all or has them refused.
+        let mut registry = made();
+        if registry.closed {
+            return Err(CreateLocalDirsError::ProcessEnds);
+        }
+        let (mut made, mut locks, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for root in roots {
             match create_in(root) {
-                Ok(path) => made.push(path),
+                Ok((path, lock)) => {
+                    registry.directories.insert(path.clone());
+                    made.push(path);
+                    locks.extend(lock);
+                }
                 Err(error) => failed.push((root.clone(), error)),
             }
         }
@@ -59,15 +119,15 @@ impl LocalDirs {
                 || io::Error::new(io::ErrorKind::InvalidInput, "no directory is configured"),
                 |(_, error)| error,
             );
-            return Err(CreateLocalDirsError { roots: roots.to_vec(), source });
+            return Err(CreateLocalDirsError::NoRoot { roots: roots.to_vec(), source });
         }
-        Ok((Self { roots: made, keep: false }, failed))
+        Ok((Self { roots: made, _locks: locks, keep: false }, failed))
     }
 
     /// Takes directories that another process made, such as those that an executor registered with a shuffle service.
     /// They are not removed at the end.
     pub fn open(directories: Vec<PathBuf>) -> Self {
-        Self { roots: directories, keep: true }
+        Self { roots: directories, _locks: Vec::new(), keep: true }
     }
 
     /// The directories, one for each root.
@@ -97,15 +157,15 @@ impl LocalDirs {
         Ok(path)
     }
 
-    /// Leaves the directories where they are when the value is dropped: a shuffle service goes on serving them.
-    pub fn keep(&mut self) {
-        self.keep = true;
-    }
-
-    /// Removes the directories with everything in them. Errors are left alone: there is nobody who could act on them.
+    /// Removes the directories with everything in them, even while others write there, who fail then. Errors are left alone:
+    /// there is nobody who could act on them.
     pub fn remove(&self) {
         for root in &self.roots {
-            let _ = fs::remove_dir_all(root);
+            // One at a time, or who ends the process would not wait for what is being removed here. Also what was removed already:
+            // another process may have made it anew.
+            let mut made = made();
+            remove(root);
+            made.directories.remove(root);
         }
     }
 }
@@ -123,12 +183,13 @@ pub fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
-fn create_in(root: &Path) -> io::Result<PathBuf> {
+/// The directory, and what tells others that its process lives.
+fn create_in(root: &Path) -> io::Result<(PathBuf, Option<File>)> {
     fs::create_dir_all(root)?;
     loop {
-        let path = root.join(format!("blockmgr-{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>()));
+        let path = root.join(abandoned::unclaimed_name());
         match fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => return Ok(path),
+            Ok(()) => return abandoned::claim(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -180,6 +241,32 @@ mod tests {
         assert_eq!(failed[0].0, file);
         let error = LocalDirs::create(&[file]).unwrap_err();
         assert!(error.to_string().contains("spark.local.dir"));
+    }
+
+    #[test]
+    fn who_still_writes_while_the_directories_are_removed_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        for _ in 0..50 {
+            let (dirs, _) = LocalDirs::create(&[root.path().to_owned()]).unwrap();
+            std::thread::scope(|scope| {
+                let (started, start) = std::sync::mpsc::channel();
+                let dirs = &dirs;
+                scope.spawn(move || {
+                    for index in 0.. {
+                        let path = dirs.path_to_write(&format!("shuffle_0_{index}_0.data"));
+                        if path.and_then(|path| fs::write(path, b"x")).is_err() {
+                            return;
+                        }
+                        if index == 10 {
+                            started.send(()).unwrap();
+                        }
+                    }
+                });
+                start.recv().unwrap();
+                dirs.remove();
+            });
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

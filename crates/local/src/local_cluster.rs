@@ -30,21 +30,26 @@ use crate::oom_kills;
 /// How the executors are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LocalClusterLayout {
-    /// How many executors there are.
+    /// How many executors there are; not 0.
     pub executors: u32,
-    /// How many cores each has.
-    pub cores_per_executor: u32,
+    /// How many cores they have together, shared as evenly as can be: the first ones have one more.
+    pub cores: u32,
 }
+
+/// More executors are refused: each is a process of some ten threads, and a thread and some open files of the driver. A machine
+/// that could bear more has better uses for them.
+const MAX_EXECUTORS: u32 = 1024;
 
 impl LocalClusterLayout {
     /// As many executors as the workers have room for.
     ///
-    /// `executor_cores` is `spark.executor.cores`; without it each executor takes a whole worker. `cores_max` is
-    /// `spark.cores.max`.
+    /// `executor_cores` is `spark.executor.cores`; without it there is one executor on each worker, and cores are dealt to
+    /// them in turn until all of the workers, or as many as `cores_max` allows, are taken, as Spark's standalone master has it.
+    /// `cores_max` is `spark.cores.max`.
     ///
     /// # Errors
     ///
-    /// The first limit that not even one executor keeps.
+    /// The first limit that not even one executor keeps, or that all of them together exceed.
     pub fn new(
         workers: u32,
         worker_cores: u32,
@@ -53,31 +58,43 @@ impl LocalClusterLayout {
         executor_memory: ByteCount,
         cores_max: Option<u32>,
     ) -> Result<Self, LayoutError> {
-        let cores_per_executor = executor_cores.unwrap_or(worker_cores).max(1);
         let by_memory = worker_memory.bytes() / executor_memory.bytes().max(1);
-        let by_cores = if executor_cores.is_some() { worker_cores / cores_per_executor } else { 1 };
-        let per_worker = u64::from(by_cores).min(by_memory) as u32;
-        let mut executors = workers.saturating_mul(per_worker);
-        if let Some(cores_max) = cores_max {
-            executors = executors.min(cores_max / cores_per_executor);
-        }
         if by_memory == 0 {
             return Err(LayoutError::Memory { executor: executor_memory, worker: worker_memory });
         }
-        if by_cores == 0 {
-            return Err(LayoutError::Cores { executor: cores_per_executor, worker: worker_cores });
+        let most = cores_max.map_or(u64::MAX, u64::from);
+        let (executors, cores) = match executor_cores.map(|cores| cores.max(1)) {
+            Some(each) => {
+                let by_cores = worker_cores / each;
+                if by_cores == 0 {
+                    return Err(LayoutError::Cores { executor: each, worker: worker_cores });
+                }
+                let room = u64::from(workers) * u64::from(by_cores).min(by_memory);
+                let executors = room.min(most / u64::from(each));
+                if let (0, Some(cores_max)) = (executors, cores_max) {
+                    return Err(LayoutError::CoresMax { executor: each, cores_max });
+                }
+                (executors, executors.saturating_mul(each.into()))
+            }
+            None => {
+                let cores = (u64::from(workers) * u64::from(worker_cores)).min(most).max(1);
+                (cores.min(workers.into()).max(1), cores)
+            }
+        };
+        match (u32::try_from(executors), u32::try_from(cores)) {
+            (Ok(executors @ ..=MAX_EXECUTORS), Ok(cores)) => Ok(Self { executors, cores }),
+            (Ok(..=MAX_EXECUTORS), Err(_)) => Err(LayoutError::TooManyCores { cores }),
+            _ => Err(LayoutError::TooManyExecutors { executors }),
         }
-        let cores_max = cores_max.unwrap_or(u32::MAX);
-        let fits = executors > 0;
-        if fits {
-            Ok(Self { executors, cores_per_executor })
-        } else {
-            Err(LayoutError::CoresMax { cores_per_executor, cores_max })
-        }
+    }
+
+    /// How many cores the executor in this place has, counted from 0.
+    fn cores_of(&self, place: u32) -> u32 {
+        self.cores / self.executors + u32::from(place < self.cores % self.executors)
     }
 }
 
-/// No executor fits.
+/// The executors do not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LayoutError {
     /// A worker has too little memory.
@@ -98,13 +115,28 @@ pub enum LayoutError {
     },
     /// The application may have fewer cores than an executor.
     #[error(
-        "an executor takes {cores_per_executor} cores (spark.executor.cores, or else all of a worker), and the application may have {cores_max} (spark.cores.max)"
+        "an executor takes {executor} cores (spark.executor.cores), and the application may have {cores_max} (spark.cores.max)"
     )]
     CoresMax {
         /// What an executor takes.
-        cores_per_executor: u32,
+        executor: u32,
         /// What all executors may take.
         cores_max: u32,
+    },
+    /// One machine is not to run so many processes.
+    #[error(
+        "there would be {executors} executors, each a process of this machine, which is to run {MAX_EXECUTORS} at most: ask for \
+         fewer workers, or set spark.cores.max"
+    )]
+    TooManyExecutors {
+        /// How many there would be.
+        executors: u64,
+    },
+    /// They cannot be counted.
+    #[error("there would be {cores} cores, and {} are the most: ask for fewer, or set spark.cores.max", u32::MAX)]
+    TooManyCores {
+        /// How many there would be.
+        cores: u64,
     },
 }
 
@@ -121,8 +153,10 @@ pub struct LocalClusterOptions {
     pub conf: Vec<(String, String)>,
     /// `spark.executorEnv.*`.
     pub environment: Vec<(String, String)>,
-    /// Scratch space: each executor gets a directory in it, which goes with the executor.
+    /// Scratch space, which is there: each executor gets a directory in it, which goes with the executor.
     pub scratch: PathBuf,
+    /// All scratch directories of this process: executors remove them when it was killed.
+    pub driver_directories: Vec<PathBuf>,
     /// Where the executors' stdout and stderr go, a directory for each.
     pub logs: PathBuf,
 }
@@ -189,12 +223,16 @@ impl ClusterManager for LocalClusterManager {
     fn start(&self, request: ExecutorRequest, events: ManagerEvents) {
         let mut watchers = Vec::new();
         for place in 0..self.shared.options.layout.executors {
-            let (shared, request, events) = (Arc::clone(&self.shared), request.clone(), events.clone());
+            let (shared, request, told) = (Arc::clone(&self.shared), request.clone(), events.clone());
+            let cores = shared.options.layout.cores_of(place);
             let started = thread::Builder::new()
                 .name(format!("executor-watch-{place}"))
-                .spawn(move || watch(&shared, &request, &events));
+                .spawn(move || watch(&shared, cores, &request, &told));
             match started {
                 Ok(watcher) => watchers.push(watcher),
+                Err(error) if watchers.is_empty() => {
+                    return events.give_up(&format!("no thread to start an executor with can be had: {error}"));
+                }
                 Err(error) => warn!(%error, "no thread to watch an executor with"),
             }
         }
@@ -248,7 +286,7 @@ fn kill(pid: Pid) {
 }
 
 /// One place's life: an executor, and another one after it.
-fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
+fn watch(shared: &Shared, cores: u32, request: &ExecutorRequest, events: &ManagerEvents) {
     loop {
         let executor_id = {
             let mut state = shared.state.lock();
@@ -264,8 +302,10 @@ fn watch(shared: &Shared, request: &ExecutorRequest, events: &ManagerEvents) {
         events.expect(&executor_id, logs.display().to_string());
         let scratch = shared.options.scratch.join(format!("executor-{executor_id}"));
         let oom_kills = oom_kills::count();
-        let reason = match start_process(&shared.options, request, &executor_id, &logs, &scratch) {
-            Ok((child, launch)) => {
+        let launch = launch(&shared.options, request, &executor_id, cores);
+        let started = start_process(&shared.options, &executor_id, &logs, &scratch);
+        let reason = match started {
+            Ok(child) => {
                 let status = see_through(shared, &executor_id, child, &launch);
                 let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
                 exit_reason(status, &logs, oom_killed)
@@ -326,31 +366,42 @@ fn wait_to_start_again(shared: &Shared, failures: u32) -> bool {
     !(state.stopped || state.gave_up)
 }
 
-fn start_process(
+/// What an executor is told on its standard input.
+fn launch(
     options: &LocalClusterOptions,
     request: &ExecutorRequest,
     executor_id: &ExecutorId,
-    logs: &Path,
-    scratch: &Path,
-) -> io::Result<(Child, Vec<u8>)> {
-    for directory in [logs, scratch] {
-        fs::create_dir_all(directory).map_err(|error| {
-            io::Error::new(error.kind(), format!("could not make {}: {error}", directory.display()))
-        })?;
-    }
-    let launch = ExecutorLaunch {
+    cores: u32,
+) -> ExecutorLaunch {
+    let text = |path: &Path| path.to_str().map(str::to_owned);
+    ExecutorLaunch {
         application_id: options.application_id.clone(),
         executor_id: executor_id.clone(),
         driver_address: request.driver_address.clone(),
         host: options.host.clone(),
-        cores: options.layout.cores_per_executor,
+        cores,
         secret: request.secret.expose().to_owned(),
         conf: options.conf.clone(),
         // On this machine all executors share the driver's scratch space.
-        files_cache: options.scratch.join("fetch-cache").to_str().map(str::to_owned),
+        files_cache: text(&options.scratch.join("fetch-cache")),
+        driver_directories: options.driver_directories.iter().filter_map(|path| text(path)).collect(),
+    }
+}
+
+fn start_process(
+    options: &LocalClusterOptions,
+    executor_id: &ExecutorId,
+    logs: &Path,
+    scratch: &Path,
+) -> io::Result<Child> {
+    let could_not_make = |directory: &Path, error: io::Error| {
+        io::Error::new(error.kind(), format!("could not make {}: {error}", directory.display()))
     };
-    let launch = postcard::to_stdvec(&launch).map_err(io::Error::other)?;
-    let child = Command::new(THIS_BINARY)
+    // Not the scratch space itself, nor what is in it: it is gone when the application is being ended, and must not come again.
+    fs::create_dir(scratch).map_err(|error| could_not_make(scratch, error))?;
+    let made = if logs.starts_with(&options.scratch) { fs::create_dir(logs) } else { fs::create_dir_all(logs) };
+    made.map_err(|error| could_not_make(logs, error))?;
+    Command::new(THIS_BINARY)
         .arg0(env::current_exe().unwrap_or_else(|_| THIS_BINARY.into()))
         // For people who look at the process list; the process reads its standard input, not these.
         .args(["executor", "--app-id", options.application_id.as_str(), "--executor-id", executor_id.as_str()])
@@ -361,12 +412,16 @@ fn start_process(
         .stdout(File::create(logs.join("stdout"))?)
         .stderr(File::create(logs.join("stderr"))?)
         .process_group(0)
-        .spawn()?;
-    Ok((child, launch))
+        .spawn()
 }
 
 /// Gives the process its launch data and waits for its end.
-fn see_through(shared: &Shared, executor_id: &ExecutorId, mut child: Child, launch: &[u8]) -> io::Result<ExitStatus> {
+fn see_through(
+    shared: &Shared,
+    executor_id: &ExecutorId,
+    mut child: Child,
+    launch: &ExecutorLaunch,
+) -> io::Result<ExitStatus> {
     let pid = Pid::from_child(&child);
     {
         let mut state = shared.state.lock();
@@ -379,7 +434,8 @@ fn see_through(shared: &Shared, executor_id: &ExecutorId, mut child: Child, laun
         }
     }
     let mut stdin = child.stdin.take().expect("standard input is a pipe");
-    if let Err(error) = stdin.write_all(launch) {
+    let told = postcard::to_stdvec(launch).map_err(io::Error::other).and_then(|launch| stdin.write_all(&launch));
+    if let Err(error) = told {
         // The process tells more by its exit status than this does.
         warn!(%executor_id, %error, "executor did not take its launch data");
     }
@@ -445,23 +501,54 @@ mod tests {
         let gib = ByteCount::gib;
         let layout = |workers, cores, memory, executor_cores, executor_memory, max| {
             LocalClusterLayout::new(workers, cores, gib(memory), executor_cores, gib(executor_memory), max)
-                .map(|layout| (layout.executors, layout.cores_per_executor))
+                .map(|layout| (0..layout.executors).map(|place| layout.cores_of(place)).collect::<Vec<_>>())
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(layout(2, 1, 1, None, 1, None), Ok((2, 1)));
-        assert_eq!(layout(2, 4, 4, None, 1, None), Ok((2, 4)));
-        assert_eq!(layout(2, 4, 4, Some(1), 1, None), Ok((8, 1)));
-        assert_eq!(layout(2, 4, 2, Some(1), 1, None), Ok((4, 1)));
-        assert_eq!(layout(3, 2, 1, None, 1, Some(4)), Ok((2, 2)));
-        assert_eq!(layout(u32::MAX, 2, 2, Some(1), 1, Some(4)), Ok((4, 1)), "more than can be counted");
+        let of = |cores: &[u32]| Ok(cores.to_vec());
+        assert_eq!(layout(2, 1, 1, None, 1, None), of(&[1, 1]));
+        assert_eq!(layout(2, 4, 4, None, 1, None), of(&[4, 4]));
+        assert_eq!(layout(2, 4, 4, Some(1), 1, None), of(&[1; 8]));
+        assert_eq!(layout(2, 4, 2, Some(1), 1, None), of(&[1; 4]));
+        assert_eq!(layout(u32::MAX, 2, 2, Some(1), 1, Some(4)), of(&[1; 4]), "more than can be counted");
         let refused = |why: &str| Err(why.to_owned());
         let memory = "an executor takes 2.0 GiB (spark.executor.memory), and a worker has 1024.0 MiB";
         assert_eq!(layout(1, 1, 1, None, 2, None), refused(memory));
         let cores = "an executor takes 3 cores (spark.executor.cores), and a worker has 2";
         assert_eq!(layout(1, 2, 4, Some(3), 1, None), refused(cores));
-        let cores_max = "an executor takes 2 cores (spark.executor.cores, or else all of a worker), and the application may \
-                         have 1 (spark.cores.max)";
-        assert_eq!(layout(1, 2, 1, None, 1, Some(1)), refused(cores_max));
+        let cores_max =
+            "an executor takes 2 cores (spark.executor.cores), and the application may have 1 (spark.cores.max)";
+        assert_eq!(layout(1, 2, 1, Some(2), 1, Some(1)), refused(cores_max));
+    }
+
+    #[test]
+    fn without_a_size_of_executors_those_of_all_workers_share_the_cores_that_the_application_may_have() {
+        let layout = |workers, cores, max| {
+            let layout = LocalClusterLayout::new(workers, cores, ByteCount::gib(1), None, ByteCount::gib(1), Some(max));
+            let layout = layout.unwrap();
+            (0..layout.executors).map(|place| layout.cores_of(place)).collect::<Vec<_>>()
+        };
+        assert_eq!(layout(2, 2, 1), [1]);
+        assert_eq!(layout(2, 2, 2), [1, 1]);
+        assert_eq!(layout(2, 2, 3), [2, 1]);
+        assert_eq!(layout(2, 2, 9), [2, 2]);
+        assert_eq!(layout(3, 2, 4), [2, 1, 1]);
+        assert_eq!(layout(u32::MAX, 1, 3), [1, 1, 1]);
+    }
+
+    #[test]
+    fn more_executors_or_cores_than_can_be_are_refused() {
+        let refused = |workers, cores| {
+            let gib = ByteCount::gib(1);
+            LocalClusterLayout::new(workers, cores, gib, None, gib, None).unwrap_err()
+        };
+        assert_eq!(refused(3_000_000_000, 1), LayoutError::TooManyExecutors { executors: 3_000_000_000 });
+        assert_eq!(refused(1025, 1), LayoutError::TooManyExecutors { executors: 1025 });
+        assert_eq!(refused(2, u32::MAX), LayoutError::TooManyCores { cores: 2 * u64::from(u32::MAX) });
+        let message = refused(u32::MAX, u32::MAX).to_string();
+        assert!(
+            message.contains("there would be 4294967295 executors") && message.contains("fewer workers"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `local-cluster` keeps what every cluster manager promises.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{fs, process::ExitCode, sync::Arc};
 
 use firesteel_conformance::{ManagerHarness, Wanted};
 use firesteel_local::{LocalClusterLayout, LocalClusterManager, LocalClusterOptions};
@@ -14,13 +14,16 @@ struct LocalCluster;
 
 impl ManagerHarness for LocalCluster {
     fn manager(&self, wanted: Wanted) -> Arc<dyn ClusterManager> {
+        let scratch = wanted.directory.join("scratch");
+        fs::create_dir(&scratch).expect("the test has a directory");
         LocalClusterManager::new(LocalClusterOptions {
-            layout: LocalClusterLayout { executors: wanted.executors, cores_per_executor: 1 },
+            layout: LocalClusterLayout { executors: wanted.executors, cores: wanted.executors },
             application_id: wanted.application_id,
             host: "127.0.0.1".to_owned(),
             conf: wanted.conf,
             environment: Vec::new(),
-            scratch: wanted.directory.join("scratch"),
+            scratch,
+            driver_directories: Vec::new(),
             logs: wanted.directory.join("logs"),
         })
     }

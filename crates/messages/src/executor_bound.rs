@@ -92,4 +92,7 @@ pub struct ExecutorLaunch {
     /// A directory that the application's executors on this machine share, for files that they all fetch
     /// (`spark.files.useFetchCache`); whoever starts executors removes it. None if there is none.
     pub files_cache: Option<String>,
+    /// Scratch directories of the driver, if it has started the process on its own machine: when it is killed, its executors
+    /// remove them.
+    pub driver_directories: Vec<String>,
 }

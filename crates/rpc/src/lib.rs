@@ -61,6 +61,7 @@ mod receiver;
 mod secret;
 mod send_queue;
 mod sender;
+mod threads;
 
 pub use address::{Address, MemoryAddress, ParseAddressError};
 pub use connect::{ConnectError, connect};
@@ -72,3 +73,4 @@ pub use ports::Ports;
 pub use receiver::{ReceiveError, Receiver};
 pub use secret::{ParseSecretError, Secret, Secrets};
 pub use sender::{SendError, Sender, TrySendError};
+pub use threads::check_threads;

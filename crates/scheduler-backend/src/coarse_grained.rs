@@ -5,7 +5,9 @@ use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 use firesteel_driver::{DriverHandle, PublishedBytes, Registration, ResultFetch, SchedulerBackend, StartingExecutors};
 use firesteel_messages::{Answer, DriverMessage, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId};
-use firesteel_rpc::{Address, Connection, Listener, Options, Ports, Receiver, Secret, SendError, Sender};
+use firesteel_rpc::{
+    Address, Connection, Listener, Options, Ports, Receiver, Secret, SendError, Sender, check_threads,
+};
 use firesteel_scheduler::{ExecutorRegistration, LostOutputs};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -93,6 +95,7 @@ impl CoarseGrainedSchedulerBackend {
         data_plane: DataPlane,
         options: CoarseGrainedOptions,
     ) -> Result<Arc<Self>, StartBackendError> {
+        check_threads(THREADS.get()).map_err(StartBackendError::Threads)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS.get())
             .thread_name("driver-endpoint")

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, num::NonZeroUsize};
 
+use firesteel_rpc::check_threads;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
@@ -17,6 +18,7 @@ pub struct TransferRuntime {
 impl TransferRuntime {
     /// Starts the threads: `spark.shuffle.io.serverThreads`; two are enough for 10 Gbit/s.
     pub fn new(threads: NonZeroUsize) -> io::Result<Self> {
+        check_threads(threads.get())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.get())
             .thread_name("transfer")

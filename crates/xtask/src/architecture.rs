@@ -115,7 +115,7 @@ pub const FIRESTEEL: Architecture = Architecture {
         ("shuffle", &["local-dirs", "transfer"]),
         ("application-files", &["local-dirs", "transfer"]),
         ("executor", &["application-files", "block-store", "local-dirs", "shuffle", "transfer"]),
-        ("executor-backend", &["executor"]),
+        ("executor-backend", &["executor", "local-dirs"]),
         ("driver", &["block-store"]),
         ("local", &["driver", "executor", "executor-backend", "scheduler-backend"]),
         ("scheduler-backend", &["driver"]),

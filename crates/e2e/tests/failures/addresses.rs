@@ -1,8 +1,14 @@
 //! Where the processes of an application listen, and how they find each other (RT-51).
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
-use crate::{CLUSTER, application::Start};
+use serde_json::Value;
+
+use crate::{
+    CLUSTER,
+    application::{Start, files_below},
+    events::logging,
+};
 
 const RESULTS: &[&str] = &["results 9437184 right true", "then 100"];
 const PORTS: [&str; 3] = ["spark.blockManager.port", "spark.driver.blockManager.port", "spark.driver.port"];
@@ -32,4 +38,18 @@ fn the_driver_is_reached_by_the_name_that_is_configured() {
             settings.iter().fold(Start::new("large-results", CLUSTER), |start, (key, value)| start.with(key, value));
         start.finish().succeeded_with(RESULTS);
     }
+}
+
+/// A machine may have no other: executors listen where the driver does.
+#[test]
+fn every_process_is_at_the_address_that_the_environment_names() {
+    let start = Start::new("large-results", CLUSTER).through(&["env", "SPARK_LOCAL_IP=::1"]);
+    let finished = logging(start).complete().finish();
+    finished.succeeded_with(RESULTS);
+    let logs = files_below(&finished.directory().join("events"));
+    let text = fs::read_to_string(&logs[0]).expect("the event log can be read");
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("each line is an event"));
+    let added = events.filter(|event| event["Event"] == "SparkListenerBlockManagerAdded");
+    let hosts: Vec<Value> = added.map(|event| event["Block Manager ID"]["Host"].clone()).collect();
+    assert_eq!(hosts, ["::1", "::1", "::1"]);
 }

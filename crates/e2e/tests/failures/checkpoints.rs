@@ -55,3 +55,17 @@ fn a_local_checkpoint_is_lost_with_its_executors_and_the_message_says_so() {
     assert_eq!(again, format!("again {SUMS}"));
     assert!(lost.starts_with("lost: ") && lost.contains("heckpoint"), "{finished:?}");
 }
+
+/// RT-37: what another attempt has made may have been read already.
+#[test]
+fn a_copy_of_a_task_does_not_replace_a_part_of_a_checkpoint() {
+    let start = Start::new("copied-checkpoint", CLUSTER).hosts(2);
+    let checkpoints = start.directory().join("checkpoints");
+    fs::create_dir(&checkpoints).unwrap();
+    start
+        .with("checkpoints", &checkpoints.display().to_string())
+        .with("spark.speculation", "true")
+        .with("spark.speculation.quantile", "0.5")
+        .finish()
+        .succeeded_with(&["computed [0, 0]", "read [0, 0]"]);
+}

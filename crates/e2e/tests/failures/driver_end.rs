@@ -1,13 +1,13 @@
 //! Ends of the driver, in good order and otherwise.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use firesteel_e2e::wait_until;
 use rustix::process::Signal;
 
 use crate::{
     CLUSTER, WIDE_CLUSTER,
-    application::{Start, files_below, processes_of, signal},
+    application::{Finished, Start, files_below, processes_of, signal},
     events::logging,
 };
 
@@ -62,7 +62,7 @@ fn nothing_is_left_when_the_driver_is_told_to_end_at_once() {
 }
 
 #[test]
-fn no_process_is_left_when_the_driver_is_killed() {
+fn nothing_is_left_when_the_driver_is_killed() {
     for scenario in ["hold-every-task", "loop-without-end"] {
         let mut application = Start::new(scenario, CLUSTER).start();
         for index in 0..2 {
@@ -70,18 +70,49 @@ fn no_process_is_left_when_the_driver_is_killed() {
             application.wait_for(&format!("{gate}-{index}"));
         }
         signal(application.driver(), Signal::KILL);
-        let finished = application.finish_untidily();
-        wait_until("the executors to end", || processes_of(finished.directory()).is_empty().then_some(()));
+        nothing_is_left_in_the_end(&application.finish_untidily());
     }
 }
 
+/// RT-81: the driver removes nothing then. Its executors do.
+fn nothing_is_left_in_the_end(finished: &Finished) {
+    wait_until("the executors to end", || processes_of(finished.directory()).is_empty().then_some(()));
+    assert_eq!(files_below(&finished.scratch()), [] as [PathBuf; 0], "files are left\n{finished:?}");
+}
+
+/// Nobody is left that could remove anything, but the next application that comes to the same disk.
 #[test]
-fn no_process_is_left_when_the_driver_is_killed_and_an_executor_cannot_notice() {
+fn what_nobody_has_removed_goes_when_the_next_application_starts() {
+    let mut application = Start::new("hold-every-task", CLUSTER).start();
+    application.wait_for("task-0");
+    application.wait_for("task-1");
+    let executors = application.executors();
+    for pid in executors.iter().chain([&application.driver()]) {
+        signal(*pid, Signal::STOP);
+    }
+    for &pid in &executors {
+        signal(pid, Signal::KILL);
+    }
+    signal(application.driver(), Signal::KILL);
+    let killed = application.finish_untidily();
+    assert!(!files_below(&killed.scratch()).is_empty());
+    let mut next = Start::new("hold-every-task", "local[2]")
+        .with("spark.local.dir", &killed.scratch().display().to_string())
+        .start();
+    next.wait_for("task-0");
+    let directories = || fs::read_dir(killed.scratch()).unwrap().count();
+    wait_until("the directories of the killed application to go", || (directories() == 1).then_some(()));
+    signal(next.driver(), Signal::TERM);
+    next.finish();
+    assert_eq!(directories(), 0);
+}
+
+#[test]
+fn nothing_is_left_when_the_driver_is_killed_and_an_executor_cannot_notice() {
     let mut application = Start::new("hold-every-task", CLUSTER).start();
     signal(application.wait_for("task-0"), Signal::STOP);
     signal(application.driver(), Signal::KILL);
-    let finished = application.finish_untidily();
-    wait_until("the executors to end", || processes_of(finished.directory()).is_empty().then_some(()));
+    nothing_is_left_in_the_end(&application.finish_untidily());
 }
 
 #[test]

@@ -39,3 +39,22 @@ fn partitions_are_as_many_as_cores_and_at_least_two_where_executors_are_processe
         Start::new("on-any-master", master).finish().succeeded_with(&[&expected, "keys 7"]);
     }
 }
+
+/// As many cores as the application may have, wherever they are.
+#[test]
+fn fewer_cores_than_the_workers_have_are_shared_by_their_executors() {
+    for cores in [1, 3] {
+        let start = Start::new("on-any-master", "local-cluster[2,2,1024]").with("spark.cores.max", &cores.to_string());
+        let expected = format!("master local-cluster[2,2,1024] parallelism {}", cores.max(2));
+        start.finish().succeeded_with(&[&expected, "keys 7"]);
+    }
+}
+
+#[test]
+fn more_executors_than_one_machine_is_to_run_are_refused() {
+    Start::new("on-any-master", "local-cluster[3000000000,1,1024]").finish().failed_with(&[
+        "there would be 3000000000 executors",
+        "1024 at most",
+        "spark.cores.max",
+    ]);
+}

@@ -127,12 +127,10 @@ fn what_no_task_can_ever_get_is_refused_at_start() {
     let (no_such_share, _) = with_gpus("tasks-at-once", "2");
     let local = Start::new("tasks-at-once", "local[2]").with("spark.task.resource.gpu.amount", "1");
     let one_core = Start::new("tasks-at-once", "local-cluster[1,2,1024]").with("spark.cores.max", "1");
+    let one_core = one_core.with("spark.executor.cores", "2");
     let too_many_cores = Start::new("tasks-at-once", EXECUTOR).with("spark.executor.cores", "5");
     let cases = [
-        (
-            one_core,
-            "an executor takes 2 cores (spark.executor.cores, or else all of a worker), and the application may have 1",
-        ),
+        (one_core, "an executor takes 2 cores (spark.executor.cores), and the application may have 1"),
         (too_many_cores, "an executor takes 5 cores (spark.executor.cores), and a worker has 4"),
         (too_few_for_the_driver, "fewer than the 3 of spark.driver.resource.gpu.amount"),
         (no_such_share.with("spark.task.resource.gpu.amount", "0.7"), "a whole number, or a fraction of at most 0.5"),

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_executor::{AskError, TaskContext, TaskFailure};
 use firesteel_filesystem::{Existing, FileError, FilePath, ObjectFileCodec, ObjectFileDescription, ObjectFileWriter};
 use firesteel_model::Partition;
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,11 @@ use crate::{
     error::SparkError,
     hadoop::HadoopProperties,
     lineage::RddCore,
+    output_commit::ask_to_commit,
 };
 
-/// Writes a partition to its file. A file appears whole, and a second attempt's takes the place of the first one's.
+/// Writes a partition to its file. A file appears whole, and by one attempt: what is not computed the same each time must not
+/// change when it was read already. Another attempt's takes its place if the first one's came to nothing after all.
 pub(super) struct WriteCheckpoint<T> {
     env: WriteCheckpointEnv,
     records: PhantomData<fn() -> T>,
@@ -39,10 +41,13 @@ enum WriteCheckpointError {
     File(#[from] FileError),
     #[error("a record cannot be written to a checkpoint: {0}")]
     Encode(String),
+    #[error("could not ask the driver whether a checkpoint's file may be made")]
+    Ask(#[from] AskError),
 }
 
 impl<T: Data> WriteCheckpoint<T> {
-    fn write(&self, records: Records<T>, partition: Partition) -> Result<(), WriteCheckpointError> {
+    /// Everything but the file's appearance.
+    fn write(&self, records: Records<T>, partition: Partition) -> Result<ObjectFileWriter, WriteCheckpointError> {
         let WriteCheckpointEnv { directory, hadoop, codec } = &self.env;
         let path = directory.join(&part_name(partition));
         let file = hadoop.file_systems().get(&path)?.create(&path, Existing::Replace)?;
@@ -52,8 +57,7 @@ impl<T: Data> WriteCheckpoint<T> {
             let encoded = encode(&record).map_err(|error| WriteCheckpointError::Encode(error.to_string()))?;
             writer.write(&encoded)?;
         }
-        writer.finish()?;
-        Ok(())
+        Ok(writer)
     }
 }
 
@@ -67,7 +71,11 @@ impl<T: Data> Action for WriteCheckpoint<T> {
     }
 
     fn run(&self, records: Records<T>, context: &Arc<TaskContext>) -> Result<(), TaskFailure> {
-        self.write(records, context.partition()).map_err(|error| TaskFailure::from_error(&error))
+        let failed = |error: WriteCheckpointError| TaskFailure::from_error(&error);
+        let writer = self.write(records, context.partition()).map_err(failed)?;
+        ask_to_commit(context, |error| failed(error.into()))?;
+        writer.finish().map_err(|error| failed(error.into()))?;
+        Ok(())
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
     io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -107,6 +110,8 @@ struct Running {
     group: ProcessGroup,
     lines: Option<Receiver<Result<String, std::io::Error>>>,
     feeder: Option<JoinHandle<Result<(), FeedError>>>,
+    /// Nobody wants what the command says any more.
+    unwanted: Arc<AtomicBool>,
     context: Arc<TaskContext>,
 }
 
@@ -131,12 +136,19 @@ impl Running {
         let mut group = ProcessGroup::spawn(&mut program).map_err(start)?;
         let (stdin, stdout) = (group.child().stdin.take(), group.child().stdout.take());
         let (sender, lines) = bounded(LINES_AHEAD);
-        let mut running =
-            Self { command: command.clone(), group, lines: Some(lines), feeder: None, context: Arc::clone(context) };
+        let mut running = Self {
+            command: command.clone(),
+            group,
+            lines: Some(lines),
+            feeder: None,
+            unwanted: Arc::default(),
+            context: Arc::clone(context),
+        };
         if let (Some(stdin), Some(stdout)) = (stdin, stdout) {
             let feeder = user_code_thread("pipe-stdin");
-            let context = Arc::clone(context);
-            running.feeder = Some(feeder.spawn(move || feed(&pipe, partition, &context, stdin)).map_err(start)?);
+            let (context, unwanted) = (Arc::clone(context), Arc::clone(&running.unwanted));
+            let feed = move || feed(&pipe, partition, &context, stdin, &unwanted);
+            running.feeder = Some(feeder.spawn(feed).map_err(start)?);
             let reader = thread::Builder::new().name("pipe-stdout".to_owned());
             reader.spawn(move || read_lines(stdout, &sender)).map_err(start)?;
         }
@@ -157,6 +169,8 @@ impl Running {
         };
         // What it has left running in the background is not ours to end.
         self.group.release().map_err(|source| PipeError::Wait { command: self.command.clone(), source })?;
+        // The rest of the partition would go nowhere.
+        self.unwanted.store(true, Ordering::Relaxed);
         let fed = self.feeder.take().map(JoinHandle::join);
         match fed {
             Some(Ok(Err(FeedError::Records(failure)))) => failure.throw(),
@@ -191,10 +205,12 @@ impl Iterator for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.lines = None;
+        self.unwanted.store(true, Ordering::Relaxed);
         // With all that it has started, or those would hold its output open. A command that has ended was released.
         let _ = self.group.kill();
         // A command that was ended early takes its feeder along, whatever that met. Its reader is not waited for: a process that
-        // has left the group may keep the output open for as long as it likes.
+        // has left the group may keep the output open for as long as it likes. A parent that computes without end and gives no
+        // record is waited for as it is in every task: it holds the task's memory, which the task must have back when it ends.
         if let Some(feeder) = self.feeder.take() {
             let _ = feeder.join();
         }
@@ -206,11 +222,15 @@ fn feed<T: Data + Display>(
     partition: Partition,
     context: &Arc<TaskContext>,
     stdin: ChildStdin,
+    unwanted: &AtomicBool,
 ) -> Result<(), FeedError> {
     let fed = catch_unwind(AssertUnwindSafe(|| {
         context.enter(|| {
             let mut stdin = BufWriter::new(stdin);
             for record in pipe.parent.records(partition, context) {
+                if unwanted.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 writeln!(stdin, "{record}")?;
             }
             stdin.flush()

@@ -1,5 +1,11 @@
 //! Partitions through external commands.
 
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
 use firesteel::PipeCommand;
 
 use crate::common::spark;
@@ -32,6 +38,43 @@ fn a_command_that_reads_only_a_part_is_content() {
 fn what_is_not_wanted_is_not_waited_for() {
     // It would speak for ever.
     assert_eq!(spark().parallelize([1], 1).pipe("yes").take(2).unwrap(), ["y", "y"]);
+}
+
+/// Records go to a command through a buffer, so that a broken pipe is met late.
+#[test]
+fn the_parent_of_a_command_that_is_not_wanted_is_computed_no_further() {
+    static COMPUTED: AtomicU32 = AtomicU32::new(0);
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid").display().to_string();
+    let command = format!("echo $$ >{pid}.draft; mv {pid}.draft {pid}; echo wanted; exec cat >/dev/null");
+    let records = spark().parallelize([pid], 1).flat_map(|pid| {
+        let mut command_ended = false;
+        std::iter::repeat_with(move || {
+            while !command_ended {
+                command_ended = fs::read_to_string(&pid).is_ok_and(|pid| !Path::new("/proc").join(pid.trim()).exists());
+            }
+            COMPUTED.fetch_add(1, Ordering::Relaxed)
+        })
+    });
+    assert_eq!(records.pipe(shell(&command)).take(1).unwrap(), ["wanted"]);
+    assert_eq!(COMPUTED.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_command_that_has_ended_needs_no_more_records() {
+    let endless = spark().parallelize([1], 1).flat_map(std::iter::repeat::<i32>);
+    assert_eq!(endless.pipe("true").count().unwrap(), 0);
+}
+
+#[test]
+fn who_has_left_the_commands_group_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let stay = directory.path().join("stay");
+    fs::write(&stay, "").unwrap();
+    let background = format!("while [ -e {} ]; do sleep 0.01; done", stay.display());
+    let lines = spark().parallelize([1], 1).pipe(shell(&format!("setsid sh -c '{background}' & echo wanted")));
+    // It has the output open until the directory goes.
+    assert_eq!(lines.take(1).unwrap(), ["wanted"]);
 }
 
 #[test]
