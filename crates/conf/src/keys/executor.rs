@@ -25,7 +25,7 @@ keys! { Executor:
         computed("1 on YARN and Kubernetes, else all cores of the worker"),
         check(|number| *number != Some(0), "at least 1"), only_on(Managers::WITH_EXECUTORS);
 
-    /// Cores of all executors of the application together.
+    /// Cores of all executors of the application together. Without `spark.executor.cores`, they are dealt out among the workers.
     CORES_MAX: Option<u32> = "spark.cores.max", since "0.6.0",
         computed("no limit"), check(|number| *number != Some(0), "at least 1"), only_on(BY_CORES);
 
