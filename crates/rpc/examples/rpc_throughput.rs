@@ -1,4 +1,4 @@
-//! How many small messages one connection carries: `cargo run --release -p firesteel-rpc --example throughput`.
+//! How many small messages one connection carries: `cargo run --release -p firesteel-rpc --example rpc_throughput`.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
 //! How many tasks per second one scheduler launches and ends, and how much memory a stage of that many tasks takes:
-//! `cargo run --release -p firesteel-scheduler --example throughput -- [TASKS]`.
+//! `cargo run --release -p firesteel-scheduler --example scheduler_throughput -- [TASKS]`.
 
 use std::{collections::VecDeque, env, fs, num::NonZeroU32, sync::Arc, time::Duration, time::Instant};
 
