@@ -135,6 +135,10 @@ impl<S: 'static> Gateway<S> {
             MemberKind::Static | MemberKind::Method => format!("{class}.{name} with {arity} arguments"),
         };
         let call = Call { state: &self.state, this, arguments, member: &member };
+        if (class, name, arity) == ("py4j.reflection.TypeUtil", "isInstanceOf", 2) {
+            let Value::Object(object) = call.argument(1) else { return Ok(Value::Bool(false)) };
+            return Ok(Value::Bool(self.is_subclass(object.class(), call.text(0)?)));
+        }
         if let Some(found) = self.find(class, kind, name, arity) {
             return (found.function)(&call);
         }
@@ -402,6 +406,9 @@ mod tests {
         check(&gateway, "r u com.example.Missing rj e", "!yccom.example.Missing");
         check(&gateway, "r m com.example.Base echo e", "!ym");
         check(&gateway, "c z:com.example.Base echo d0.5 e", "!yd0.5");
+        check(&gateway, "i com.example.Counter i1 e", "!yro0");
+        check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Base ro0 e", "!ybtrue");
+        check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Other ro0 e", "!ybfalse");
         assert!(gateway.is_subclass("com.example.Counter", "com.example.Base"));
         assert!(!gateway.is_subclass("com.example.Base", "com.example.Counter"));
     }

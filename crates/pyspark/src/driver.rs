@@ -26,7 +26,7 @@ impl Driver {
     pub(crate) fn default_conf(&self) -> SparkConf {
         let mut conf = self.submitted.clone();
         let properties = self.properties.lock();
-        conf.set_all(properties.iter().filter(|(key, _)| key.starts_with("spark.")).map(|(key, value)| (key, value)));
+        conf.set_all(properties.iter().filter(|(key, _)| key.starts_with("spark.")));
         conf
     }
 

@@ -4,10 +4,12 @@ use std::{
     env,
     error::Error,
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{self, Command},
 };
 
 use firesteel::SparkConf;
+use firesteel_conf::Artifact;
 
 use crate::gateway;
 
@@ -65,12 +67,11 @@ fn interpreter(conf: &SparkConf, variable: impl Fn(&str) -> Option<String>) -> S
 fn python_path(files: Option<&str>, inherited: Option<&str>) -> Option<String> {
     let files = files.unwrap_or_default().split(',').map(str::trim).filter(|file| !file.is_empty());
     let places = files.map(|file| {
-        let path = file.strip_prefix("file:").map_or(file, |path| path.strip_prefix("//").unwrap_or(path));
+        let artifact = file.parse::<Artifact>().ok();
+        let path = artifact.as_ref().and_then(Artifact::path).unwrap_or_else(|| Path::new(file));
         // A module is found in its directory, an archive is itself one.
-        match path.rsplit_once('/') {
-            Some((directory, _)) if path.ends_with(".py") => directory.to_owned(),
-            _ => path.to_owned(),
-        }
+        let is_module = path.extension().is_some_and(|extension| extension == "py");
+        path.parent().filter(|_| is_module).unwrap_or(path).to_string_lossy().into_owned()
     });
     let mut places: Vec<String> = places.collect();
     if places.is_empty() {
@@ -103,8 +104,8 @@ mod tests {
     fn submitted_modules_come_first() {
         assert_eq!(python_path(None, Some("/x")), None);
         assert_eq!(python_path(Some(" "), None), None);
-        let files = "/a/m.py,file:///b/n.zip,file:/c/o.egg";
-        assert_eq!(python_path(Some(files), Some("/x")).unwrap(), "/a:/b/n.zip:/c/o.egg:/x");
+        let files = "/a/m.py,file:///b/n.zip,file:/c%20d/o.egg";
+        assert_eq!(python_path(Some(files), Some("/x")).unwrap(), "/a:/b/n.zip:/c d/o.egg:/x");
         assert_eq!(python_path(Some("/a/m.py"), None).unwrap(), "/a");
     }
 }

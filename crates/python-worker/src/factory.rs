@@ -23,8 +23,11 @@ pub struct WorkerKey {
 /// The workers of one process. There are never more idle ones than have worked at the same time.
 #[derive(Debug, Default)]
 pub struct WorkerFactory {
-    pools: Mutex<HashMap<WorkerKey, Arc<Mutex<Option<Arc<Pool>>>>>>,
+    pools: Mutex<HashMap<WorkerKey, Place>>,
 }
+
+/// Where the workers of a key are, once there is a daemon.
+type Place = Arc<Mutex<Option<Arc<Pool>>>>;
 
 /// A daemon and the idle ones of its workers.
 #[derive(Debug)]

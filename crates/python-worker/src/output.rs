@@ -68,7 +68,7 @@ impl OutputDecoder {
     }
 
     /// The next thing; `None` if it has not come completely.
-    pub fn next(&mut self) -> Result<Option<Output>, DecodeError> {
+    pub fn decode(&mut self) -> Result<Option<Output>, DecodeError> {
         loop {
             let Some(&[a, b, c, d]) = self.bytes.first_chunk::<4>() else { return Ok(None) };
             let length = i32::from_be_bytes([a, b, c, d]);
@@ -168,7 +168,7 @@ mod tests {
         let mut outputs = Vec::new();
         for piece in pieces {
             decoder.buffer().extend_from_slice(&piece);
-            while let Some(output) = decoder.next()? {
+            while let Some(output) = decoder.decode()? {
                 outputs.push(output);
             }
         }

@@ -116,7 +116,7 @@ where
     /// The next thing that the worker says.
     fn next_output(&mut self, deadline: Option<Instant>) -> Result<Output, RunError> {
         loop {
-            if let Some(output) = self.decoder.next()? {
+            if let Some(output) = self.decoder.decode()? {
                 return Ok(output);
             }
             if self.read()? {

@@ -73,6 +73,7 @@ impl Application {
     ) -> Result<(Self, Vec<String>), Refusal> {
         refuse_what_is_not_built_in(&submission, directory)?;
         submission.require_hadoop_conf(&environment)?;
+        let python = python::of(&submission.resource, directory)?;
         let place = place_of_executable(&submission, &environment, directory)?;
         if let Place::Here(path) = &place {
             check_executable(path, path)?;
@@ -94,7 +95,6 @@ impl Application {
                     .to_owned(),
             );
         }
-        let python = python::of(&submission.resource, directory)?;
         if conf.contains("spark.submit.pyFiles") {
             match python {
                 Some(_) => python::ship_files(&mut conf),

@@ -85,8 +85,12 @@ impl<R: Read> Read for Chunks<R> {
             }
         }
         let most = bytes.len().min(self.left);
+        if most == 0 {
+            // Not even asked: a buffered source would wait for more, which never comes.
+            return Ok(0);
+        }
         let read = self.source.read(&mut bytes[..most])?;
-        if read == 0 && most > 0 {
+        if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= read;

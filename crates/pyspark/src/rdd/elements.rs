@@ -31,7 +31,7 @@ pub(crate) struct Later {
 }
 
 impl Later {
-    pub(crate) fn new(
+    pub(crate) fn elements(
         context: &SparkContext,
         make: impl Fn() -> Result<Rdd<Bytes>, Throwable> + Send + Sync + 'static,
     ) -> Elements {

@@ -116,7 +116,7 @@ impl PythonFunction {
     fn options(&self, partition: u32, context: &TaskContext) -> RunOptions {
         let cpus = context.cpus();
         let resources = context.resources().iter().map(|resource| {
-            let (name, addresses) = (resource.name.clone(), resource.addresses.iter().cloned().collect());
+            let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
             (name.clone(), TaskResource { name, addresses })
         });
         let properties = context.stage_description().properties.iter();

@@ -125,7 +125,7 @@ fn new(call: &JavaCall<'_>) -> JavaResult {
 fn text_file(call: &JavaCall<'_>) -> JavaResult {
     let application = application(call)?;
     let (context, path, partitions) = (application.context().clone(), call.text(0)?.to_owned(), call.count(1)?);
-    let lines = Later::new(application.context(), move || {
+    let lines = Later::elements(application.context(), move || {
         let lines = context.text_file_with(&path, partitions).map_err(thrown_for_input)?;
         Ok(lines.map(|line| Bytes::from(line.into_bytes())))
     });
