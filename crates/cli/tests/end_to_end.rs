@@ -92,6 +92,7 @@ fn secrets_are_neither_arguments_nor_environment() {
 #[test]
 fn codes_and_streams_of_what_runs_nothing() {
     let installation = Installation::new();
+    installation.write("there.py", "");
     let cases: &[(&str, &[&str], i32, &str)] = &[
         ("spark-submit", &[], 255, "Usage: spark-submit [options]"),
         ("spark-submit", &["--help"], 0, "Usage: spark-submit [options]"),
@@ -121,13 +122,20 @@ fn codes_and_streams_of_what_runs_nothing() {
             "Error: standalone (spark://h:1) is not built in yet",
         ),
         ("spark-submit", &["--remote", "sc://h", "app"], 1, "Error: running on a Spark Connect server"),
-        ("spark-submit", &["app.py"], 1, "Error: running Python programs (app.py) is not built in yet"),
+        ("spark-submit", &["app.py"], 1, "app.py: there is no such file"),
+        (
+            "spark-submit",
+            &["hdfs://h/app.py"],
+            1,
+            "Error: fetching a Python program (hdfs://h/app.py) is not built in yet",
+        ),
+        ("spark-submit", &["there.py"], 1, "Error: the driver of Python programs is not built; run `cargo build"),
         ("spark-submit", &["app.R"], 1, "Error: running R programs (app.R) is not built in yet"),
         (
             "spark-submit",
             &["pyspark-shell"],
             1,
-            "Error: the driver of Python programs (pyspark-shell) is not built in yet",
+            "Error: the driver of Python programs is not built; run `cargo build --release -p firesteel-pyspark`",
         ),
         ("spark-submit", &["--class", "a.B", "app.jar"], 1, "Error: app.jar is a JVM application"),
         (
@@ -163,7 +171,7 @@ fn codes_and_streams_of_what_runs_nothing() {
             1,
             "Error: the examples are not built; run `cargo build --release -p firesteel-examples`",
         ),
-        ("run-example", &["pi.py"], 1, "Error: running Python programs (pi.py)"),
+        ("run-example", &["pi.py"], 1, "pi.py: there is no such file"),
         ("spark-class", &[], 1, "Usage: spark-class CLASS"),
         ("spark-class", &["org.apache.spark.deploy.SparkSubmit", "--version"], 0, "Firesteel version "),
         ("spark-class", &["org.apache.spark.deploy.master.Master"], 1, "Error: the standalone master"),

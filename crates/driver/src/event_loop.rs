@@ -36,7 +36,7 @@ use self::{
 use crate::{
     EventSink, SchedulerBackend, StageSource,
     input::{Input, Registration},
-    job::{JobRequest, JobRequestKind, JobUpdate},
+    job::{JobFailure, JobRequest, JobRequestKind, JobUpdate},
     map_output_answers::MapOutputAnswers,
 };
 
@@ -331,7 +331,9 @@ impl Loop {
                 self.events.merge_accumulators(task_id, stage, &updates);
             }
             Command::JobSucceeded { job_id, statistics } => self.end_job(job_id, JobUpdate::Succeeded(statistics)),
-            Command::JobFailed { job_id, message } => self.end_job(job_id, JobUpdate::Failed(message)),
+            Command::JobFailed { job_id, message, cause } => {
+                self.end_job(job_id, JobUpdate::Failed(JobFailure { message, cause }));
+            }
             Command::PostEvent(event) => self.events.post(*event),
             Command::KillExecutor { executor_id, reason, replace } => {
                 self.backend.kill_executor(&executor_id, &reason, replace);
@@ -391,7 +393,7 @@ impl Loop {
 
     fn end_job(&mut self, job_id: JobId, update: JobUpdate) {
         if let Some(job) = self.jobs.remove(&job_id) {
-            if let JobUpdate::Failed(message) = &update {
+            if let JobUpdate::Failed(JobFailure { message, .. }) = &update {
                 info!(%job_id, message, "job failed");
             }
             // Whoever waited for the job may have left.

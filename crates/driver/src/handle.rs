@@ -13,7 +13,7 @@ use firesteel_scheduler::{Event, LostOutputs};
 
 use crate::{
     input::{Input, Registration, Removal},
-    job::{JobHandle, JobRequest, JobUpdate},
+    job::{JobFailure, JobHandle, JobRequest, JobUpdate},
 };
 
 /// A way into the event loop; cheap to clone. After the driver has stopped, what is sent is dropped, and jobs fail.
@@ -38,8 +38,10 @@ impl DriverHandle {
         if let Err(refused) = self.inputs.send(Input::Job { job_id, request, updates: sender }) {
             let Input::Job { updates, .. } = refused.into_inner() else { unreachable!("a job was sent") };
             // The receiver is held below.
-            let _ =
-                updates.send(JobUpdate::Failed(format!("Job {job_id} cancelled because SparkContext was shut down")));
+            let _ = updates.send(JobUpdate::Failed(JobFailure {
+                message: format!("Job {job_id} cancelled because SparkContext was shut down"),
+                cause: None,
+            }));
         }
         JobHandle { job_id, updates }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
-use firesteel_model::{JobId, LocalProperties, Partition};
+use firesteel_model::{JobId, LocalProperties, Partition, TaskEndReason};
 use firesteel_scheduler::{MapOutputStatistics, RddInfo, ShuffleDependency};
 use std::sync::Arc;
 
@@ -52,7 +52,16 @@ pub enum JobUpdate {
     /// Every output was delivered.
     Succeeded(Option<Arc<MapOutputStatistics>>),
     /// It failed or was cancelled; outputs delivered before are void.
-    Failed(String),
+    Failed(JobFailure),
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFailure {
+    /// In Spark's words.
+    pub message: String,
+    /// How the task ended that was its last chance, if it was a task.
+    pub cause: Option<Arc<TaskEndReason>>,
 }
 
 /// The job failed.
@@ -63,6 +72,8 @@ pub struct JobError {
     pub job_id: JobId,
     /// Why.
     pub message: String,
+    /// How the task ended that was its last chance, if it was a task.
+    pub cause: Option<Arc<TaskEndReason>>,
 }
 
 impl JobHandle {
@@ -74,13 +85,14 @@ impl JobHandle {
     /// Waits for the job and hands each output to `on_result` as it comes, on the calling thread.
     pub fn wait(self, mut on_result: impl FnMut(u32, Bytes)) -> Result<Option<Arc<MapOutputStatistics>>, JobError> {
         loop {
-            let failed = |message: String| JobError { job_id: self.job_id, message };
+            let failed = |JobFailure { message, cause }| JobError { job_id: self.job_id, message, cause };
             match self.updates.recv() {
                 Ok(JobUpdate::Result { output_index, bytes }) => on_result(output_index, bytes),
                 Ok(JobUpdate::Succeeded(statistics)) => return Ok(statistics),
-                Ok(JobUpdate::Failed(message)) => return Err(failed(message)),
+                Ok(JobUpdate::Failed(failure)) => return Err(failed(failure)),
                 Err(_) => {
-                    return Err(failed(format!("Job {} ended without a result: the driver has stopped", self.job_id)));
+                    let message = format!("Job {} ended without a result: the driver has stopped", self.job_id);
+                    return Err(failed(JobFailure { message, cause: None }));
                 }
             }
         }

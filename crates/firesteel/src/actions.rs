@@ -114,6 +114,22 @@ impl<T: Data, E: Env> With<T, E> {
         self.run_on_partitions(0..self.rdd.num_partitions(), function)
     }
 
+    /// As [`Rdd::run_job_on`].
+    #[track_caller]
+    pub fn run_job_on<R, F>(&self, partitions: impl IntoIterator<Item = u32>, function: F) -> Result<Vec<R>, SparkError>
+    where
+        R: Serialize + DeserializeOwned + 'static,
+        F: Fn(&E, Records<T>) -> R + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("runJob");
+        let (partitions, known): (Vec<u32>, u32) = (partitions.into_iter().collect(), self.rdd.num_partitions());
+        if let Some(unknown) = partitions.iter().find(|index| **index >= known) {
+            let message = format!("there is no partition {unknown}; the data set has {known}");
+            return Err(SparkError::InvalidArgument(message));
+        }
+        self.run_on_partitions(partitions, function)
+    }
+
     /// As [`Rdd::reduce`].
     #[track_caller]
     pub fn reduce<F>(&self, function: F) -> Result<T, SparkError>
@@ -196,6 +212,27 @@ impl<T: Data> Rdd<T> {
         F: Fn(Records<T>) -> R + Copy + Send + Sync + 'static,
     {
         self.with(()).run_job(move |(), records| function(records))
+    }
+
+    /// As [`Rdd::run_job`], on some partitions, in the order in which they are named.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Rdd::run_job`]; [`SparkError::InvalidArgument`] if there is no such partition.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(0..6, 3);
+    /// assert_eq!(numbers.run_job_on([2, 0], |records| records.sum::<i32>())?, [9, 1]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn run_job_on<R, F>(&self, partitions: impl IntoIterator<Item = u32>, function: F) -> Result<Vec<R>, SparkError>
+    where
+        R: Serialize + DeserializeOwned + 'static,
+        F: Fn(Records<T>) -> R + Copy + Send + Sync + 'static,
+    {
+        self.with(()).run_job_on(partitions, move |(), records| function(records))
     }
 
     /// Every record, in the order of the partitions. All of them must fit into the driver's memory; a result larger than

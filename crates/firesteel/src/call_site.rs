@@ -1,6 +1,11 @@
 //! Where in the user's program something was made, and by which operation.
 
-use std::{cell::Cell, panic::Location};
+use std::{
+    cell::{Cell, RefCell},
+    panic::Location,
+};
+
+use crate::context::SparkContext;
 
 /// Where in the user's program an operation was called, as Spark shows it.
 pub(crate) struct CallSite {
@@ -12,6 +17,33 @@ pub(crate) struct CallSite {
 thread_local! {
     /// The operation of the user's that others are made for.
     static OUTERMOST: Cell<Option<(&'static str, &'static Location<'static>)>> = const { Cell::new(None) };
+    /// What the thread says instead.
+    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+impl SparkContext {
+    /// Names the place in the program that this thread's jobs and data sets are shown to come from, where the call in this
+    /// language is not what the user wrote: for programs that run others. `None` ends that.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// use firesteel::ListenerEvent;
+    ///
+    /// let (send, names) = std::sync::mpsc::channel();
+    /// spark.add_spark_listener(move |event| {
+    ///     if let ListenerEvent::StageSubmitted { stage, .. } = event {
+    ///         let _ = send.send(stage.name.clone());
+    ///     }
+    /// })?;
+    /// spark.set_call_site(Some("count at words.py:7"));
+    /// spark.range(0, 10, 1, 2).count()?;
+    /// spark.set_call_site(None);
+    /// assert_eq!(names.recv().unwrap(), "count at words.py:7");
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    pub fn set_call_site(&self, call_site: Option<&str>) {
+        SAID.set(call_site.map(str::to_owned));
+    }
 }
 
 /// While it lives, everything that its thread makes carries the name and the place of one operation: of the outermost, if
@@ -42,9 +74,13 @@ impl Drop for Scope {
 impl CallSite {
     /// The call of `operation` at `location`, or the outermost one in whose [`Scope`] that is.
     pub(crate) fn at(operation: &'static str, location: &Location<'_>) -> Self {
-        match OUTERMOST.get() {
+        let described = match OUTERMOST.get() {
             Some((outermost, location)) => Self::describe(outermost, location),
             None => Self::describe(operation, location),
+        };
+        match SAID.with_borrow(Clone::clone) {
+            Some(said) => Self { short: said.clone(), long: said, ..described },
+            None => described,
         }
     }
 

@@ -377,10 +377,9 @@ impl SparkContext {
             call_site_short: call_site.short.clone(),
             call_site_long: call_site.long.clone(),
         });
-        let job_id = job.job_id();
         let ended = job.wait(on_output);
         self.inner.listeners.job_ended();
-        ended.map(drop).map_err(|error| SparkError::JobFailed { job_id, message: error.message })
+        ended.map(drop).map_err(SparkError::from_job)
     }
 }
 

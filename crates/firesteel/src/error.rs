@@ -1,7 +1,10 @@
 //! What can go wrong for the caller of an action.
 
+use std::sync::Arc;
+
+use firesteel_driver::JobError;
 pub(crate) use firesteel_model::error_chain as chain;
-use firesteel_model::{JobId, Partition, RddId, StageAttemptId, StorageLevel};
+use firesteel_model::{JobId, Partition, RddId, StageAttemptId, StorageLevel, TaskEndReason};
 
 /// Why an action, or the start of an application, failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -13,6 +16,8 @@ pub enum SparkError {
         job_id: JobId,
         /// Why, with the last failure of a task where there was one.
         message: String,
+        /// How that task ended.
+        cause: Option<Arc<TaskEndReason>>,
     },
     /// Something that must travel to executors cannot be encoded.
     #[error("{what} cannot be serialized: {message}")]
@@ -97,9 +102,18 @@ pub enum SparkError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),
+    /// The directory for an action's output is there already.
+    #[error("{0}")]
+    OutputExists(String),
     /// Input or output failed on the driver's side.
     #[error("{0}")]
     Io(String),
+}
+
+impl SparkError {
+    pub(crate) fn from_job(JobError { job_id, message, cause }: JobError) -> Self {
+        Self::JobFailed { job_id, message, cause }
+    }
 }
 
 impl From<firesteel_driver::StartDriverError> for SparkError {

@@ -201,11 +201,10 @@ impl<R> Jobs<R> {
             }
             job
         };
-        let job_id = job.job_id();
         let decoded = |index: u32, bytes: bytes::Bytes| {
             outputs[index as usize] = Some(decode::<O>(&bytes).map_err(|error| error.to_string()));
         };
-        job.wait(decoded).map_err(|error| SparkError::JobFailed { job_id, message: error.message })?;
+        job.wait(decoded).map_err(SparkError::from_job)?;
         let outputs = outputs.into_iter().map(|output| output.expect("a job that succeeded has every output"));
         outputs
             .map(|output| output.map_err(|message| SparkError::ResultDecoding { expected: type_name::<O>(), message }))

@@ -84,7 +84,7 @@ pub use error::SparkError;
 pub use firesteel_conf::SparkConf;
 pub use firesteel_filesystem::Codec;
 pub use firesteel_model::{
-    ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel,
+    ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel, TaskEndReason,
 };
 pub use firesteel_scheduler::LostOutputs;
 pub use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};

@@ -219,4 +219,24 @@ impl<T: Data> Rdd<T> {
     {
         self.with(()).map_partitions_with_index(move |(), index, records| function(index, records))
     }
+
+    /// As [`Rdd::map_partitions_with_index`], for a function that leaves every record in the partition of its key: what comes
+    /// of it is partitioned as this is, so that what is partitioned alike needs no shuffle. Nobody checks that.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let pairs = spark.parallelize([(1, 'a'), (2, 'b')], 2).partition_by(3);
+    /// let keys = pairs.map_partitions_preserving_partitioning(|_, records| records.map(|(key, _)| key));
+    /// assert_eq!(keys.partitioner(), pairs.partitioner());
+    /// assert_eq!(keys.union(&keys).num_partitions(), 3);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn map_partitions_preserving_partitioning<I, F>(&self, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        self.with(()).map_partitions_preserving_partitioning(move |(), index, records| function(index, records))
+    }
 }

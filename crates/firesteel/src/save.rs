@@ -72,7 +72,8 @@ impl<T: Data + Display> Rdd<T> {
     ///
     /// # Errors
     ///
-    /// [`SparkError::Io`] if the directory exists or cannot be written, and those of every action.
+    /// [`SparkError::OutputExists`] if the directory exists, [`SparkError::Io`] if it cannot be written, and those of every
+    /// action.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -114,7 +115,8 @@ impl<T: Data> Rdd<T> {
     ///
     /// # Errors
     ///
-    /// [`SparkError::Io`] if the directory exists or cannot be written, and those of every action.
+    /// [`SparkError::OutputExists`] if the directory exists, [`SparkError::Io`] if it cannot be written, and those of every
+    /// action.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -145,7 +147,10 @@ impl<T: Data> Rdd<T> {
             .map_err(|error| SparkError::Configuration(chain(&error)))?;
         let io = |error: &dyn std::error::Error| SparkError::Io(chain(error));
         let committer = OutputCommitter::new(&systems, spec.clone()).map_err(|error| io(&error))?;
-        committer.setup_job().map_err(|error| io(&error))?;
+        committer.setup_job().map_err(|error| match &error {
+            CommitError::OutputExists { .. } => SparkError::OutputExists(chain(&error)),
+            _ => io(&error),
+        })?;
         let written = self.with(WriteEnv { hadoop, spec, codec }).run_job(move |env, records| {
             write_partition(env, records, write).unwrap_or_else(|failure| failure.throw());
         });

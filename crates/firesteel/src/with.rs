@@ -75,6 +75,18 @@ impl<T: Data, E: Env> With<T, E> {
         self.map_partitions_as(new, function)
     }
 
+    /// As [`Rdd::map_partitions_preserving_partitioning`].
+    #[track_caller]
+    pub fn map_partitions_preserving_partitioning<I, F>(self, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        let core = self.rdd.core();
+        let new = NewRdd::one_to_one("mapPartitionsWithIndex", core).partitioned(core.partitioner.clone());
+        self.map_partitions_as(new, function)
+    }
+
     /// `map` under another name. `partitioner` says how the new records are partitioned, if they are.
     #[track_caller]
     pub(crate) fn map_as<U: Data, F>(

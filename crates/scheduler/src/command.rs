@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use firesteel_model::{
     AccumulatorUpdate, ExecutorId, JobId, ListenerEvent, LocalProperties, Partition, ResourceInformation,
-    ResourceProfileId, ShuffleId, StageAttemptId, TaskAttemptNumber, TaskId, TaskLocality,
+    ResourceProfileId, ShuffleId, StageAttemptId, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality,
 };
 
 use crate::{RddInfo, ShuffleDependency};
@@ -100,6 +100,8 @@ pub enum Command {
         job_id: JobId,
         /// The error, as Spark words it.
         message: String,
+        /// How the task ended that was its last chance, if it was a task.
+        cause: Option<Arc<TaskEndReason>>,
     },
     /// Tell the listeners. Order among these commands is the order of what happened. The accumulators in it
     /// (`AccumulableInfo::value`, `StageSnapshot::accumulables`) and the sizes of cached data sets are the performer's to

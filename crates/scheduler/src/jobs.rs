@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use firesteel_model::{JobId, JobOutcome, ListenerEvent, StageId, StageSnapshot, property};
+use firesteel_model::{JobId, JobOutcome, ListenerEvent, StageId, StageSnapshot, TaskEndReason, property};
 
 use crate::{
     Command, Dependency, JobKind, JobSubmission, RddInfo, Scheduler,
@@ -24,7 +24,7 @@ impl Scheduler {
         let job_id = submission.job_id;
         if self.stopped {
             let message = format!("Job {job_id} cancelled because SparkContext was shut down");
-            return turn.commands.push(Command::JobFailed { job_id, message });
+            return turn.commands.push(Command::JobFailed { job_id, message, cause: None });
         }
         if let Some(group) = submission.properties.get(property::JOB_GROUP)
             && self.cancelled_groups.contains(group)
@@ -32,7 +32,7 @@ impl Scheduler {
             let message = format!(
                 "Job {job_id} cancelled because its job group {group} was cancelled together with its future jobs"
             );
-            return turn.commands.push(Command::JobFailed { job_id, message });
+            return turn.commands.push(Command::JobFailed { job_id, message, cause: None });
         }
         match self.check_barriers(&submission) {
             Ok(()) => {}
@@ -54,10 +54,10 @@ impl Scheduler {
                 let message = format!(
                     "[SPARK-24819]: Barrier execution mode does not allow run a barrier stage that requires more slots than the total number of slots in the cluster currently: it needs {needed}, and there are {available}. Add executors, or repartition the input into fewer partitions"
                 );
-                return turn.commands.push(Command::JobFailed { job_id, message });
+                return turn.commands.push(Command::JobFailed { job_id, message, cause: None });
             }
             Err(BarrierRefusal::Final(message)) => {
-                return turn.commands.push(Command::JobFailed { job_id, message });
+                return turn.commands.push(Command::JobFailed { job_id, message, cause: None });
             }
         }
         let JobSubmission { kind, properties, call_site_short, call_site_long, .. } = *submission;
@@ -191,9 +191,9 @@ impl Scheduler {
             None => format!("Job {job_id} cancelled"),
         };
         if self.delayed_jobs.remove(&job_id).is_some() {
-            turn.commands.push(Command::JobFailed { job_id, message });
+            turn.commands.push(Command::JobFailed { job_id, message, cause: None });
         } else {
-            self.fail_job(job_id, message, turn);
+            self.fail_job(job_id, message, None, turn);
         }
     }
 
@@ -256,14 +256,32 @@ impl Scheduler {
 
     /// Fails every job that needs the stage.
     pub(crate) fn abort_stage(&mut self, stage_id: StageId, reason: &str, turn: &mut Turn) {
+        self.abort_stage_because(stage_id, reason, None, turn);
+    }
+
+    /// As [`Self::abort_stage`]; `cause` is how the task ended that was its last chance.
+    pub(crate) fn abort_stage_because(
+        &mut self,
+        stage_id: StageId,
+        reason: &str,
+        cause: Option<&Arc<TaskEndReason>>,
+        turn: &mut Turn,
+    ) {
         let Some(stage) = self.stages.get(&stage_id) else { return };
         for job_id in stage.jobs.clone() {
-            self.fail_job(job_id, format!("Job aborted due to stage failure: {reason}"), turn);
+            let message = format!("Job aborted due to stage failure: {reason}");
+            self.fail_job(job_id, message, cause.cloned(), turn);
         }
     }
 
     /// Ends a job and every stage that only it needs. A job that has ended already is left alone.
-    pub(crate) fn fail_job(&mut self, job_id: JobId, message: String, turn: &mut Turn) {
+    pub(crate) fn fail_job(
+        &mut self,
+        job_id: JobId,
+        message: String,
+        cause: Option<Arc<TaskEndReason>>,
+        turn: &mut Turn,
+    ) {
         let Some(job) = self.jobs.remove(&job_id) else { return };
         let interrupt = job.properties.get(property::INTERRUPT_ON_CANCEL).is_some_and(|value| value == "true");
         self.leave_stages(&job, interrupt, Some(&message), turn);
@@ -272,7 +290,7 @@ impl Scheduler {
         }
         let outcome = JobOutcome::Failed { message: message.clone() };
         turn.post(ListenerEvent::JobEnd { job_id, time_ms: turn.now.wall_clock_ms, outcome });
-        turn.commands.push(Command::JobFailed { job_id, message });
+        turn.commands.push(Command::JobFailed { job_id, message, cause });
         self.offer_all();
     }
 

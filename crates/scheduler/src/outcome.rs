@@ -446,7 +446,7 @@ impl Scheduler {
         let what = format!("{index}.{} in stage {id} (TID {})", ended.task.attempt, ended.id);
         if let TaskEndReason::ExceptionFailure { retryable: false, description, class_name, .. } = reason {
             let message = format!("Task {what} failed in a way that no retry can help: {class_name}: {description}");
-            return self.abort_stage(id.stage_id, &message, turn);
+            return self.abort_stage_because(id.stage_id, &message, Some(&Arc::new(reason.clone())), turn);
         }
         let host = self.executors.host_name(ended.task.host);
         let executor_id = self.executors.id_of(ended.task.executor);
@@ -464,7 +464,7 @@ impl Scheduler {
             if failures >= self.options.task_max_failures.get() {
                 let message =
                     format!("Task {index} in stage {id} failed {failures} times, most recent failure: {lost}");
-                return self.abort_stage(id.stage_id, &message, turn);
+                return self.abort_stage_because(id.stage_id, &message, Some(&Arc::new(reason.clone())), turn);
             }
         }
         if self.task_sets[&id].barrier {

@@ -306,7 +306,7 @@ impl World {
             }
             Command::MergeAccumulators { task_id, .. } => self.oracle.accumulators_merged(task_id),
             Command::JobSucceeded { job_id, .. } => self.oracle.succeeded(job_id),
-            Command::JobFailed { job_id, message } => self.oracle.failed(job_id, &message),
+            Command::JobFailed { job_id, message, .. } => self.oracle.failed(job_id, &message),
             Command::KillExecutor { executor_id, replace, .. } => {
                 self.after(5, Item::Crash(executor_id));
                 if replace {

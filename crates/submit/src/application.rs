@@ -19,7 +19,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{PrimaryResource, Refusal, Submission, artifacts, elf::ElfHeader, packages};
+use crate::{PrimaryResource, Refusal, Submission, artifacts, elf::ElfHeader, packages, python};
 
 /// A native application that passed every check.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ impl Application {
     ) -> Result<(Self, Vec<String>), Refusal> {
         refuse_what_is_not_built_in(&submission, directory)?;
         submission.require_hadoop_conf(&environment)?;
+        let python = python::of(&submission.resource, directory)?;
         let place = place_of_executable(&submission, &environment, directory)?;
         if let Place::Here(path) = &place {
             check_executable(path, path)?;
@@ -80,7 +81,7 @@ impl Application {
         let origin = submission.origins.get(packages::KEY).copied();
         let mut warnings: Vec<String> = packages::check(&submission.conf, origin)?.into_iter().collect();
         artifacts::resolve(&mut submission.conf, directory, &mut warnings)?;
-        let conf = submission.conf;
+        let mut conf = submission.conf;
         let (path, fetched) = match place {
             Place::Here(path) => (path, None),
             Place::Elsewhere { url, name } => {
@@ -95,16 +96,21 @@ impl Application {
             );
         }
         if conf.contains("spark.submit.pyFiles") {
-            warnings.push(
-                "spark.submit.pyFiles (--py-files): the files are listed, but this application is not a Python program"
-                    .to_owned(),
-            );
+            match python {
+                Some(_) => python::ship_files(&mut conf),
+                None => warnings.push(
+                    "spark.submit.pyFiles (--py-files): the files are listed, but this application is not a Python program"
+                        .to_owned(),
+                ),
+            }
         }
+        let (main_class, program) =
+            python.map_or((submission.main_class, None), |python| (Some(python.class), python.program));
         let application = Self {
             path,
-            arguments: submission.application_arguments,
+            arguments: program.into_iter().chain(submission.application_arguments).collect(),
             conf,
-            main_class: submission.main_class,
+            main_class,
             environment,
             fetched,
         };
@@ -120,10 +126,11 @@ fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Res
     }
     let not_built_in = |what: &str| Err(Refusal::NotBuiltIn { what: what.to_owned() });
     match &submission.resource {
-        PrimaryResource::Native(_) | PrimaryResource::Examples => {}
+        PrimaryResource::Native(_)
+        | PrimaryResource::Examples
+        | PrimaryResource::Python(_)
+        | PrimaryResource::PySparkShell => {}
         PrimaryResource::Jar(resource) => return Err(Refusal::JvmApplication { resource: resource.clone() }),
-        PrimaryResource::Python(resource) => return not_built_in(&format!("running Python programs ({resource})")),
-        PrimaryResource::PySparkShell => return not_built_in("the driver of Python programs (pyspark-shell)"),
         PrimaryResource::R(resource) => return not_built_in(&format!("running R programs ({resource})")),
         PrimaryResource::SparkRShell => return not_built_in("the R shell (sparkr-shell)"),
         PrimaryResource::SparkShell => return not_built_in("the Spark shell (spark-shell)"),
@@ -159,6 +166,9 @@ enum Place {
 fn place_of_executable(submission: &Submission, environment: &Environment, directory: &Path) -> Result<Place, Refusal> {
     let resource = match &submission.resource {
         PrimaryResource::Native(resource) => resource,
+        PrimaryResource::Python(_) | PrimaryResource::PySparkShell => {
+            return python_driver(environment).map(Place::Here);
+        }
         _ => return examples(environment).map(Place::Here),
     };
     // A path may hold characters that mean something in a URI, so one that exists is taken as it is.
@@ -277,9 +287,25 @@ fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {
 
 /// The bundled examples: of an installation, else of a development tree.
 fn examples(environment: &Environment) -> Result<PathBuf, Refusal> {
-    let home = environment.get(OsStr::new("SPARK_HOME")).filter(|home| !home.is_empty()).ok_or(Refusal::NoSparkHome)?;
-    let home = PathBuf::from(home);
-    let places = ["examples", "target/release", "target/debug"];
-    let found = places.iter().map(|place| home.join(place).join("firesteel-examples")).find(|path| path.is_file());
+    let home = spark_home(environment)?;
+    let found = program_of_home(&home, "examples", "firesteel-examples");
     found.ok_or(Refusal::ExamplesNotBuilt { spark_home: home })
+}
+
+/// The driver of Python programs.
+fn python_driver(environment: &Environment) -> Result<PathBuf, Refusal> {
+    let home = spark_home(environment)?;
+    let found = program_of_home(&home, "bin", "firesteel-pyspark");
+    found.ok_or(Refusal::PythonNotBuilt { spark_home: home })
+}
+
+fn spark_home(environment: &Environment) -> Result<PathBuf, Refusal> {
+    let home = environment.get(OsStr::new("SPARK_HOME")).filter(|home| !home.is_empty());
+    home.map(PathBuf::from).ok_or(Refusal::NoSparkHome)
+}
+
+/// A program of an installation, where it is in `place`, or of a development tree.
+fn program_of_home(home: &Path, place: &str, name: &str) -> Option<PathBuf> {
+    let places = [place, "target/release", "target/debug"];
+    places.iter().map(|place| home.join(place).join(name)).find(|path| path.is_file())
 }

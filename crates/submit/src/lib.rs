@@ -22,6 +22,7 @@ mod launch;
 mod manual;
 pub mod options;
 mod packages;
+mod python;
 mod refusal;
 mod resolve;
 mod resource;

@@ -198,8 +198,16 @@ pub enum Refusal {
         /// Where they were looked for.
         spark_home: PathBuf,
     },
-    /// `SPARK_HOME` is unknown, so the examples cannot be found.
-    #[error("SPARK_HOME is not set, so the examples cannot be found")]
+    /// There is no driver of Python programs.
+    #[error(
+        "the driver of Python programs is not built; run `cargo build --release -p firesteel-pyspark` in {}", spark_home.display()
+    )]
+    PythonNotBuilt {
+        /// Where it was looked for.
+        spark_home: PathBuf,
+    },
+    /// `SPARK_HOME` is unknown, so what it holds cannot be found.
+    #[error("SPARK_HOME is not set, so the programs of this installation cannot be found")]
     NoSparkHome,
     /// An element of a list of files names no place.
     #[error("{key}: {source}")]

@@ -71,7 +71,7 @@ pub const FIRESTEEL: Architecture = Architecture {
             name: "seams",
             about: "What crosses a process boundary, and how.",
             reach: Reach::Below,
-            crates: &["messages", "rpc", "closure"],
+            crates: &["messages", "rpc", "closure", "py4j"],
         },
         Layer {
             name: "shells",
@@ -93,13 +93,14 @@ pub const FIRESTEEL: Architecture = Architecture {
                 "listener-bus",
                 "event-log",
                 "console",
+                "python-worker",
             ],
         },
         Layer {
             name: "programs",
             about: "Where everything is wired: the library that an application is built on, and the binaries.",
             reach: Reach::Below,
-            crates: &["firesteel", "submit", "cli", "examples"],
+            crates: &["firesteel", "submit", "cli", "examples", "pyspark"],
         },
         Layer {
             name: "beside",
@@ -122,6 +123,7 @@ pub const FIRESTEEL: Architecture = Architecture {
         ("event-log", &["listener-bus"]),
         ("cli", &["submit"]),
         ("examples", &["firesteel"]),
+        ("pyspark", &["firesteel"]),
     ],
 };
 

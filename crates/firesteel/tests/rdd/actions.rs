@@ -175,7 +175,7 @@ fn a_cancelled_action_ends_early() {
     counting.cancel();
     assert!(counting.is_cancelled());
     let error = counting.get().unwrap_err();
-    let SparkError::JobFailed { job_id, message } = &error else { panic!("{error:?}") };
+    let SparkError::JobFailed { job_id, message, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*message, format!("Job {job_id} cancelled by FutureAction::cancel"));
 }
 

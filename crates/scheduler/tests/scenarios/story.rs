@@ -338,7 +338,7 @@ fn in_words(command: &Command) -> String {
         Command::JobSucceeded { job_id, statistics: Some(statistics) } => {
             format!("job {job_id} succeeded: {:?}", statistics.bytes_by_partition)
         }
-        Command::JobFailed { job_id, message } => format!("job {job_id} failed: {message}"),
+        Command::JobFailed { job_id, message, .. } => format!("job {job_id} failed: {message}"),
         Command::PostEvent(event) => event_in_words(event),
         Command::KillExecutor { executor_id, reason, replace } => {
             format!("kill executor {executor_id} (replace: {replace}): {reason}")

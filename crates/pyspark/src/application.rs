@@ -1,0 +1,128 @@
+//! One application: a `SparkContext`, and what Python needs beside it.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use firesteel::{Accumulator, SparkConf, SparkContext, SparkFiles};
+use firesteel_py4j::Throwable;
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::{
+    channel::AccumulatorClient,
+    error::thrown,
+    rdd::{Updates, workers},
+};
+
+/// An application of Python.
+pub(crate) struct Application {
+    context: SparkContext,
+    conf: SparkConf,
+    start_time_ms: i64,
+    /// What workers have added to accumulators, in Python's own encoding.
+    updates: Accumulator<Updates>,
+    /// Where that goes.
+    accumulator_server: Mutex<Option<AccumulatorClient>>,
+    stopped: AtomicBool,
+}
+
+impl Application {
+    pub(crate) fn start(conf: SparkConf) -> Result<Arc<Self>, Throwable> {
+        let context = SparkContext::new(&without_defaults(&conf)).map_err(thrown)?;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let updates = context.accumulator("Python accumulators");
+        // Those of an application before this one belong to nobody.
+        Updates::take_arrived();
+        let mut shown = context.conf().clone();
+        shown.set_all(conf.get_all().filter(|setting| DEFAULTS.contains(setting)).collect::<Vec<_>>());
+        shown.set("spark.app.id", context.application_id().to_string());
+        Ok(Arc::new(Self {
+            context,
+            conf: shown,
+            start_time_ms: since_epoch.as_millis() as i64,
+            updates,
+            accumulator_server: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn context(&self) -> &SparkContext {
+        &self.context
+    }
+
+    /// The configuration that it runs with.
+    pub(crate) fn conf(&self) -> &SparkConf {
+        &self.conf
+    }
+
+    pub(crate) fn start_time_ms(&self) -> i64 {
+        self.start_time_ms
+    }
+
+    pub(crate) fn updates(&self) -> &Accumulator<Updates> {
+        &self.updates
+    }
+
+    pub(crate) fn register_accumulators(&self, server: AccumulatorClient) {
+        *self.accumulator_server.lock() = Some(server);
+    }
+
+    /// Runs what starts jobs, and then hands on what those have added to accumulators: before the program gets the result, and
+    /// also if there is none.
+    pub(crate) fn run<R>(&self, job: impl FnOnce() -> R) -> R {
+        let result = job();
+        // Held while the updates are taken and sent, so that whoever finds nothing to send returns after it was sent.
+        let mut server = self.accumulator_server.lock();
+        let arrived = Updates::take_arrived();
+        if let Some(server) = server.as_mut().filter(|_| !arrived.is_empty())
+            && let Err(error) = server.send(&arrived)
+        {
+            warn!(%error, updates = arrived.len(), "updates of accumulators could not be handed to the Python program, and are lost");
+        }
+        result
+    }
+
+    /// This process's directory for what goes with the application.
+    pub(crate) fn local_directory(&self) -> PathBuf {
+        let files = SparkFiles::root_directory();
+        files.parent().map_or_else(|| files.clone(), PathBuf::from)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.context.stop();
+        // In local mode they are children of this process.
+        workers().end();
+    }
+}
+
+/// What PySpark sets by itself, and means nothing here. Nobody needs to be told so.
+const DEFAULTS: [(&str, &str); 2] =
+    [("spark.serializer.objectStreamReset", "100"), ("spark.sql.artifact.isolation.enabled", "false")];
+
+fn without_defaults(conf: &SparkConf) -> SparkConf {
+    let mut rest = conf.clone();
+    for (key, _) in conf.get_all().filter(|setting| DEFAULTS.contains(setting)) {
+        rest.remove(key);
+    }
+    rest
+}
+
+/// Makes a directory that only its owner can look into, with a name that nobody else has.
+pub(crate) fn create_directory(root: &str, prefix: &str) -> io::Result<PathBuf> {
+    let path = PathBuf::from(root).join(format!("{prefix}-{:032x}", rand::random::<u128>()));
+    fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
+}

@@ -1,0 +1,120 @@
+//! A collection of the program, on its way to become a data set.
+
+use std::{
+    io::{self, BufReader, Read},
+    thread::{self, JoinHandle},
+};
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use super::accept::Listener;
+
+/// Takes elements from one connection, in chunks of any lengths: a number, so many bytes, and -1 at the end. The elements are
+/// in what the chunks hold together.
+pub(crate) struct ParallelizeServer {
+    port: u16,
+    secret: Zeroizing<String>,
+    receiver: JoinHandle<io::Result<Vec<Bytes>>>,
+}
+
+impl ParallelizeServer {
+    pub(crate) fn start() -> io::Result<Self> {
+        let listener = Listener::bind()?;
+        let (port, secret) = (listener.port()?, listener.secret().clone());
+        let receive = move || {
+            let stream = listener.accept()?;
+            read_elements(Chunks { source: BufReader::new(stream), left: 0, ended: false })
+        };
+        let receiver = thread::Builder::new().name("python-parallelize".to_owned()).spawn(receive)?;
+        Ok(Self { port, secret, receiver })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Waits until all elements have come.
+    pub(crate) fn finish(self) -> io::Result<Vec<Bytes>> {
+        self.receiver.join().unwrap_or_else(|_| Err(io::Error::other("the thread that took the elements has panicked")))
+    }
+}
+
+/// Reads elements until the source ends.
+pub(crate) fn read_elements(mut source: impl Read) -> io::Result<Vec<Bytes>> {
+    let mut elements = Vec::new();
+    loop {
+        let mut length = [0; 4];
+        // The end may only be between two elements.
+        if source.read(&mut length[..1])? == 0 {
+            return Ok(elements);
+        }
+        source.read_exact(&mut length[1..])?;
+        let length = u64::from(u32::from_be_bytes(length));
+        if length > i32::MAX as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "an element has a negative length"));
+        }
+        let mut element = Vec::new();
+        source.by_ref().take(length).read_to_end(&mut element)?;
+        if element.len() as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        elements.push(Bytes::from(element));
+    }
+}
+
+/// What chunks hold.
+struct Chunks<R> {
+    source: R,
+    left: usize,
+    ended: bool,
+}
+
+impl<R: Read> Read for Chunks<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        while self.left == 0 && !self.ended && !bytes.is_empty() {
+            let mut length = [0; 4];
+            self.source.read_exact(&mut length)?;
+            match usize::try_from(i32::from_be_bytes(length)) {
+                Ok(length) => self.left = length,
+                Err(_) => self.ended = true,
+            }
+        }
+        let most = bytes.len().min(self.left);
+        if most == 0 {
+            // Not even asked: a buffered source would wait for more, which never comes.
+            return Ok(0);
+        }
+        let read = self.source.read(&mut bytes[..most])?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_over_chunks() {
+        let chunks = b"\0\0\0\x05\0\0\0\x02a\0\0\0\x04b\0\0\0\0\0\0\0\0\0\0\x01\0\xff\xff\xff\xffignored";
+        let chunks = Chunks { source: &chunks[..], left: 0, ended: false };
+        assert_eq!(read_elements(chunks).unwrap(), ["ab".into(), Bytes::new()]);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_error() {
+        for source in [&b"\0\0\0\x02a"[..], b"\0\0", b"\xff\xff\xff\xff"] {
+            assert!(read_elements(source).is_err(), "{source:?}");
+        }
+        let chunks = Chunks { source: &b"\0\0\0\x05\0\0\0"[..], left: 0, ended: false };
+        assert!(read_elements(chunks).is_err());
+    }
+}

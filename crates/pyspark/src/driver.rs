@@ -1,0 +1,50 @@
+//! What the functions of all classes work on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use firesteel::SparkConf;
+use parking_lot::Mutex;
+
+use crate::application::Application;
+
+/// The state of the driver's process.
+pub(crate) struct Driver {
+    /// What `spark-submit` has decided.
+    submitted: SparkConf,
+    /// Java's system properties, as far as the program has set them.
+    properties: Mutex<BTreeMap<String, String>>,
+    /// The running application.
+    application: Mutex<Option<Arc<Application>>>,
+}
+
+impl Driver {
+    pub(crate) fn new(submitted: SparkConf) -> Self {
+        Self { submitted, properties: Mutex::default(), application: Mutex::default() }
+    }
+
+    /// What a new `SparkConf(true)` holds.
+    pub(crate) fn default_conf(&self) -> SparkConf {
+        let mut conf = self.submitted.clone();
+        let properties = self.properties.lock();
+        conf.set_all(properties.iter().filter(|(key, _)| key.starts_with("spark.")));
+        conf
+    }
+
+    pub(crate) fn property(&self, key: &str) -> Option<String> {
+        self.properties.lock().get(key).cloned()
+    }
+
+    /// Gives the value that was there.
+    pub(crate) fn set_property(&self, key: &str, value: &str) -> Option<String> {
+        self.properties.lock().insert(key.to_owned(), value.to_owned())
+    }
+
+    /// The application that runs, or ran last.
+    pub(crate) fn application(&self) -> Option<Arc<Application>> {
+        self.application.lock().clone()
+    }
+
+    pub(crate) fn started(&self, application: &Arc<Application>) {
+        *self.application.lock() = Some(Arc::clone(application));
+    }
+}

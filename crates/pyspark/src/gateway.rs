@@ -1,0 +1,24 @@
+//! The gateway of this process.
+
+use std::{error::Error, sync::Arc};
+
+use firesteel::SparkConf;
+use firesteel_py4j::{Gateway, GatewayServer};
+use zeroize::Zeroizing;
+
+use crate::{driver::Driver, secret, surface};
+
+/// Where the program finds it.
+pub(crate) struct Address {
+    pub(crate) port: u16,
+    pub(crate) secret: Zeroizing<String>,
+}
+
+/// Starts to serve the program, which may not have been started yet.
+pub(crate) fn serve(conf: SparkConf) -> Result<Address, Box<dyn Error>> {
+    let secret = secret::new();
+    let server = GatewayServer::bind(secret.clone())?;
+    let port = server.port()?;
+    server.serve(Arc::new(Gateway::new(Driver::new(conf), surface::classes())))?;
+    Ok(Address { port, secret })
+}

@@ -1,0 +1,152 @@
+//! `JavaSparkContext` and `SparkContext`, which are one to us.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firesteel::Rdd;
+use firesteel_py4j::{Class, JavaArray, Object, Value, constructor, method};
+
+use super::{
+    JavaCall, JavaResult,
+    conf::ConfHandle,
+    job_control as jobs,
+    python::AccumulatorHandle,
+    rdd::{JAVA_RDD, RddHandle},
+    scala::ScalaOption,
+};
+use crate::{
+    application::Application,
+    driver::Driver,
+    error::{thrown, thrown_for_input},
+    rdd::{Elements, Later},
+};
+
+const JAVA_SPARK_CONTEXT: &str = "org.apache.spark.api.java.JavaSparkContext";
+const SPARK_CONTEXT: &str = "org.apache.spark.SparkContext";
+
+/// The release of Spark whose PySpark is served.
+const VERSION: &str = "4.3.0";
+
+/// The application, as one of the two classes.
+pub(crate) struct ContextHandle {
+    pub(crate) application: Arc<Application>,
+    class: &'static str,
+}
+
+impl Object for ContextHandle {
+    fn class(&self) -> &'static str {
+        self.class
+    }
+}
+
+pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        name: JAVA_SPARK_CONTEXT,
+        extends: &[COMMON],
+        members: &[
+            constructor(1, new),
+            method("sc", 0, |call| as_class(call, SPARK_CONTEXT)),
+            method("version", 0, |_| Ok(Value::text(VERSION))),
+            method("startTime", 0, |call| Ok(Value::Long(application(call)?.start_time_ms()))),
+            method("textFile", 2, text_file),
+            method("emptyRDD", 0, |call| frames(application(call)?, application(call)?.context().empty_rdd::<Bytes>())),
+            method("union", 1, union),
+            method("broadcast", 1, super::python::broadcast),
+            method("setCallSite", 1, jobs::set_call_site),
+        ],
+    },
+    Class {
+        name: SPARK_CONTEXT,
+        extends: &[COMMON],
+        members: &[
+            method("conf", 0, |call| Ok(Value::object(ConfHandle::new(application(call)?.conf().clone())))),
+            method("applicationId", 0, |call| {
+                Ok(Value::text(application(call)?.context().application_id().to_string()))
+            }),
+            method("uiWebUrl", 0, |_| Ok(Value::object(ScalaOption(None)))),
+            method("register", 1, register),
+        ],
+    },
+    Class {
+        name: COMMON,
+        extends: &[],
+        members: &[
+            method("stop", 0, |call| {
+                application(call)?.stop();
+                Ok(Value::Void)
+            }),
+            method("defaultParallelism", 0, |call| number(application(call)?.context().default_parallelism())),
+            method("defaultMinPartitions", 0, |call| number(application(call)?.context().default_min_partitions())),
+            method("isStopped", 0, |call| Ok(Value::Bool(application(call)?.is_stopped()))),
+            method("appName", 0, |call| Ok(Value::text(application(call)?.context().app_name()))),
+            method("master", 0, |call| Ok(Value::text(application(call)?.context().master()))),
+            method("setLogLevel", 1, jobs::set_log_level),
+            method("setLocalProperty", 2, jobs::set_local_property),
+            method("getLocalProperty", 1, jobs::get_local_property),
+            method("setJobDescription", 1, jobs::set_job_description),
+            method("setJobGroup", 3, jobs::set_job_group),
+            method("setInterruptOnCancel", 1, jobs::set_interrupt_on_cancel),
+            method("addJobTag", 1, jobs::add_job_tag),
+            method("removeJobTag", 1, jobs::remove_job_tag),
+            method("clearJobTags", 0, jobs::clear_job_tags),
+            method("getJobTags", 0, jobs::get_job_tags),
+            method("cancelJobGroup", 1, jobs::cancel_job_group),
+            method("cancelJobsWithTag", 1, jobs::cancel_jobs_with_tag),
+            method("cancelAllJobs", 0, jobs::cancel_all_jobs),
+        ],
+    },
+];
+
+/// What the two classes share.
+const COMMON: &str = "org.apache.spark.SparkContext$Common";
+
+pub(crate) fn application<'a>(call: &JavaCall<'a>) -> Result<&'a Arc<Application>, firesteel_py4j::Failure> {
+    Ok(&call.this::<ContextHandle>()?.application)
+}
+
+fn as_class(call: &JavaCall<'_>, class: &'static str) -> JavaResult {
+    Ok(Value::object(ContextHandle { application: Arc::clone(application(call)?), class }))
+}
+
+fn number(number: u32) -> JavaResult {
+    Ok(Value::Int(i32::try_from(number).unwrap_or(i32::MAX)))
+}
+
+fn frames(application: &Arc<Application>, rdd: Rdd<Bytes>) -> JavaResult {
+    Ok(RddHandle::value(application, JAVA_RDD, Elements::Frames(rdd)))
+}
+
+fn new(call: &JavaCall<'_>) -> JavaResult {
+    let application = Application::start(call.object::<ConfHandle>(0)?.conf())?;
+    call.state.started(&application);
+    Ok(Value::object(ContextHandle { application, class: JAVA_SPARK_CONTEXT }))
+}
+
+fn text_file(call: &JavaCall<'_>) -> JavaResult {
+    let application = application(call)?;
+    let (context, path, partitions) = (application.context().clone(), call.text(0)?.to_owned(), call.count(1)?);
+    let lines = Later::elements(application.context(), move || {
+        let lines = context.text_file_with(&path, partitions).map_err(thrown_for_input)?;
+        Ok(lines.map(|line| Bytes::from(line.into_bytes())))
+    });
+    Ok(RddHandle::value(application, JAVA_RDD, lines))
+}
+
+fn union(call: &JavaCall<'_>) -> JavaResult {
+    let values = call.object::<JavaArray>(0)?.values();
+    let handles =
+        values.iter().map(|value| value.as_object::<RddHandle>().ok_or_else(|| call.wrong(0, "an array of data sets")));
+    let handles = handles.collect::<Result<Vec<_>, _>>()?;
+    super::rdd::union_of(application(call)?, &handles)
+}
+
+fn register(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.register_accumulators(call.object::<AccumulatorHandle>(0)?.client());
+    Ok(Value::Void)
+}
+
+/// Makes an exception of an error.
+pub(super) fn done<R>(result: Result<R, firesteel::SparkError>) -> JavaResult {
+    result.map_err(thrown)?;
+    Ok(Value::Void)
+}

@@ -1,0 +1,88 @@
+//! Naming and cancelling jobs, by the thread of the program that starts them.
+
+use firesteel_model::property;
+use firesteel_py4j::{JavaSet, Throwable, Value};
+
+use super::{
+    JavaCall, JavaResult,
+    context::{application, done},
+};
+use crate::error::ILLEGAL_ARGUMENT;
+
+const LOG_LEVELS: [&str; 8] = ["ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"];
+
+/// The level itself is that of the process: Spark's own words for it are checked, and nothing else happens.
+pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {
+    let level = call.text(0)?.to_uppercase();
+    if !LOG_LEVELS.contains(&level.as_str()) {
+        let message = format!("Supplied level {level} did not match one of: {}", LOG_LEVELS.join(","));
+        return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
+    }
+    tracing::warn!(
+        level,
+        "the log level of a running application cannot be changed yet; set RUST_LOG before it starts"
+    );
+    Ok(Value::Void)
+}
+
+pub(super) fn set_call_site(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().set_call_site(call.optional_text(0)?);
+    Ok(Value::Void)
+}
+
+pub(super) fn set_local_property(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().set_local_property(call.text(0)?, call.optional_text(1)?);
+    Ok(Value::Void)
+}
+
+pub(super) fn get_local_property(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::optional_text(application(call)?.context().local_property(call.text(0)?)))
+}
+
+pub(super) fn set_job_description(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().set_local_property(property::JOB_DESCRIPTION, call.optional_text(0)?);
+    Ok(Value::Void)
+}
+
+pub(super) fn set_job_group(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().set_job_group(call.text(0)?, call.text(1)?, call.bool(2)?);
+    Ok(Value::Void)
+}
+
+pub(super) fn set_interrupt_on_cancel(call: &JavaCall<'_>) -> JavaResult {
+    let value = if call.bool(0)? { "true" } else { "false" };
+    application(call)?.context().set_local_property(property::INTERRUPT_ON_CANCEL, Some(value));
+    Ok(Value::Void)
+}
+
+pub(super) fn add_job_tag(call: &JavaCall<'_>) -> JavaResult {
+    done(application(call)?.context().add_job_tag(call.text(0)?))
+}
+
+pub(super) fn remove_job_tag(call: &JavaCall<'_>) -> JavaResult {
+    done(application(call)?.context().remove_job_tag(call.text(0)?))
+}
+
+pub(super) fn clear_job_tags(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().clear_job_tags();
+    Ok(Value::Void)
+}
+
+pub(super) fn get_job_tags(call: &JavaCall<'_>) -> JavaResult {
+    let tags = application(call)?.context().job_tags();
+    Ok(Value::object(JavaSet::new(tags.into_iter().map(Value::text))))
+}
+
+pub(super) fn cancel_job_group(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().cancel_job_group(call.text(0)?, None);
+    Ok(Value::Void)
+}
+
+pub(super) fn cancel_jobs_with_tag(call: &JavaCall<'_>) -> JavaResult {
+    done(application(call)?.context().cancel_jobs_with_tag(call.text(0)?, None))
+}
+
+pub(super) fn cancel_all_jobs(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?.context().cancel_all_jobs();
+    Ok(Value::Void)
+}

@@ -1,0 +1,50 @@
+//! The Java classes that PySpark and its users' programs call, as tables.
+//!
+//! To add a member is to write its function and an entry. What is in no table is refused by the gateway with class, member and
+//! number of arguments.
+
+mod conf;
+mod context;
+mod job_control;
+mod python;
+mod rdd;
+mod scala;
+mod storage_level;
+mod system;
+
+use firesteel_py4j::{Call, Class, Failure, Value};
+
+use crate::{channel, driver::Driver};
+
+/// What every member gets and gives.
+pub(crate) type JavaCall<'a> = Call<'a, Driver>;
+pub(crate) type JavaResult = Result<Value, Failure>;
+
+/// All of them.
+pub(crate) fn classes() -> Vec<Class<Driver>> {
+    let tables = [
+        conf::CLASSES,
+        context::CLASSES,
+        python::CLASSES,
+        rdd::CLASSES,
+        scala::CLASSES,
+        storage_level::CLASSES,
+        system::CLASSES,
+    ];
+    let declared = tables.into_iter().flatten().map(|class| Class { ..*class });
+    declared.chain([channel::RESULT_SERVER]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_class_is_declared_once() {
+        let classes = classes();
+        let names: BTreeSet<_> = classes.iter().map(|class| class.name).collect();
+        assert_eq!(names.len(), classes.len());
+    }
+}

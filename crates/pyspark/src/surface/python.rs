@@ -1,0 +1,305 @@
+//! The classes of `org.apache.spark.api.python`.
+
+use std::fs::File;
+
+use bytes::Bytes;
+use firesteel::{Broadcast, Rdd};
+use firesteel_py4j::{Class, Failure, JavaList, JavaMap, Object, Throwable, Value, constructor, method, static_method};
+use parking_lot::Mutex;
+
+use super::{
+    JavaCall, JavaResult,
+    context::{ContextHandle, application},
+    rdd::{JAVA_RDD, PAIRWISE_RDD, PYTHON_RDD, RDD, RddHandle, value_of_pair},
+};
+use crate::{
+    channel::{AccumulatorClient, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS, read_elements},
+    driver::Driver,
+    error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
+    rdd::{
+        BUFFER_SIZE, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction, apply,
+        pair_up, piece,
+    },
+};
+
+/// Functions that are larger than this are broadcast (`spark.broadcast.UDFCompressionThreshold`).
+const BROADCAST_THRESHOLD: i64 = 1 << 20;
+
+const PYTHON_BROADCAST: &str = "org.apache.spark.api.python.PythonBroadcast";
+const BROADCAST: &str = "org.apache.spark.broadcast.Broadcast";
+const ACCUMULATOR: &str = "org.apache.spark.api.python.PythonAccumulatorV2";
+const BYTES_TO_STRING: &str = "org.apache.spark.api.python.BytesToString";
+const PARALLELIZE_SERVER: &str = "org.apache.spark.api.python.PythonParallelizeServer";
+
+/// Says that frames are text.
+pub(super) struct BytesToString;
+
+/// The program's own server of accumulators.
+pub(super) struct AccumulatorHandle {
+    host: String,
+    port: u16,
+    token: zeroize::Zeroizing<String>,
+}
+
+/// A file with a pickled value.
+struct BroadcastFile(String);
+
+/// Takes a collection.
+struct ParallelizeHandle {
+    application: std::sync::Arc<crate::application::Application>,
+    partitions: u32,
+    port: u16,
+    secret: zeroize::Zeroizing<String>,
+    server: Mutex<Option<ParallelizeServer>>,
+}
+
+impl AccumulatorHandle {
+    pub(super) fn client(&self) -> AccumulatorClient {
+        AccumulatorClient::new(&self.host, self.port, &self.token)
+    }
+}
+
+impl Object for BytesToString {
+    fn class(&self) -> &'static str {
+        BYTES_TO_STRING
+    }
+}
+
+impl Object for AccumulatorHandle {
+    fn class(&self) -> &'static str {
+        ACCUMULATOR
+    }
+}
+
+impl Object for BroadcastFile {
+    fn class(&self) -> &'static str {
+        PYTHON_BROADCAST
+    }
+}
+
+impl Object for PythonBroadcast {
+    fn class(&self) -> &'static str {
+        BROADCAST
+    }
+}
+
+impl Object for ParallelizeHandle {
+    fn class(&self) -> &'static str {
+        PARALLELIZE_SERVER
+    }
+}
+
+pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        name: PYTHON_RDD,
+        extends: &[RDD],
+        members: &[
+            constructor(4, new_python_rdd),
+            static_method("readRDDFromFile", 3, read_rdd_from_file),
+            static_method("collectAndServe", 1, collect_and_serve),
+            static_method("collectAndServeWithJobGroup", 4, collect_and_serve_with_job_group),
+            static_method("runJob", 3, run_job),
+            static_method("valueOfPair", 1, value_of_pair),
+            static_method("setupBroadcast", 1, |call| Ok(Value::object(BroadcastFile(call.text(0)?.to_owned())))),
+        ],
+    },
+    Class {
+        name: "org.apache.spark.api.python.SimplePythonFunction",
+        extends: &[],
+        members: &[constructor(7, new_function)],
+    },
+    Class {
+        name: "org.apache.spark.api.python.PythonPartitioner",
+        extends: &[],
+        members: &[constructor(2, new_partitioner)],
+    },
+    Class { name: BYTES_TO_STRING, extends: &[], members: &[constructor(0, |_| Ok(Value::object(BytesToString)))] },
+    Class { name: ACCUMULATOR, extends: &[], members: &[constructor(3, new_accumulator)] },
+    Class { name: PYTHON_BROADCAST, extends: &[], members: &[] },
+    Class {
+        name: BROADCAST,
+        extends: &[],
+        members: &[
+            method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
+            method("unpersist", 1, |call| {
+                call.this::<PythonBroadcast>()?.0.unpersist(call.bool(0)?);
+                Ok(Value::Void)
+            }),
+            method("destroy", 1, |call| {
+                call.this::<PythonBroadcast>()?.0.destroy();
+                Ok(Value::Void)
+            }),
+        ],
+    },
+    Class {
+        name: PARALLELIZE_SERVER,
+        extends: &[],
+        members: &[
+            constructor(2, new_parallelize_server),
+            method("connInfo", 0, |call| Ok(Value::Int(i32::from(call.this::<ParallelizeHandle>()?.port)))),
+            method("secret", 0, |call| Ok(Value::text(call.this::<ParallelizeHandle>()?.secret.as_str()))),
+            method("getResult", 0, parallelize_result),
+        ],
+    },
+    Class {
+        name: "org.apache.spark.api.python.PythonUtils",
+        extends: &[],
+        members: &[
+            static_method("isEncryptionEnabled", 1, |_| Ok(Value::Bool(false))),
+            static_method("getPythonAuthSocketTimeout", 1, |_| Ok(Value::Long(TIME_TO_CONNECT_SECONDS as i64))),
+            static_method("getSparkBufferSize", 1, |_| Ok(Value::Int(BUFFER_SIZE))),
+            static_method("getBroadcastThreshold", 1, |_| Ok(Value::Long(BROADCAST_THRESHOLD))),
+        ],
+    },
+];
+
+fn new_function(call: &JavaCall<'_>) -> JavaResult {
+    let application = call.state.application().ok_or_else(|| no_context(call))?;
+    let text = |value: &Value, index| value.as_text().map(str::to_owned).ok_or_else(|| call.wrong(index, "texts"));
+    let environment = call.object::<JavaMap>(1)?.entries();
+    let environment = environment.iter().map(|(name, value)| Ok((text(name, 1)?, text(value, 1)?)));
+    let broadcasts = call.object::<JavaList>(5)?.values();
+    let broadcasts = broadcasts.iter().map(|value| {
+        let broadcast = value.as_object::<PythonBroadcast>().ok_or_else(|| call.wrong(5, "broadcast values"))?;
+        Ok(broadcast.0.clone())
+    });
+    Ok(Value::object(SimplePythonFunction(PythonFunction {
+        command: call.bytes(0)?,
+        environment: environment.collect::<Result<_, Failure>>()?,
+        includes: call.object::<JavaList>(2)?.values().iter().map(|value| text(value, 2)).collect::<Result<_, _>>()?,
+        python: call.text(3)?.to_owned(),
+        python_version: call.text(4)?.to_owned(),
+        broadcasts: broadcasts.collect::<Result<Vec<Broadcast<Bytes>>, Failure>>()?,
+        updates: application.updates().clone(),
+        reuse_worker: application.conf().get_raw("spark.python.worker.reuse") != Some("false"),
+        several: false,
+    })))
+}
+
+fn no_context(call: &JavaCall<'_>) -> Failure {
+    let _ = call;
+    Throwable::new("java.lang.IllegalStateException", "no SparkContext is running").into()
+}
+
+fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
+    let parent = call.object::<RddHandle>(0)?;
+    let function = call.object::<SimplePythonFunction>(1)?.0.clone();
+    let (preserves_partitioning, is_barrier) = (call.bool(2)?, call.bool(3)?);
+    if is_barrier {
+        return Err(Failure::NotCalled(
+            "barrier stages of Python functions are not built into Firesteel yet".to_owned(),
+        ));
+    }
+    let function = PythonFunction { several: parent.elements.are_several(), ..function };
+    let applied = parent.rdd()?.with(function);
+    let frames: Rdd<Bytes> = if preserves_partitioning {
+        applied.map_partitions_preserving_partitioning(apply)
+    } else {
+        applied.map_partitions_with_index(apply)
+    };
+    Ok(RddHandle::value(&parent.application, PYTHON_RDD, Elements::Frames(frames)))
+}
+
+pub(super) fn new_pairwise_rdd(call: &JavaCall<'_>) -> JavaResult {
+    let parent = call.object::<RddHandle>(0)?;
+    let pairs = parent.rdd()?.with(()).map_partitions_with_index(pair_up);
+    Ok(RddHandle::value(&parent.application, PAIRWISE_RDD, Elements::Keyed(pairs)))
+}
+
+fn new_partitioner(call: &JavaCall<'_>) -> JavaResult {
+    let (partitions, function) = (call.count(0)?, call.long(1)?);
+    if partitions == 0 {
+        return Err(Throwable::new(ILLEGAL_ARGUMENT, "Number of partitions (0) must be positive.").into());
+    }
+    Ok(Value::object(PythonPartitioner { partitions, function }))
+}
+
+fn new_accumulator(call: &JavaCall<'_>) -> JavaResult {
+    let port = u16::try_from(call.long(1)?).map_err(|_| call.wrong(1, "a port"))?;
+    let token = zeroize::Zeroizing::new(call.text(2)?.to_owned());
+    Ok(Value::object(AccumulatorHandle { host: call.text(0)?.to_owned(), port, token }))
+}
+
+fn context<'a>(call: &JavaCall<'a>) -> Result<&'a ContextHandle, Failure> {
+    call.object(0)
+}
+
+fn partitions(call: &JavaCall<'_>, index: usize) -> Result<u32, Failure> {
+    match call.count(index)? {
+        0 => Err(Throwable::new(ILLEGAL_ARGUMENT, "Positive number of partitions required").into()),
+        partitions => Ok(partitions),
+    }
+}
+
+fn parallelized(
+    application: &std::sync::Arc<crate::application::Application>,
+    elements: Vec<Bytes>,
+    partitions: u32,
+) -> Value {
+    let rdd = application.context().parallelize(elements, partitions);
+    RddHandle::value(application, JAVA_RDD, Elements::Frames(rdd))
+}
+
+/// The file is the program's, which removes it when this returns.
+fn read_rdd_from_file(call: &JavaCall<'_>) -> JavaResult {
+    let (application, path, partitions) = (&context(call)?.application, call.text(1)?, partitions(call, 2)?);
+    let elements = File::open(path).and_then(|file| read_elements(std::io::BufReader::new(file)));
+    let elements = elements.map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
+    Ok(parallelized(application, elements, partitions))
+}
+
+fn new_parallelize_server(call: &JavaCall<'_>) -> JavaResult {
+    let (application, partitions) = (&context(call)?.application, partitions(call, 1)?);
+    let server = ParallelizeServer::start().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
+    Ok(Value::object(ParallelizeHandle {
+        application: std::sync::Arc::clone(application),
+        partitions,
+        port: server.port(),
+        secret: zeroize::Zeroizing::new(server.secret().to_owned()),
+        server: Mutex::new(Some(server)),
+    }))
+}
+
+fn parallelize_result(call: &JavaCall<'_>) -> JavaResult {
+    let handle = call.this::<ParallelizeHandle>()?;
+    let server = handle.server.lock().take();
+    let server = server.ok_or_else(|| Failure::NotCalled("the collection was taken already".to_owned()))?;
+    let elements = server.finish().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
+    Ok(parallelized(&handle.application, elements, handle.partitions))
+}
+
+/// Runs a job that brings these partitions here, and opens a socket for the program to take them from.
+fn serve(handle: &RddHandle, partitions: impl IntoIterator<Item = u32>) -> JavaResult {
+    let with = handle.rdd()?.with(handle.elements.are_several());
+    let pieces = handle.application.run(|| with.run_job_on(partitions, piece));
+    Ok(ResultServer::start(pieces.map_err(thrown)?)?.into_value())
+}
+
+fn collect_and_serve(call: &JavaCall<'_>) -> JavaResult {
+    let handle = call.object::<RddHandle>(0)?;
+    serve(handle, 0..handle.rdd()?.num_partitions())
+}
+
+/// The group is the calling thread's from then on, as in Spark.
+fn collect_and_serve_with_job_group(call: &JavaCall<'_>) -> JavaResult {
+    let handle = call.object::<RddHandle>(0)?;
+    handle.application.context().set_job_group(call.text(1)?, call.text(2)?, call.bool(3)?);
+    collect_and_serve(call)
+}
+
+fn run_job(call: &JavaCall<'_>) -> JavaResult {
+    let partitions = call.object::<JavaList>(2)?.values();
+    let partitions = partitions.iter().map(|value| match value {
+        Value::Int(index) => u32::try_from(*index).map_err(|_| call.wrong(2, "numbers of partitions")),
+        _ => Err(call.wrong(2, "numbers of partitions")),
+    });
+    serve(call.object(1)?, partitions.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.
+pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
+    let path = &call.object::<BroadcastFile>(0)?.0;
+    let value = std::fs::read(path).map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
+    let broadcast = application(call)?.context().broadcast(Bytes::from(value)).map_err(thrown)?;
+    Ok(Value::object(PythonBroadcast(broadcast)))
+}

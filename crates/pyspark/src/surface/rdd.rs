@@ -1,0 +1,226 @@
+//! Data sets: `JavaRDD`, `JavaPairRDD`, `RDD` and `PythonRDD`, which are one to us.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use firesteel::Rdd;
+use firesteel_model::StorageLevel;
+use firesteel_py4j::{Class, Failure, Object, Value, constructor, method};
+
+use super::{
+    JavaCall, JavaResult,
+    context::done,
+    python::{BytesToString, new_pairwise_rdd},
+    storage_level::StorageLevelHandle,
+    system::CodecClass,
+};
+use crate::{
+    application::Application,
+    driver::Driver,
+    error::thrown,
+    rdd::{Elements, PythonPartitioner, values},
+};
+
+pub(crate) const JAVA_RDD: &str = "org.apache.spark.api.java.JavaRDD";
+pub(crate) const JAVA_PAIR_RDD: &str = "org.apache.spark.api.java.JavaPairRDD";
+pub(crate) const RDD: &str = "org.apache.spark.rdd.RDD";
+pub(crate) const PYTHON_RDD: &str = "org.apache.spark.api.python.PythonRDD";
+pub(crate) const PAIRWISE_RDD: &str = "org.apache.spark.api.python.PairwiseRDD";
+const COMMON: &str = "org.apache.spark.api.java.JavaRDDLike";
+
+/// A data set, as one of the classes.
+pub(crate) struct RddHandle {
+    pub(crate) application: Arc<Application>,
+    class: &'static str,
+    pub(crate) elements: Elements,
+}
+
+/// A partition, of which only the number is known.
+struct PartitionHandle(i32);
+
+impl RddHandle {
+    pub(crate) fn value(application: &Arc<Application>, class: &'static str, elements: Elements) -> Value {
+        Value::object(Self { application: Arc::clone(application), class, elements })
+    }
+
+    /// The same data set as another class.
+    fn as_class(&self, class: &'static str) -> Value {
+        Self::value(&self.application, class, self.elements.clone())
+    }
+
+    /// Its frames, or elements of several.
+    pub(crate) fn rdd(&self) -> Result<&Rdd<Bytes>, Failure> {
+        let rdd = self.elements.rdd()?;
+        rdd.ok_or_else(|| Failure::NotCalled("a data set of keys and values can only be partitioned".to_owned()))
+    }
+}
+
+impl Object for RddHandle {
+    fn class(&self) -> &'static str {
+        self.class
+    }
+
+    fn to_java_string(&self) -> String {
+        let class = self.class.rsplit('.').next().unwrap_or_default();
+        format!("{class}[{}] at RDD at PythonRDD.scala:59", self.elements.id())
+    }
+}
+
+impl Object for PartitionHandle {
+    fn class(&self) -> &'static str {
+        "org.apache.spark.Partition"
+    }
+}
+
+pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        name: COMMON,
+        extends: &[],
+        members: &[
+            method("id", 0, |call| Ok(Value::Int(this(call)?.elements.id() as i32))),
+            method("partitions", 0, partitions),
+            method("getNumPartitions", 0, |call| Ok(Value::Int(this(call)?.elements.num_partitions()? as i32))),
+            method("name", 0, |call| Ok(Value::optional_text(this(call)?.elements.name()))),
+            method("setName", 1, set_name),
+            method("persist", 1, persist),
+            method("unpersist", 1, unpersist),
+            method("getStorageLevel", 0, get_storage_level),
+            method("toDebugString", 0, |call| Ok(Value::text(this(call)?.rdd()?.to_debug_string()))),
+            method("rdd", 0, |call| Ok(this(call)?.as_class(RDD))),
+        ],
+    },
+    Class {
+        name: JAVA_RDD,
+        extends: &[COMMON],
+        members: &[
+            method("union", 1, union),
+            method("coalesce", 2, coalesce),
+            method("map", 1, map),
+            method("saveAsTextFile", 1, save_as_text_file),
+            method("saveAsTextFile", 2, save_as_compressed_text_file),
+        ],
+    },
+    Class {
+        name: JAVA_PAIR_RDD,
+        extends: &[COMMON],
+        members: &[method("partitionBy", 1, partition_by), method("union", 1, union)],
+    },
+    Class {
+        name: RDD,
+        extends: &[COMMON],
+        members: &[
+            method("isBarrier", 0, |_| Ok(Value::Bool(false))),
+            method("isCheckpointed", 0, |_| Ok(Value::Bool(false))),
+            method("isLocallyCheckpointed", 0, |_| Ok(Value::Bool(false))),
+            method("asJavaRDD", 0, |call| Ok(this(call)?.as_class(JAVA_RDD))),
+        ],
+    },
+    Class {
+        name: PAIRWISE_RDD,
+        extends: &[RDD],
+        members: &[
+            constructor(1, new_pairwise_rdd),
+            method("asJavaPairRDD", 0, |call| Ok(this(call)?.as_class(JAVA_PAIR_RDD))),
+        ],
+    },
+    Class {
+        name: "org.apache.spark.Partition",
+        extends: &[],
+        members: &[method("index", 0, |call| Ok(Value::Int(call.this::<PartitionHandle>()?.0)))],
+    },
+];
+
+fn this<'a>(call: &JavaCall<'a>) -> Result<&'a RddHandle, Failure> {
+    call.this()
+}
+
+fn partitions(call: &JavaCall<'_>) -> JavaResult {
+    let partitions = 0..this(call)?.elements.num_partitions()? as i32;
+    Ok(Value::list(partitions.map(|index| Value::object(PartitionHandle(index)))))
+}
+
+fn set_name(call: &JavaCall<'_>) -> JavaResult {
+    this(call)?.elements.set_name(call.text(0)?);
+    Ok(call.this_value())
+}
+
+fn persist(call: &JavaCall<'_>) -> JavaResult {
+    let level = call.object::<StorageLevelHandle>(0)?.0;
+    if level != StorageLevel::NONE {
+        this(call)?.rdd()?.persist(level).map_err(thrown)?;
+    }
+    Ok(call.this_value())
+}
+
+fn unpersist(call: &JavaCall<'_>) -> JavaResult {
+    this(call)?.rdd()?.unpersist(call.bool(0)?);
+    Ok(call.this_value())
+}
+
+fn get_storage_level(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::object(StorageLevelHandle(this(call)?.rdd()?.storage_level())))
+}
+
+fn union(call: &JavaCall<'_>) -> JavaResult {
+    let this = this(call)?;
+    union_of(&this.application, &[this, call.object::<RddHandle>(0)?])
+}
+
+/// The union of data sets with elements of one kind, as the class that the first has.
+pub(super) fn union_of(application: &Arc<Application>, handles: &[&RddHandle]) -> JavaResult {
+    let Some(first) = handles.first() else {
+        return Err(Failure::NotCalled("a union must be of at least one data set".to_owned()));
+    };
+    if handles.iter().any(|handle| handle.elements.are_several() != first.elements.are_several()) {
+        return Err(Failure::NotCalled("a union must be of data sets whose elements are of one kind".to_owned()));
+    }
+    let rdds = handles.iter().map(|handle| handle.rdd().cloned()).collect::<Result<Vec<_>, _>>()?;
+    Ok(RddHandle::value(application, first.class, first.elements.like(application.context().union(&rdds))))
+}
+
+fn coalesce(call: &JavaCall<'_>) -> JavaResult {
+    let (this, partitions, shuffle) = (this(call)?, call.count(0)?.max(1), call.bool(1)?);
+    let rdd = this.rdd()?;
+    let rdd = if shuffle { rdd.repartition(partitions) } else { rdd.coalesce(partitions) };
+    Ok(RddHandle::value(&this.application, this.class, this.elements.like(rdd)))
+}
+
+/// PySpark calls it with one function only.
+fn map(call: &JavaCall<'_>) -> JavaResult {
+    call.object::<BytesToString>(0)?;
+    let this = this(call)?;
+    Ok(RddHandle::value(&this.application, JAVA_RDD, Elements::Text(this.rdd()?.clone())))
+}
+
+fn lines(call: &JavaCall<'_>) -> Result<Rdd<String>, Failure> {
+    match &this(call)?.elements {
+        Elements::Text(rdd) => Ok(rdd.map(|line| String::from_utf8_lossy(&line).into_owned())),
+        _ => Err(Failure::NotCalled("only text can be saved as a text file".to_owned())),
+    }
+}
+
+fn save_as_text_file(call: &JavaCall<'_>) -> JavaResult {
+    let (lines, path) = (lines(call)?, call.text(0)?);
+    done(this(call)?.application.run(|| lines.save_as_text_file(path)))
+}
+
+fn save_as_compressed_text_file(call: &JavaCall<'_>) -> JavaResult {
+    let (lines, path, codec) = (lines(call)?, call.text(0)?, call.object::<CodecClass>(1)?.0);
+    done(this(call)?.application.run(|| lines.save_as_compressed_text_file(path, codec)))
+}
+
+fn partition_by(call: &JavaCall<'_>) -> JavaResult {
+    let (this, partitioner) = (this(call)?, call.object::<PythonPartitioner>(0)?);
+    let Elements::Keyed(pairs) = &this.elements else {
+        return Err(Failure::NotCalled("only a data set of keys and values can be partitioned".to_owned()));
+    };
+    Ok(RddHandle::value(&this.application, JAVA_PAIR_RDD, Elements::Keyed(pairs.partition_by(partitioner))))
+}
+
+/// `PythonRDD.valueOfPair`
+pub(super) fn value_of_pair(call: &JavaCall<'_>) -> JavaResult {
+    let handle = call.object::<RddHandle>(0)?;
+    let Elements::Keyed(pairs) = &handle.elements else { return Err(call.wrong(0, "a data set of keys and values")) };
+    let frames = pairs.with(()).map_partitions_preserving_partitioning(values::<Bytes>);
+    Ok(RddHandle::value(&handle.application, JAVA_RDD, Elements::Frames(frames)))
+}

@@ -1,0 +1,120 @@
+//! An installation for each test, and the real PySpark.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::LazyLock,
+};
+
+/// Scripts, binaries, and a place for scratch files.
+pub struct Installation {
+    directory: tempfile::TempDir,
+}
+
+/// How a command ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The environment with PySpark, from PyPI.
+static PYSPARK: LazyLock<PathBuf> =
+    LazyLock::new(|| firesteel_testkit::python_environment("spark-4.3.0", &["pyspark==4.3.0"]).unwrap());
+
+/// The launcher, which is another package's binary.
+static FIRESTEEL: LazyLock<PathBuf> = LazyLock::new(|| {
+    let firesteel = Path::new(env!("CARGO_BIN_EXE_firesteel-pyspark")).with_file_name("firesteel");
+    if !firesteel.exists() {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo).args(["build", "--locked", "-p", "firesteel-cli"]).status().unwrap();
+        assert!(built.success() && firesteel.exists(), "{} could not be built", firesteel.display());
+    }
+    firesteel
+});
+
+impl Installation {
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("spark home ").tempdir().unwrap();
+        let this = Self { directory };
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        ["bin", "conf", "scratch"].iter().for_each(|name| fs::create_dir(this.path(name)).unwrap());
+        for script in ["spark-submit", "find-firesteel.sh"] {
+            link_or_copy(&repository.join("bin").join(script), &this.path("bin").join(script));
+        }
+        link_or_copy(&FIRESTEEL, &this.path("bin/firesteel"));
+        link_or_copy(Path::new(env!("CARGO_BIN_EXE_firesteel-pyspark")), &this.path("bin/firesteel-pyspark"));
+        this
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The interpreter that has PySpark.
+    pub fn interpreter(&self) -> PathBuf {
+        PYSPARK.join("bin/python")
+    }
+
+    /// `spark-submit options script arguments`
+    pub fn submit(&self, options: &[&str], script: &str, arguments: &[&str]) -> Ended {
+        self.submit_path(options, &place_of(script), arguments)
+    }
+
+    pub fn submit_path(&self, options: &[&str], script: &Path, arguments: &[&str]) -> Ended {
+        let mut command = self.clean(self.path("bin/spark-submit"));
+        command.args(options).arg(script).args(arguments).output().unwrap().into()
+    }
+
+    /// `python script arguments`
+    pub fn python(&self, script: &str, arguments: &[&str]) -> Ended {
+        let mut command = self.clean(self.interpreter());
+        command.env("SPARK_HOME", self.directory.path()).env("PYTHONHASHSEED", "0");
+        command.arg(place_of(script)).args(arguments).output().unwrap().into()
+    }
+
+    /// What is in the scratch directories.
+    pub fn left_in_scratch(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("scratch")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// A command that sees nothing of the surroundings of the tests.
+    fn clean(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("PYSPARK_PYTHON", self.interpreter());
+        command.env("SPARK_LOCAL_DIRS", self.path("scratch")).env("TMPDIR", self.directory.path());
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+fn place_of(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts").join(script)
+}
+
+/// A hard link, so that the system reports the place in the installation as the place of the running binary. Where that cannot
+/// be, another process copies: a file that this process writes could not be executed while a child of another test has it open.
+fn link_or_copy(from: &Path, to: &Path) {
+    if fs::hard_link(from, to).is_err() {
+        assert!(Command::new("cp").arg("-p").arg(from).arg(to).status().unwrap().success());
+    }
+}

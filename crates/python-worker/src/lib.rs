@@ -1,0 +1,32 @@
+//! Python worker processes.
+//!
+//! Python code of tasks runs in processes of its own, never in an executor: what crashes there takes no executor along, and no
+//! interpreter lock is shared. Each interpreter and environment has one `pyspark.daemon`, which forks a worker for whoever
+//! connects; a worker serves one task at a time and is used again by later ones.
+//!
+//! - [`TaskInput`] and [`OutputDecoder`]: the protocol of PySpark 4.3, from values to bytes and from bytes to values. Pure.
+//! - [`check_version`]: which PySpark this is. The protocol differs from release to release, so others are refused.
+//! - [`WorkerFactory`]: starts daemons, hands out workers, takes them back.
+//! - [`PythonRun`]: one task in one worker. A single thread writes what the worker reads and reads what it writes, whichever
+//!   is possible, so that neither side can wait for the other for ever, and a task that is killed ends at once.
+//!
+//! Not here: what is computed from what (the crate `pyspark`), and Arrow's formats.
+
+#![forbid(unsafe_code)]
+
+mod daemon;
+mod factory;
+mod output;
+mod run;
+mod task;
+mod version;
+mod wait;
+mod worker;
+
+pub use daemon::StartDaemonError;
+pub use factory::{WorkerError, WorkerFactory, WorkerKey};
+pub use output::{DecodeError, Output, OutputDecoder};
+pub use run::{PythonRun, RunError, RunOptions};
+pub use task::{TaskContextInfo, TaskInput, TaskResource, encode_element};
+pub use version::{UnsupportedVersion, check_version};
+pub use worker::Worker;

@@ -1,0 +1,260 @@
+//! One task in one worker.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind, Read, Write},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use rustix::event::PollFlags;
+use tracing::debug;
+
+use crate::{
+    DecodeError, Output, OutputDecoder, TaskContextInfo, TaskInput, Worker,
+    wait::{Waited, wait_for},
+};
+
+/// So much is read and written at once: what PySpark's own buffers hold.
+const PIECE: usize = 64 * 1024;
+/// A worker that has read its whole input says at once whether it may be used again. One that does not is not waited for long.
+const TIME_TO_END: Duration = Duration::from_secs(10);
+
+/// What a task is, beside its input.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The partition of the data set.
+    pub partition: u32,
+    /// Python's version on the driver.
+    pub python_version: String,
+    /// The context.
+    pub context: TaskContextInfo,
+    /// Where the application's files are.
+    pub files_directory: String,
+    /// Those that are put on the path of modules.
+    pub includes: Vec<String>,
+    /// The broadcast values that it needs, and where they are.
+    pub broadcasts: BTreeMap<i64, String>,
+    /// The pickled function.
+    pub command: Bytes,
+    /// May the worker be used again?
+    pub reuse_worker: bool,
+}
+
+/// The task did not go well.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The user's function has raised an exception.
+    #[error("{traceback}")]
+    Exception {
+        /// Python's own text.
+        traceback: String,
+    },
+    /// The worker has ended in the middle.
+    #[error("Python worker exited unexpectedly (crashed)")]
+    Crashed,
+    /// The task was killed.
+    #[error("the task was killed")]
+    Killed,
+    /// It speaks another protocol.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The connection.
+    #[error("could not talk to the Python worker")]
+    Io(#[source] io::Error),
+}
+
+/// The elements that a worker makes of its input. After an error, or the end, nothing follows. Dropped before its end, it kills
+/// the worker.
+pub struct PythonRun<I, A, K> {
+    /// Until the task ends.
+    worker: Option<Worker>,
+    input: Option<I>,
+    /// What waits to be written, and how much of it was.
+    pending: Vec<u8>,
+    written: usize,
+    /// What was read last.
+    piece: Box<[u8]>,
+    decoder: OutputDecoder,
+    on_accumulators: A,
+    is_killed: K,
+    reuse_worker: bool,
+}
+
+impl<I, A, K> PythonRun<I, A, K>
+where
+    I: FnMut(&mut Vec<u8>) -> bool,
+    A: FnMut(Vec<Bytes>),
+    K: Fn() -> bool,
+{
+    /// Gives the task to the worker. `input` appends elements to what will be written, some at a time, and says false when
+    /// there are no more; `on_accumulators` gets the updates of accumulators at the end.
+    pub fn new(mut worker: Worker, options: &RunOptions, input: I, on_accumulators: A, is_killed: K) -> Self {
+        let task = TaskInput {
+            partition: options.partition,
+            python_version: &options.python_version,
+            context: &options.context,
+            files_directory: &options.files_directory,
+            includes: &options.includes,
+            broadcasts: &options.broadcasts,
+            command: &options.command,
+        };
+        let pending = task.encode(&mut worker.connected().broadcasts);
+        Self {
+            worker: Some(worker),
+            input: Some(input),
+            pending,
+            written: 0,
+            piece: vec![0; PIECE].into(),
+            decoder: OutputDecoder::default(),
+            on_accumulators,
+            is_killed,
+            reuse_worker: options.reuse_worker,
+        }
+    }
+
+    /// The next thing that the worker says.
+    fn next_output(&mut self, deadline: Option<Instant>) -> Result<Output, RunError> {
+        loop {
+            if let Some(output) = self.decoder.decode()? {
+                return Ok(output);
+            }
+            if self.read()? {
+                continue;
+            }
+            if self.written == self.pending.len() {
+                self.refill();
+            }
+            if self.write()? {
+                continue;
+            }
+            let waits_to_write = self.written < self.pending.len();
+            let events = if waits_to_write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
+            let waited = wait_for(&worker.connected().stream, events, deadline, &self.is_killed);
+            match waited.map_err(RunError::Io)? {
+                Waited::Ready => {}
+                Waited::Killed => return Err(RunError::Killed),
+                Waited::TimedOut => return Err(RunError::Io(ErrorKind::TimedOut.into())),
+            }
+        }
+    }
+
+    /// Takes in what has come. False if nothing has.
+    fn read(&mut self) -> Result<bool, RunError> {
+        let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
+        let read = worker.connected().stream.read(&mut self.piece);
+        match read {
+            Ok(0) => {
+                self.forget_worker();
+                Err(RunError::Crashed)
+            }
+            Ok(read) => {
+                self.decoder.buffer().extend_from_slice(&self.piece[..read]);
+                Ok(true)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                self.forget_worker();
+                Err(RunError::Crashed)
+            }
+            Err(error) => Err(RunError::Io(error)),
+        }
+    }
+
+    /// It is no process any more, so there is nothing to kill.
+    fn forget_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.forget();
+        }
+    }
+
+    /// More of the input, at least a piece if there is so much.
+    fn refill(&mut self) {
+        self.pending.clear();
+        self.written = 0;
+        while let Some(input) = &mut self.input {
+            if !input(&mut self.pending) {
+                self.input = None;
+                TaskInput::encode_end(&mut self.pending);
+            } else if self.pending.len() >= PIECE {
+                break;
+            }
+        }
+    }
+
+    /// Writes what the worker takes. False if it takes nothing.
+    fn write(&mut self) -> Result<bool, RunError> {
+        if self.written == self.pending.len() {
+            return Ok(false);
+        }
+        let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
+        match worker.connected().stream.write(&self.pending[self.written..]) {
+            Ok(written) => {
+                self.written += written;
+                Ok(written > 0)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
+            // It has closed its side. Why, it may have said before: that is to be read.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                self.written = self.pending.len();
+                self.input = None;
+                Ok(false)
+            }
+            Err(error) => Err(RunError::Io(error)),
+        }
+    }
+
+    /// There are no more elements. A worker that has read all of its input can be used again; one that has stopped before that
+    /// cannot, as what it has not read would be its next task.
+    fn finish(&mut self) {
+        let has_its_input = self.input.is_none();
+        if self.reuse_worker && has_its_input {
+            let ended = self.next_output(Some(Instant::now() + TIME_TO_END));
+            if matches!(ended, Ok(Output::EndOfTask { reusable: true }))
+                && let Some(worker) = self.worker.take()
+            {
+                return worker.give_back();
+            }
+            debug!(?ended, "a Python worker cannot be used again");
+        }
+        self.worker = None;
+    }
+
+    fn step(&mut self) -> Result<Option<Bytes>, RunError> {
+        loop {
+            match self.next_output(None)? {
+                Output::Element(element) => return Ok(Some(element)),
+                Output::Spilled { .. } => {}
+                Output::Exception(traceback) => return Err(RunError::Exception { traceback }),
+                Output::EndOfData(updates) => {
+                    (self.on_accumulators)(updates);
+                    self.finish();
+                    return Ok(None);
+                }
+                // Only after the end of data, where it is waited for.
+                Output::EndOfTask { .. } => return Ok(None),
+            }
+        }
+    }
+}
+
+impl<I, A, K> Iterator for PythonRun<I, A, K>
+where
+    I: FnMut(&mut Vec<u8>) -> bool,
+    A: FnMut(Vec<Bytes>),
+    K: Fn() -> bool,
+{
+    type Item = Result<Bytes, RunError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.worker.as_ref()?;
+        match self.step() {
+            Ok(element) => element.map(Ok),
+            Err(error) => {
+                self.worker = None;
+                Some(Err(error))
+            }
+        }
+    }
+}
