@@ -238,11 +238,17 @@ impl AddedFiles {
         }
         let (incoming, parts) = self.store.fetch(file, contents, &|| false).map_err(failed)?;
         file.parts = parts;
-        if let Some(earlier) = earlier {
-            let same_kind = std::mem::discriminant(&earlier.file.kind) == std::mem::discriminant(&file.kind);
-            if same_kind && !file.parts.is_empty() && earlier.file.parts == file.parts {
-                return Ok(false);
-            }
+        // A jar is placed as any other file is; an archive and a directory are not.
+        let placed_alike = |one: ApplicationFileKind, other: ApplicationFileKind| {
+            let plain = |kind| matches!(kind, ApplicationFileKind::File | ApplicationFileKind::Jar);
+            std::mem::discriminant(&one) == std::mem::discriminant(&other) || plain(one) && plain(other)
+        };
+        if let Some(earlier) = earlier
+            && placed_alike(earlier.file.kind, file.kind)
+            && !file.parts.is_empty()
+            && earlier.file.parts == file.parts
+        {
+            return Ok(false);
         }
         self.refuse_name(earlier, place)?;
         self.store.put(&incoming, &file.name).map_err(failed)?;
@@ -324,7 +330,7 @@ impl AddedFiles {
                     Some(format) => ApplicationFileKind::Archive(format),
                     None => {
                         warn!(
-                            archive = %artifact,
+                            archive = shown(artifact),
                             "not unpacked: its name does not end in .zip, .jar, .tar, .tar.gz or .tgz; it is placed as a file"
                         );
                         ApplicationFileKind::File

@@ -22,23 +22,31 @@ pub const LOADED_VARIABLE: &str = "SPARK_ENV_LOADED";
 /// The directory of the configuration. It is set while `spark-env.sh` is read, and for the application.
 pub const CONF_DIR_VARIABLE: &str = "SPARK_CONF_DIR";
 
-/// `$0` is the script, `$@` what comes after it. The last variable is set once more, as a script may unset it. Scripts use
-/// `$HOSTNAME`, which bash has of itself and other shells have not; it is not exported.
+/// `$0` is the script, `$@` what comes after it. The last variable is set once more, as a script may unset it. A signal ends the
+/// shell as it would have ended the launcher. Scripts use `$HOSTNAME`, which bash has of itself and other shells have not; it
+/// is not exported.
 const READ_AND_GO_ON: &str = r#": "${HOSTNAME:=$(uname -n)}"
 trap 'printf "Error: %s ended the shell that read it (exit status %s); it must not call exit, and its syntax must be that of bash, or of sh where there is no bash\n" "$0" "$?" >&2; exit 1' EXIT
+trap 'trap - EXIT; exit 129' HUP
+trap 'trap - EXIT; exit 130' INT
+trap 'trap - EXIT; exit 143' TERM
 set -a
 . "$0"
 SPARK_ENV_LOADED=1
 set +a
 trap - EXIT
+if [ "$SPARK_ENV_LOADED" != 1 ]; then
+    printf "Error: %s makes SPARK_ENV_LOADED read-only, by which it is known that it has been read\n" "$0" >&2
+    exit 1
+fi
 exec "$@""#;
 
 /// The environment of a process.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// `spark-env.sh` may not be looked at.
+/// `spark-env.sh` may not be looked at, or not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("could not look for {}", script.display())]
+#[error("could not read {}", script.display())]
 pub struct SparkEnvError {
     /// The script.
     pub script: PathBuf,
@@ -68,7 +76,10 @@ pub fn load(mut environment: Environment, program: &[OsString]) -> Result<SparkE
     environment.insert(CONF_DIR_VARIABLE.into(), directory.clone().into());
     let script = directory.join("spark-env.sh");
     match fs::metadata(&script) {
-        Ok(metadata) if metadata.is_file() => Ok(SparkEnv::ToRead(reader(&script, &environment, program))),
+        Ok(metadata) if metadata.is_file() => match fs::File::open(&script) {
+            Ok(_) => Ok(SparkEnv::ToRead(reader(&script, &environment, program))),
+            Err(source) => Err(SparkEnvError { script, source }),
+        },
         Ok(_) => Ok(SparkEnv::Loaded(environment)),
         Err(error) if is_absence(&error) => Ok(SparkEnv::Loaded(environment)),
         // What an administrator has set would be lost unseen.
@@ -142,7 +153,7 @@ mod tests {
         let directory = parent.path().join("loop");
         std::os::unix::fs::symlink("loop", &directory).unwrap();
         let error = load(environment(&[("SPARK_CONF_DIR", &directory)]), &[]).unwrap_err();
-        assert!(error.to_string().starts_with("could not look for "), "{error}");
+        assert!(error.to_string().starts_with("could not read "), "{error}");
         assert!(crate::read_properties_file_if_there(&directory.join("spark-defaults.conf")).is_err());
         let nowhere = parent.path().join("nowhere");
         unread(environment(&[("SPARK_CONF_DIR", &nowhere)]));
@@ -183,6 +194,21 @@ mod tests {
     fn mask_and_limits_and_arguments_come_along() {
         let shown = read("umask 027\nulimit -n 77\n", &["sh", "-c", "umask; ulimit -n; echo \"$*\"", "x", "a b", ""]);
         assert_eq!(String::from_utf8_lossy(&shown.stdout), "0027\n77\na b \n");
+    }
+
+    #[test]
+    fn a_script_cannot_be_read_for_ever() {
+        let output = read("readonly SPARK_ENV_LOADED=\n", &["true"]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("makes SPARK_ENV_LOADED read-only"), "{said}");
+    }
+
+    #[test]
+    fn who_is_told_to_end_does_not_blame_the_script() {
+        let output = read("kill -TERM $$; sleep 1000\n", &["true"]);
+        assert_eq!(output.status.code(), Some(143));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use firesteel_model::hide_secrets_of_urls;
 use parking_lot::Mutex;
 
 /// The width of what is no terminal; Spark's number.
@@ -54,8 +55,13 @@ impl Console {
     }
 
     /// Writes text, with the bar out of the way. Text that does not end in a newline keeps the bar off until one comes.
+    ///
+    /// Whoever made the text should have seen to its secrets; what of URLs is left is hidden here.
     pub fn print(&self, text: &[u8]) -> io::Result<()> {
-        self.screen.lock().print(text)
+        match std::str::from_utf8(text) {
+            Ok(text) => self.screen.lock().print(hide_secrets_of_urls(text).as_bytes()),
+            Err(_) => self.screen.lock().print(text),
+        }
     }
 
     /// Writes one line.

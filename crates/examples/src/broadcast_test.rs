@@ -12,13 +12,13 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let numbers: i32 = number(&arguments, 1, "the number of numbers", 1_000_000)?;
     let sc = context("Broadcast Test")?;
     for iteration in 0..3 {
-        println!("Iteration {iteration}");
-        println!("===========");
+        say!("Iteration {iteration}");
+        say!("===========");
         let start = Instant::now();
         let list = sc.broadcast((0..numbers).collect::<Vec<i32>>())?;
         let seen = sc.range(0, TASKS, 1, slices).with(list).map(|list, _| list.value().len());
-        seen.collect()?.iter().for_each(|length| println!("{length}"));
-        println!("Iteration {iteration} took {} milliseconds", start.elapsed().as_millis());
+        seen.collect()?.iter().for_each(|length| say!("{length}"));
+        say!("Iteration {iteration} took {} milliseconds", start.elapsed().as_millis());
     }
     Ok(())
 }

@@ -25,6 +25,6 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     // Everything is there before the time of grouping counts, as in Spark's.
     all.cache()?;
     all.count()?;
-    println!("{}", all.group_by_key_with(reducers).count()?);
+    say!("{}", all.group_by_key_with(reducers).count()?);
     Ok(())
 }

@@ -15,10 +15,10 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         lengths.foreach(|length| {
             black_box(length + 2);
         })?;
-        println!("Iteration {iteration} took {} ms", start.elapsed().as_millis());
+        say!("Iteration {iteration} took {} ms", start.elapsed().as_millis());
     }
     let first: String = lines.take(1)?.concat().chars().take(10).collect();
-    println!("File contents: {first}");
-    println!("Returned length(s) of: {}", lengths.fold(0, |sum, length| sum + length)?);
+    say!("File contents: {first}");
+    say!("Returned length(s) of: {}", lengths.fold(0, |sum, length| sum + length)?);
     Ok(())
 }

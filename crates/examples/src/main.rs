@@ -3,6 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+/// Prints a line, if it can be printed: as in Java, a standard output that is full or closed does not end the application.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)));
+    }};
+}
+
 mod arguments;
 mod broadcast_test;
 mod group_by_test;

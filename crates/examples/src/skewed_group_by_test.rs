@@ -57,7 +57,7 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         return Err("the number of reducers must be above 0".into());
     }
     let skew = Skew { pairs, value_size, reducers: i32::try_from(reducers)?, ratio };
-    println!("RESULT: {}", count_groups(&context("SimpleSkewedGroupByTest")?, mappers, skew)?);
+    say!("RESULT: {}", count_groups(&context("SimpleSkewedGroupByTest")?, mappers, skew)?);
     Ok(())
 }
 

@@ -21,6 +21,6 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
             u64::from(x * x + y * y <= 1.0)
         })
         .reduce(|left, right| left + right)?;
-    println!("Pi is roughly {}", 4.0 * inside as f64 / (points - 1) as f64);
+    say!("Pi is roughly {}", 4.0 * inside as f64 / (points - 1) as f64);
     Ok(())
 }

@@ -24,7 +24,7 @@ pub fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         let before = count;
         count = paths.count()?;
         if count == before {
-            println!("TC has {count} edges.");
+            say!("TC has {count} edges.");
             return Ok(());
         }
     }

@@ -238,7 +238,10 @@ fn add(
     match files.add(artifact, wanted).map_err(|error| SparkError::AddFile(chain(&error)))? {
         Added::New(file) => announce(file),
         Added::Before => {
-            warn!(path = %artifact, "added before, and not again: what was added cannot be replaced by itself");
+            warn!(
+                path = firesteel_model::hide_secrets_of_urls(&artifact.to_string()).as_ref(),
+                "added before, and not again: what was added cannot be replaced by itself"
+            );
         }
         Added::SameContent => {}
     }

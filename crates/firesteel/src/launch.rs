@@ -9,7 +9,10 @@ use std::{
     io::{self, Write},
     panic::{self, AssertUnwindSafe},
     process::{self, ExitCode},
-    sync::atomic::{AtomicI32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,8 +20,9 @@ use std::{
 use firesteel_conf::{FETCHED_VARIABLE, MAIN_CLASS_VARIABLE};
 use firesteel_executor::ThreadDump;
 use firesteel_executor_backend::is_executor;
+use firesteel_model::hide_secrets_of_urls;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     iterator::Signals,
 };
 
@@ -61,6 +65,9 @@ const NO_SUCH_CLASS: u8 = 101;
 /// ```
 pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     show_threads_on_quit();
+    // A file larger than `ulimit -f` allows is an error of whoever writes it, as in Java, and no reason to end without a word. What
+    // this process starts gets the signal as ever. Fails only for signals that cannot be handled.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     if is_executor() {
         return exit_code(executor_process::run());
     }
@@ -108,7 +115,8 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
 
 /// Prints a line, or does not: where standard error cannot be written, `eprintln!` would end the application.
 fn say(line: impl Display) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = format!("{line}\n");
+    let _ = io::stderr().write_all(hide_secrets_of_urls(&line).as_bytes());
 }
 
 /// The application's own arguments, and a warning for each that is not what it was.

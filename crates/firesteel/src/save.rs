@@ -11,7 +11,7 @@ use std::{
 
 use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_filesystem::{
-    Codec, CommitError, FileError, FileSystems, ObjectFileCodec, ObjectFileDescription, ObjectFileWriter,
+    Codec, CommitError, FileError, FileSystems, HadoopConf, ObjectFileCodec, ObjectFileDescription, ObjectFileWriter,
     OutputCommitter, OutputSpec, TaskAttempt, part_file_name,
 };
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,8 @@ impl<T: Data + Display> Rdd<T> {
     #[track_caller]
     pub fn save_as_text_file(&self, path: &str) -> Result<(), SparkError> {
         let _scope = Scope::enter("saveAsTextFile");
-        self.save(path, None, write_lines)
+        let (_, conf) = HadoopProperties::of(self.context())?;
+        self.save(path, configured_codec(&conf)?, write_lines)
     }
 
     /// As [`Rdd::save_as_text_file`]; the files are compressed.
@@ -162,6 +163,21 @@ impl<T: Data> Rdd<T> {
             }
         })
     }
+}
+
+/// The codec of text files that Hadoop's properties ask for, by their names of today or of old; as in Hadoop, deflate if they
+/// do not say which.
+fn configured_codec(conf: &HadoopConf) -> Result<Option<Codec>, SparkError> {
+    const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
+    const CODEC: [&str; 2] = ["mapreduce.output.fileoutputformat.compress.codec", "mapred.output.compression.codec"];
+    let set = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, conf.get(name)?)));
+    let Some((name, _)) = set(COMPRESS) else { return Ok(None) };
+    if !conf.get_bool(name, false).map_err(|error| SparkError::Configuration(chain(&error)))? {
+        return Ok(None);
+    }
+    let Some((name, codec)) = set(CODEC) else { return Ok(Some(Codec::Deflate)) };
+    let unknown = |error| SparkError::Configuration(format!("{name}: {error}"));
+    codec.trim().parse().map(Some).map_err(unknown)
 }
 
 /// What a partition came to.
@@ -258,4 +274,32 @@ fn write_objects<T: Data>(attempt: &Attempt<'_>, records: Records<T>) -> Result<
         count += 1;
     }
     Ok(Written { bytes: part.finish().map_err(file)?, records: count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_files_are_compressed_as_hadoops_properties_say() {
+        let asked = |settings: &[(&str, &str)]| {
+            let mut conf = HadoopConf::default();
+            settings.iter().for_each(|(name, value)| {
+                conf.set(*name, *value);
+            });
+            configured_codec(&conf)
+        };
+        let (compress, codec) =
+            ("mapreduce.output.fileoutputformat.compress", "mapreduce.output.fileoutputformat.compress.codec");
+        assert_eq!(asked(&[]).unwrap(), None);
+        assert_eq!(asked(&[(codec, "gzip")]).unwrap(), None);
+        assert_eq!(asked(&[(compress, "false"), (codec, "gzip")]).unwrap(), None);
+        assert_eq!(asked(&[(compress, "true")]).unwrap(), Some(Codec::Deflate));
+        let gzip = "org.apache.hadoop.io.compress.GzipCodec";
+        assert_eq!(asked(&[(compress, "true"), (codec, gzip)]).unwrap(), Some(Codec::Gzip));
+        let of_old = [("mapred.output.compress", "true"), ("mapred.output.compression.codec", gzip)];
+        assert_eq!(asked(&of_old).unwrap(), Some(Codec::Gzip));
+        let error = asked(&[(compress, "true"), (codec, "com.example.Lzo")]).unwrap_err().to_string();
+        assert!(error.contains(codec) && error.contains("com.example.Lzo"), "{error}");
+    }
 }

@@ -14,6 +14,7 @@ use flate2::{Decompress, FlushDecompress, Status, bufread::MultiGzDecoder};
 use super::{
     Codec,
     block_framing::{BlockReader, ChunkFormat},
+    lz4_frames::Lz4Frames,
 };
 use crate::{FileIoError, FilePath, FileRead};
 
@@ -134,35 +135,6 @@ impl Read for ZlibReader {
             }
             if given > 0 {
                 return Ok(given);
-            }
-        }
-    }
-}
-
-/// LZ4 frames one after the other: the decoder reports an end after each.
-struct Lz4Frames {
-    decoder: Option<lz4_flex::frame::FrameDecoder<CountingReader>>,
-}
-
-impl Lz4Frames {
-    fn new(input: CountingReader) -> Self {
-        Self { decoder: Some(lz4_flex::frame::FrameDecoder::new(input)) }
-    }
-}
-
-impl Read for Lz4Frames {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let Some(decoder) = &mut self.decoder else { return Ok(0) };
-            let read = decoder.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            let Some(mut input) = self.decoder.take().map(lz4_flex::frame::FrameDecoder::into_inner) else {
-                return Ok(0);
-            };
-            if !input.fill_buf()?.is_empty() {
-                self.decoder = Some(lz4_flex::frame::FrameDecoder::new(input));
             }
         }
     }

@@ -7,6 +7,7 @@ mod block_framing;
 mod bzip2_blocks;
 mod decoder;
 mod encoder;
+mod lz4_frames;
 
 use std::{fmt, str::FromStr};
 

@@ -95,6 +95,42 @@ fn a_short_file_cut_off_anywhere() {
     }
 }
 
+/// Frames as the command `lz4` writes them, one with every field that a frame may have and one with few.
+fn lz4_frames() -> Vec<u8> {
+    use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
+    let noise = noise(200_000);
+    [(true, &b"one frame\n"[..]), (false, &noise)]
+        .into_iter()
+        .flat_map(|(checksums, content)| {
+            let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_checksums(checksums);
+            let info = info.content_checksum(checksums).content_size(checksums.then_some(content.len() as u64));
+            let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn lz4_frames_that_are_cut_off_or_followed_by_something_else_are_errors() {
+    let stored = lz4_frames();
+    let content = [&b"one frame\n"[..], &noise(200_000)].concat();
+    assert!(decompress(Codec::Lz4, &stored).unwrap() == content);
+    let magic = &stored[..4];
+    let first = 4 + stored[4..].windows(4).position(|bytes| bytes == magic).unwrap();
+    // All lengths of the first frames and of the end, and some of the middle, which has borders of blocks.
+    let lengths =
+        (5..first + 60).chain((first + 60..stored.len() - 10).step_by(97)).chain(stored.len() - 10..stored.len());
+    let blocks = (0..4).map(|block| first + 7 + block * (4 + (64 << 10))).filter(|length| *length < stored.len());
+    for length in lengths.chain(blocks) {
+        let outcome = decompress(Codec::Lz4, &stored[..length]);
+        assert_eq!(outcome.is_ok(), length == first, "{length} of {}", stored.len());
+    }
+    for junk in 1..12 {
+        assert!(decompress(Codec::Lz4, &[&stored[..], &vec![b'j'; junk]].concat()).is_err(), "{junk} bytes behind");
+    }
+}
+
 #[test]
 fn several_members_are_read_as_one() {
     for codec in Codec::ALL {
