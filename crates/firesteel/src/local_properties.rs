@@ -86,6 +86,25 @@ impl InheritedLocalProperties {
         work()
     }
 
+    /// Makes these the properties of this thread, in place of its own.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// spark.set_job_description("nightly");
+    /// let inherited = spark.inherit_local_properties();
+    /// let elsewhere = std::thread::scope(|scope| {
+    ///     let thread = scope.spawn(|| {
+    ///         inherited.take_over();
+    ///         spark.local_property("spark.job.description")
+    ///     });
+    ///     thread.join()
+    /// });
+    /// assert_eq!(elsewhere.unwrap().as_deref(), Some("nightly"));
+    /// ```
+    pub fn take_over(&self) {
+        LOCAL_PROPERTIES.set(self.0.clone());
+    }
+
     /// `work`, to be run in another thread with these properties: see [`SparkContext::inherit_local_properties`].
     pub fn wrap<R>(self, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
         move || self.run(work)

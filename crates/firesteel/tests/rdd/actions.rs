@@ -1,6 +1,6 @@
 //! Actions.
 
-use firesteel::{BoundedDouble, SparkConf, SparkContext, SparkError, StorageLevel};
+use firesteel::{BoundedDouble, SparkConf, SparkContext, SparkError, StorageLevel, TaskEndReason};
 use proptest::prelude::*;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -103,7 +103,8 @@ fn extremes_of_floating_point_numbers_are_those_of_the_total_order() {
 #[test]
 fn what_a_task_meets_is_what_the_action_says() {
     let error = spark().parallelize([1, 0], 2).map(|n| 1 / n).collect().unwrap_err();
-    assert!(matches!(error, SparkError::JobFailed { .. }));
+    let SparkError::JobFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(&**cause, TaskEndReason::ExceptionFailure { class_name, .. } if class_name == "panic"), "{cause}");
     assert!(error.to_string().contains("divide by zero"), "{error}");
     let empty = spark().parallelize(Vec::<i32>::new(), 2);
     assert!(matches!(empty.reduce(|a, _| a), Err(SparkError::EmptyCollection { operation: "reduce" })));
@@ -175,7 +176,7 @@ fn a_cancelled_action_ends_early() {
     counting.cancel();
     assert!(counting.is_cancelled());
     let error = counting.get().unwrap_err();
-    let SparkError::JobFailed { job_id, message, .. } = &error else { panic!("{error:?}") };
+    let SparkError::JobFailed { job_id, message, cause: None } = &error else { panic!("{error:?}") };
     assert_eq!(*message, format!("Job {job_id} cancelled by FutureAction::cancel"));
 }
 

@@ -21,7 +21,8 @@ impl AccumulatorClient {
         Self { host: host.to_owned(), port, token: Zeroizing::new(token.to_owned()), stream: None }
     }
 
-    /// Sends updates and waits until the program has taken them in. What was half sent is not sent again: it might count twice.
+    /// Sends updates and waits until the program has taken them in, for as long as it lives: its other threads may keep it busy.
+    /// What was half sent is not sent again, as it might count twice.
     pub(crate) fn send(&mut self, updates: &[Bytes]) -> io::Result<()> {
         let sent = self.try_send(updates);
         if sent.is_err() {

@@ -1,7 +1,8 @@
 //! What a job came to, for the program.
 
 use std::{
-    io::{self, Write},
+    io::{self, Read, Write},
+    net::TcpStream,
     thread::{self, JoinHandle},
 };
 
@@ -13,32 +14,46 @@ use zeroize::Zeroizing;
 use super::accept::Listener;
 use crate::{driver::Driver, error::SPARK_EXCEPTION};
 
-/// Sends elements once, to one connection.
+/// Serves one connection.
 pub(crate) struct ResultServer {
     port: u16,
     secret: Zeroizing<String>,
-    sender: Mutex<Option<JoinHandle<io::Result<()>>>>,
+    server: Mutex<Option<JoinHandle<Result<(), Throwable>>>>,
 }
 
 impl ResultServer {
-    /// Starts to wait for the connection. The pieces hold whole elements; they go when they are sent, or nobody came.
-    pub(crate) fn start(pieces: Vec<Bytes>) -> Result<Self, Throwable> {
-        Self::try_start(pieces).map_err(|error| {
+    /// Sends these pieces to the connection, which hold whole elements; they go when they are sent, or nobody came.
+    pub(crate) fn send(pieces: Vec<Bytes>) -> Result<Self, Throwable> {
+        // One after another, so that what was sent can go.
+        Self::start(|mut stream| {
+            pieces.into_iter().try_for_each(|piece| stream.write_all(&piece)).map_err(|error| not_sent(&error))
+        })
+    }
+
+    /// Sends partition after partition, as long as the connection asks for them: 1 asks for the next, 0 for none. What comes is 1
+    /// and a partition with a mark at its end; 0 if there is none; -1 if it could not be computed.
+    pub(crate) fn send_when_asked(
+        partitions: impl Iterator<Item = Result<Bytes, Throwable>> + Send + 'static,
+    ) -> Result<Self, Throwable> {
+        Self::start(|stream| send_when_asked(&stream, partitions))
+    }
+
+    fn start(serve: impl FnOnce(TcpStream) -> Result<(), Throwable> + Send + 'static) -> Result<Self, Throwable> {
+        Self::try_start(serve).map_err(|error| {
             Throwable::new(SPARK_EXCEPTION, format!("could not open a socket for the result of a job: {error}"))
         })
     }
 
-    fn try_start(pieces: Vec<Bytes>) -> io::Result<Self> {
+    fn try_start(serve: impl FnOnce(TcpStream) -> Result<(), Throwable> + Send + 'static) -> io::Result<Self> {
         let listener = Listener::bind()?;
         let (port, secret) = (listener.port()?, listener.secret().clone());
-        let send = move || {
-            let mut stream = listener.accept()?;
+        let accept_and_serve = move || {
+            let stream = listener.accept().map_err(|error| not_sent(&error))?;
             drop(listener);
-            // One after another, so that what was sent can go.
-            pieces.into_iter().try_for_each(|piece| stream.write_all(&piece))
+            serve(stream)
         };
-        let sender = thread::Builder::new().name("python-results".to_owned()).spawn(send)?;
-        Ok(Self { port, secret, sender: Mutex::new(Some(sender)) })
+        let server = thread::Builder::new().name("python-results".to_owned()).spawn(accept_and_serve)?;
+        Ok(Self { port, secret, server: Mutex::new(Some(server)) })
     }
 
     /// What the program gets: port, secret, and this.
@@ -62,12 +77,48 @@ pub(crate) const CLASS: Class<Driver> = Class {
 
 /// Waits for the end of the sending, and throws what went wrong with it.
 fn get_result(call: &Call<'_, Driver>) -> Result<Value, Failure> {
-    let sender = call.this::<ResultServer>()?.sender.lock().take();
-    match sender.map(JoinHandle::join) {
-        Some(Ok(Err(error))) => {
-            let message = format!("the result of a job could not be handed to the Python program: {error}");
-            Err(Throwable::new(SPARK_EXCEPTION, message).into())
-        }
+    let server = call.this::<ResultServer>()?.server.lock().take();
+    match server.map(JoinHandle::join) {
+        Some(Ok(Err(throwable))) => Err(throwable.into()),
         _ => Ok(Value::Void),
+    }
+}
+
+fn not_sent(error: &io::Error) -> Throwable {
+    Throwable::new(SPARK_EXCEPTION, format!("the result of a job could not be handed to the Python program: {error}"))
+}
+
+const NEXT: i32 = 1;
+const END_OF_PARTITION: i32 = -1;
+const NO_MORE: i32 = 0;
+const FAILED: i32 = -1;
+
+fn send_when_asked(
+    stream: &TcpStream,
+    mut partitions: impl Iterator<Item = Result<Bytes, Throwable>>,
+) -> Result<(), Throwable> {
+    let send = |bytes: &[u8]| {
+        let mut writer = stream;
+        writer.write_all(bytes).map_err(|error| not_sent(&error))
+    };
+    loop {
+        let mut request = [0; 4];
+        let mut reader = stream;
+        // Whoever has closed the connection wants no more.
+        if reader.read_exact(&mut request).is_err() || i32::from_be_bytes(request) != NEXT {
+            return Ok(());
+        }
+        match partitions.next() {
+            Some(Ok(piece)) => {
+                send(&NEXT.to_be_bytes())?;
+                send(&piece)?;
+                send(&END_OF_PARTITION.to_be_bytes())?;
+            }
+            Some(Err(throwable)) => {
+                send(&FAILED.to_be_bytes())?;
+                return Err(throwable);
+            }
+            None => return send(&NO_MORE.to_be_bytes()),
+        }
     }
 }

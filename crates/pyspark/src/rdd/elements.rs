@@ -18,7 +18,7 @@ pub(crate) enum Elements {
     Several(Rdd<Bytes>),
     /// Frames on their way through a shuffle, with their partition's number.
     Keyed(Rdd<(i64, Bytes)>),
-    /// Frames of a source that is looked at when it is needed, as Spark does it.
+    /// Frames, or elements of several, of a source that is looked at when it is needed, as Spark does it.
     Later(Arc<Later>),
 }
 
@@ -26,17 +26,20 @@ pub(crate) enum Elements {
 pub(crate) struct Later {
     /// Has the number and the name, which are needed before.
     stand_in: Rdd<Bytes>,
+    are_several: bool,
     make: Box<dyn Fn() -> Result<Rdd<Bytes>, Throwable> + Send + Sync>,
     made: OnceLock<Rdd<Bytes>>,
 }
 
 impl Later {
+    /// A source of frames, or of elements of several.
     pub(crate) fn elements(
         context: &SparkContext,
+        are_several: bool,
         make: impl Fn() -> Result<Rdd<Bytes>, Throwable> + Send + Sync + 'static,
     ) -> Elements {
         let stand_in = context.empty_rdd();
-        Elements::Later(Arc::new(Self { stand_in, make: Box::new(make), made: OnceLock::new() }))
+        Elements::Later(Arc::new(Self { stand_in, are_several, make: Box::new(make), made: OnceLock::new() }))
     }
 
     fn get(&self) -> Result<&Rdd<Bytes>, Throwable> {
@@ -107,15 +110,36 @@ impl Elements {
     /// The same kind of elements in another data set.
     pub(crate) fn like(&self, rdd: Rdd<Bytes>) -> Self {
         match self {
-            Self::Several(_) => Self::Several(rdd),
             Self::Text(_) => Self::Text(rdd),
-            Self::Frames(_) | Self::Later(_) | Self::Keyed(_) => Self::Frames(rdd),
+            _ if self.are_several() => Self::Several(rdd),
+            _ => Self::Frames(rdd),
         }
     }
 
     /// Do elements consist of several frames?
     pub(crate) fn are_several(&self) -> bool {
-        matches!(self, Self::Several(_))
+        match self {
+            Self::Several(_) => true,
+            Self::Later(later) => later.are_several,
+            Self::Frames(_) | Self::Text(_) | Self::Keyed(_) => false,
+        }
+    }
+}
+
+/// An element out of two, each of which may be of several frames already.
+pub(crate) fn join_elements(are_several: &(bool, bool), (left, right): (Bytes, Bytes)) -> Bytes {
+    let mut joined = Vec::with_capacity(left.len() + right.len() + 8);
+    append(are_several.0, &left, &mut joined);
+    append(are_several.1, &right, &mut joined);
+    joined.into()
+}
+
+/// Appends an element, as the program and workers read it.
+pub(crate) fn append(are_several: bool, element: &[u8], output: &mut Vec<u8>) {
+    if are_several {
+        output.extend_from_slice(element);
+    } else {
+        encode_element(element, output);
     }
 }
 
@@ -123,11 +147,27 @@ impl Elements {
 pub(crate) fn piece(are_several: &bool, records: Records<Bytes>) -> Bytes {
     let mut piece = Vec::new();
     for record in records {
-        if *are_several {
-            piece.extend_from_slice(&record);
-        } else {
-            encode_element(&record, &mut piece);
-        }
+        append(*are_several, &record, &mut piece);
     }
     piece.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_joined_frame_by_frame() {
+        let [a, b, c] = ["a", "bc", ""].map(Bytes::from);
+        let pair = join_elements(&(false, false), (a, b));
+        assert_eq!(pair, &b"\0\0\0\x01a\0\0\0\x02bc"[..]);
+        assert_eq!(join_elements(&(true, false), (pair, c)), &b"\0\0\0\x01a\0\0\0\x02bc\0\0\0\0"[..]);
+    }
+
+    #[test]
+    fn a_piece_is_what_the_program_reads() {
+        let frames = || Box::new(["a", ""].map(Bytes::from).into_iter());
+        assert_eq!(piece(&false, frames()), &b"\0\0\0\x01a\0\0\0\0"[..]);
+        assert_eq!(piece(&true, frames()), &b"a"[..]);
+    }
 }

@@ -10,11 +10,11 @@ use firesteel::{Accumulator, Broadcast, Records, SparkFiles, TaskEndReason};
 use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_py4j::Object;
 use firesteel_python_worker::{
-    PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey, encode_element,
+    PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Updates, broadcast};
+use super::{Updates, append, broadcast};
 use crate::{
     channel::TIME_TO_CONNECT_SECONDS,
     error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
@@ -76,11 +76,7 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
     let several = function.several;
     let input = move |output: &mut Vec<u8>| {
         let Some(record) = records.next() else { return false };
-        if several {
-            output.extend_from_slice(&record);
-        } else {
-            encode_element(&record, output);
-        }
+        append(several, &record, output);
         true
     };
     let updates = function.updates.clone();

@@ -9,17 +9,12 @@ use firesteel_py4j::{Class, JavaArray, Object, Value, constructor, method};
 use super::{
     JavaCall, JavaResult,
     conf::ConfHandle,
-    job_control as jobs,
+    files, job_control as jobs,
     python::AccumulatorHandle,
     rdd::{JAVA_RDD, RddHandle},
     scala::ScalaOption,
 };
-use crate::{
-    application::Application,
-    driver::Driver,
-    error::{thrown, thrown_for_input},
-    rdd::{Elements, Later},
-};
+use crate::{application::Application, driver::Driver, error::thrown, rdd::Elements};
 
 const JAVA_SPARK_CONTEXT: &str = "org.apache.spark.api.java.JavaSparkContext";
 const SPARK_CONTEXT: &str = "org.apache.spark.SparkContext";
@@ -48,11 +43,15 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("sc", 0, |call| as_class(call, SPARK_CONTEXT)),
             method("version", 0, |_| Ok(Value::text(VERSION))),
             method("startTime", 0, |call| Ok(Value::Long(application(call)?.start_time_ms()))),
-            method("textFile", 2, text_file),
+            method("textFile", 2, files::text_file),
+            method("wholeTextFiles", 2, files::whole_text_files),
+            method("binaryFiles", 2, files::binary_files),
+            method("binaryRecords", 2, files::binary_records),
             method("emptyRDD", 0, |call| frames(application(call)?, application(call)?.context().empty_rdd::<Bytes>())),
             method("union", 1, union),
             method("broadcast", 1, super::python::broadcast),
             method("setCallSite", 1, jobs::set_call_site),
+            method("statusTracker", 0, super::status::status_tracker),
         ],
     },
     Class {
@@ -65,6 +64,17 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             }),
             method("uiWebUrl", 0, |_| Ok(Value::object(ScalaOption(None)))),
             method("register", 1, register),
+            method("getLocalProperties", 0, jobs::get_local_properties),
+            method("setLocalProperties", 1, jobs::set_local_properties),
+            method("addFile", 2, files::add_file),
+            method("addArchive", 1, files::add_archive),
+            method("listFiles", 0, files::list_files),
+            method("listArchives", 0, files::list_archives),
+            method("setCheckpointDir", 1, |call| done(application(call)?.context().set_checkpoint_dir(call.text(0)?))),
+            method("getCheckpointDir", 0, |call| {
+                let directory = application(call)?.context().checkpoint_dir();
+                Ok(Value::object(ScalaOption(directory.map(Value::text))))
+            }),
         ],
     },
     Class {
@@ -120,16 +130,6 @@ fn new(call: &JavaCall<'_>) -> JavaResult {
     let application = Application::start(call.object::<ConfHandle>(0)?.conf())?;
     call.state.started(&application);
     Ok(Value::object(ContextHandle { application, class: JAVA_SPARK_CONTEXT }))
-}
-
-fn text_file(call: &JavaCall<'_>) -> JavaResult {
-    let application = application(call)?;
-    let (context, path, partitions) = (application.context().clone(), call.text(0)?.to_owned(), call.count(1)?);
-    let lines = Later::elements(application.context(), move || {
-        let lines = context.text_file_with(&path, partitions).map_err(thrown_for_input)?;
-        Ok(lines.map(|line| Bytes::from(line.into_bytes())))
-    });
-    Ok(RddHandle::value(application, JAVA_RDD, lines))
 }
 
 fn union(call: &JavaCall<'_>) -> JavaResult {

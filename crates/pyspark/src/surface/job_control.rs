@@ -1,15 +1,45 @@
 //! Naming and cancelling jobs, by the thread of the program that starts them.
 
+use firesteel::InheritedLocalProperties;
 use firesteel_model::property;
-use firesteel_py4j::{JavaSet, Throwable, Value};
+use firesteel_py4j::{Class, JavaSet, Object, Throwable, Value, method};
 
 use super::{
     JavaCall, JavaResult,
     context::{application, done},
 };
-use crate::error::ILLEGAL_ARGUMENT;
+use crate::{driver::Driver, error::ILLEGAL_ARGUMENT};
 
 const LOG_LEVELS: [&str; 8] = ["ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"];
+
+/// The properties of a thread as they were when it was asked for them. They never change, so a clone is the same.
+struct Properties(InheritedLocalProperties);
+
+impl Object for Properties {
+    fn class(&self) -> &'static str {
+        CLASSES[0].name
+    }
+}
+
+pub(crate) const CLASSES: &[Class<Driver>] = &[Class {
+    name: "java.util.Properties",
+    extends: &[],
+    members: &[method("clone", 0, |call| {
+        call.this::<Properties>()?;
+        Ok(call.this_value())
+    })],
+}];
+
+/// What a thread that PySpark makes inherits.
+pub(super) fn get_local_properties(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::object(Properties(application(call)?.context().inherit_local_properties())))
+}
+
+pub(super) fn set_local_properties(call: &JavaCall<'_>) -> JavaResult {
+    application(call)?;
+    call.object::<Properties>(0)?.0.take_over();
+    Ok(Value::Void)
+}
 
 /// The level itself is that of the process: Spark's own words for it are checked, and nothing else happens.
 pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {

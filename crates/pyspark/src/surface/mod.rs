@@ -5,10 +5,12 @@
 
 mod conf;
 mod context;
+mod files;
 mod job_control;
 mod python;
 mod rdd;
 mod scala;
+mod status;
 mod storage_level;
 mod system;
 
@@ -25,9 +27,11 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
     let tables = [
         conf::CLASSES,
         context::CLASSES,
+        job_control::CLASSES,
         python::CLASSES,
         rdd::CLASSES,
         scala::CLASSES,
+        status::CLASSES,
         storage_level::CLASSES,
         system::CLASSES,
     ];

@@ -1,6 +1,6 @@
 //! The classes of `org.apache.spark.api.python`.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 use firesteel::{Broadcast, Rdd};
@@ -13,6 +13,7 @@ use super::{
     rdd::{JAVA_RDD, PAIRWISE_RDD, PYTHON_RDD, RDD, RddHandle, value_of_pair},
 };
 use crate::{
+    application::Application,
     channel::{AccumulatorClient, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS, read_elements},
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
@@ -46,7 +47,7 @@ struct BroadcastFile(String);
 
 /// Takes a collection.
 struct ParallelizeHandle {
-    application: std::sync::Arc<crate::application::Application>,
+    application: Arc<Application>,
     partitions: u32,
     port: u16,
     secret: zeroize::Zeroizing<String>,
@@ -99,6 +100,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("collectAndServe", 1, collect_and_serve),
             static_method("collectAndServeWithJobGroup", 4, collect_and_serve_with_job_group),
             static_method("runJob", 3, run_job),
+            static_method("toLocalIteratorAndServe", 2, to_local_iterator_and_serve),
             static_method("valueOfPair", 1, value_of_pair),
             static_method("setupBroadcast", 1, |call| Ok(Value::object(BroadcastFile(call.text(0)?.to_owned())))),
         ],
@@ -231,11 +233,7 @@ fn partitions(call: &JavaCall<'_>, index: usize) -> Result<u32, Failure> {
     }
 }
 
-fn parallelized(
-    application: &std::sync::Arc<crate::application::Application>,
-    elements: Vec<Bytes>,
-    partitions: u32,
-) -> Value {
+fn parallelized(application: &Arc<Application>, elements: Vec<Bytes>, partitions: u32) -> Value {
     let rdd = application.context().parallelize(elements, partitions);
     RddHandle::value(application, JAVA_RDD, Elements::Frames(rdd))
 }
@@ -252,7 +250,7 @@ fn new_parallelize_server(call: &JavaCall<'_>) -> JavaResult {
     let (application, partitions) = (&context(call)?.application, partitions(call, 1)?);
     let server = ParallelizeServer::start().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
     Ok(Value::object(ParallelizeHandle {
-        application: std::sync::Arc::clone(application),
+        application: Arc::clone(application),
         partitions,
         port: server.port(),
         secret: zeroize::Zeroizing::new(server.secret().to_owned()),
@@ -272,7 +270,7 @@ fn parallelize_result(call: &JavaCall<'_>) -> JavaResult {
 fn serve(handle: &RddHandle, partitions: impl IntoIterator<Item = u32>) -> JavaResult {
     let with = handle.rdd()?.with(handle.elements.are_several());
     let pieces = handle.application.run(|| with.run_job_on(partitions, piece));
-    Ok(ResultServer::start(pieces.map_err(thrown)?)?.into_value())
+    Ok(ResultServer::send(pieces.map_err(thrown)?)?.into_value())
 }
 
 fn collect_and_serve(call: &JavaCall<'_>) -> JavaResult {
@@ -285,6 +283,22 @@ fn collect_and_serve_with_job_group(call: &JavaCall<'_>) -> JavaResult {
     let handle = call.object::<RddHandle>(0)?;
     handle.application.context().set_job_group(call.text(1)?, call.text(2)?, call.bool(3)?);
     collect_and_serve(call)
+}
+
+/// Each partition is computed when the program asks for it. That one more may be computed ahead is an offer of Spark's that is not
+/// taken: it changes no result.
+fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
+    let handle = call.object::<RddHandle>(0)?;
+    let application = Arc::clone(&handle.application);
+    let (rdd, are_several) = (handle.rdd()?.clone(), handle.elements.are_several());
+    // The jobs are the calling thread's.
+    let properties = application.context().inherit_local_properties();
+    let partitions = (0..rdd.num_partitions()).map(move |partition| {
+        let job = || application.run(|| rdd.with(are_several).run_job_on([partition], piece));
+        let pieces = properties.run(job).map_err(thrown)?;
+        Ok(pieces.into_iter().next().unwrap_or_default())
+    });
+    Ok(ResultServer::send_when_asked(partitions)?.into_value())
 }
 
 fn run_job(call: &JavaCall<'_>) -> JavaResult {

@@ -11,6 +11,7 @@ use super::{
     JavaCall, JavaResult,
     context::done,
     python::{BytesToString, new_pairwise_rdd},
+    scala::ScalaOption,
     storage_level::StorageLevelHandle,
     system::CodecClass,
 };
@@ -18,7 +19,7 @@ use crate::{
     application::Application,
     driver::Driver,
     error::thrown,
-    rdd::{Elements, PythonPartitioner, values},
+    rdd::{Elements, PythonPartitioner, join_elements, values},
 };
 
 pub(crate) const JAVA_RDD: &str = "org.apache.spark.api.java.JavaRDD";
@@ -95,6 +96,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             method("union", 1, union),
             method("coalesce", 2, coalesce),
+            method("zip", 1, zip),
+            method("cartesian", 1, cartesian),
             method("map", 1, map),
             method("saveAsTextFile", 1, save_as_text_file),
             method("saveAsTextFile", 2, save_as_compressed_text_file),
@@ -103,15 +106,25 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
     Class {
         name: JAVA_PAIR_RDD,
         extends: &[COMMON],
-        members: &[method("partitionBy", 1, partition_by), method("union", 1, union)],
+        members: &[
+            method("partitionBy", 1, partition_by),
+            method("union", 1, union),
+            method("coalesce", 2, coalesce),
+            method("zip", 1, zip),
+            method("cartesian", 1, cartesian),
+        ],
     },
     Class {
         name: RDD,
         extends: &[COMMON],
         members: &[
             method("isBarrier", 0, |_| Ok(Value::Bool(false))),
-            method("isCheckpointed", 0, |_| Ok(Value::Bool(false))),
-            method("isLocallyCheckpointed", 0, |_| Ok(Value::Bool(false))),
+            method("checkpoint", 0, |call| done(this(call)?.rdd()?.checkpoint())),
+            method("isCheckpointed", 0, |call| Ok(Value::Bool(this(call)?.rdd()?.is_checkpointed()))),
+            method("getCheckpointFile", 0, |call| {
+                let file = this(call)?.rdd()?.get_checkpoint_file();
+                Ok(Value::object(ScalaOption(file.map(Value::text))))
+            }),
             method("asJavaRDD", 0, |call| Ok(this(call)?.as_class(JAVA_RDD))),
         ],
     },
@@ -207,6 +220,22 @@ fn save_as_text_file(call: &JavaCall<'_>) -> JavaResult {
 fn save_as_compressed_text_file(call: &JavaCall<'_>) -> JavaResult {
     let (lines, path, codec) = (lines(call)?, call.text(0)?, call.object::<CodecClass>(1)?.0);
     done(this(call)?.application.run(|| lines.save_as_compressed_text_file(path, codec)))
+}
+
+/// The elements at the same places, side by side.
+fn zip(call: &JavaCall<'_>) -> JavaResult {
+    let (left, right) = (this(call)?, call.object::<RddHandle>(0)?);
+    pairs_of(left, right, left.rdd()?.zip(right.rdd()?).map_err(thrown)?)
+}
+
+fn cartesian(call: &JavaCall<'_>) -> JavaResult {
+    let (left, right) = (this(call)?, call.object::<RddHandle>(0)?);
+    pairs_of(left, right, left.rdd()?.cartesian(right.rdd()?))
+}
+
+fn pairs_of(left: &RddHandle, right: &RddHandle, pairs: Rdd<(Bytes, Bytes)>) -> JavaResult {
+    let joined = pairs.with((left.elements.are_several(), right.elements.are_several())).map(join_elements);
+    Ok(RddHandle::value(&left.application, JAVA_PAIR_RDD, Elements::Several(joined)))
 }
 
 fn partition_by(call: &JavaCall<'_>) -> JavaResult {

@@ -1,6 +1,6 @@
 //! Scala's pairs and options.
 
-use firesteel_py4j::{Class, Object, Throwable, Value, method};
+use firesteel_py4j::{Class, Object, Throwable, Value, method, static_method};
 
 use crate::driver::Driver;
 
@@ -34,6 +34,12 @@ impl Object for ScalaOption {
 }
 
 pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        // Scala's sequences are lists here already.
+        name: "scala.jdk.javaapi.CollectionConverters",
+        extends: &[],
+        members: &[static_method("asJava", 1, |call| Ok(call.argument(0).clone()))],
+    },
     Class {
         name: TUPLE2,
         extends: &[],

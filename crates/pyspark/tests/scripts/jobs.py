@@ -2,7 +2,7 @@
 
 import threading
 
-from pyspark import SparkContext, TaskContext
+from pyspark import InheritableThread, SparkContext, TaskContext
 
 sc = SparkContext(appName="jobs")
 numbers = sc.parallelize(range(4), 2)
@@ -28,6 +28,10 @@ thread.start()
 thread.join()
 assert seen == [None, ["thread", "thread"]], seen
 assert numbers.mapPartitions(own_property).collect() == ["main", "main"]
+thread = InheritableThread(target=lambda: seen.append(sc.getLocalProperty("own")))
+thread.start()
+thread.join()
+assert seen[-1] == "main", seen
 sc.setLocalProperty("own", None)
 assert sc.getLocalProperty("own") is None
 
@@ -64,6 +68,15 @@ while not ends:
 thread.join()
 assert "cancelled" in ends[0], ends
 assert numbers.sum() == 6
+
+# What the tracker knows.
+tracker = sc.statusTracker()
+assert tracker.getActiveJobsIds() == [] and tracker.getActiveStageIds() == []
+(job,) = tracker.getJobIdsForGroup("group")[:1]
+info = tracker.getJobInfo(job)
+assert info.status == "FAILED" and len(info.stageIds) == 1, info
+assert tracker.getStageInfo(info.stageIds[0]).numTasks == 2
+assert tracker.getJobInfo(10_000) is None
 
 # Several at once.
 results = []

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 
-from pyspark import SparkConf, SparkContext, StorageLevel, TaskContext
+from pyspark import SparkConf, SparkContext, SparkFiles, StorageLevel, TaskContext
 
 conf = SparkConf().setAppName("data sets").set("spark.my.key", "a\n\\b")
 if len(sys.argv) > 1:
@@ -85,6 +85,25 @@ words = sc.parallelize(["b", "a", "b", "c", "b"], 3)
 assert dict(words.countByValue()) == {"a": 1, "b": 3, "c": 1}
 assert by_key.lookup(1) == list(range(1, 30, 3))
 
+# Elements of several frames.
+squares = numbers.map(lambda n: n * n)
+assert numbers.zip(squares).take(3) == [(0, 0), (1, 1), (2, 4)]
+assert numbers.zip(squares).map(lambda pair: pair[1] - pair[0]).sum() == squares.sum() - numbers.sum()
+few = sc.parallelize(["a", "b"], 2)
+assert sorted(few.cartesian(few).collect()) == [("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]
+assert few.cartesian(few).cartesian(few).count() == 8
+assert sorted(few.zip(few).union(few.zip(few)).collect()) == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
+
+# Partition after partition.
+assert list(squares.toLocalIterator()) == [n * n for n in range(100)]
+assert list(squares.toLocalIterator(prefetchPartitions=True)) == [n * n for n in range(100)]
+assert next(iter(squares.toLocalIterator())) == 0
+try:
+    list(numbers.map(lambda n: 1 // (n - 60)).toLocalIterator())
+    raise AssertionError("it did not fail")
+except Exception as error:
+    assert "ZeroDivisionError" in str(error), error
+
 # Files.
 with open(f"{directory}/in.txt", "w", encoding="utf-8") as file:
     file.write("to be or\nnot to be\n\u00fc\u00f1\n")
@@ -97,10 +116,38 @@ assert sorted(sc.textFile(f"{directory}/out").collect()) == ["NOT TO BE", "TO BE
 lines.saveAsTextFile(f"{directory}/packed", "org.apache.hadoop.io.compress.GzipCodec")
 assert sc.textFile(f"{directory}/packed").count() == 3
 assert any(name.endswith(".gz") for name in os.listdir(f"{directory}/packed"))
+whole = dict(sc.wholeTextFiles(f"{directory}/in.txt").collect())
+assert [text for path, text in whole.items() if path.endswith("/in.txt")] == ["to be or\nnot to be\n\u00fc\u00f1\n"], whole
+assert sc.binaryFiles(f"{directory}/in.txt").values().map(len).collect() == [24]
+assert sc.binaryRecords(f"{directory}/in.txt", 12).collect() == [b"to be or\nnot", b" to be\n\xc3\xbc\xc3\xb1\n"]
 later = sc.textFile(f"{directory}/later.txt")
 with open(f"{directory}/later.txt", "w") as file:
     file.write("one\n")
 assert later.collect() == ["one"], "a file may be written after the data set was made of it"
+
+# Shipped files.
+sc.addFile(f"{directory}/in.txt")
+assert numbers.map(lambda n: len(open(SparkFiles.get("in.txt"), encoding="utf-8").read())).first() == 22
+with open(f"{directory}/added_module.py", "w") as file:
+    file.write("def half(n):\n    return n / 2\n")
+sc.addPyFile(f"{directory}/added_module.py")
+assert len(sc.listFiles) == 2
+
+
+def halved(n):
+    import added_module
+
+    return added_module.half(n)
+
+
+assert numbers.map(halved).sum() == 2475
+
+# Checkpoints.
+sc.setCheckpointDir(f"{directory}/checkpoints")
+checked = numbers.map(lambda n: n + 1)
+checked.checkpoint()
+assert checked.sum() == 5050 and checked.isCheckpointed() and checked.sum() == 5050
+assert checked.getCheckpointFile().startswith(sc.getCheckpointDir())
 
 # Caches.
 cached = numbers.map(lambda n: n + 1).cache()
