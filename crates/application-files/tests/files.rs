@@ -317,6 +317,10 @@ fn one_name_is_one_content() {
     assert!(matches!(application.add(&first, Wanted::File), Ok(Added::New(_))));
     assert!(matches!(application.add(&first, Wanted::File), Ok(Added::Before)));
     assert!(matches!(application.add(&copy, Wanted::File), Ok(Added::SameContent)));
+    assert!(
+        matches!(application.add(&copy, Wanted::Jar), Ok(Added::SameContent | Added::Before)),
+        "a jar is placed as a file is"
+    );
     let refused = application.add(&second, Wanted::File).unwrap_err().to_string();
     assert!(refused.contains("b/a.txt has another content than file://"), "{refused}");
     assert!(refused.contains("under the same name, a.txt") && refused.contains("spark.files.overwrite"), "{refused}");
