@@ -125,10 +125,12 @@ fn all_jobs_are_cancelled_and_only_those_that_run_are_active() {
 fn executors_are_known_with_their_tasks_and_storage() {
     with_context(&[], |sc, _| {
         let tracker = sc.status_tracker();
-        wait_until("the executor is known", || tracker.executor_infos().len() == 1);
+        // It is known first, and its memory with its block manager.
+        let is_known =
+            || tracker.executor_infos().first().is_some_and(|it| it.total_on_heap_storage_memory.bytes() > 0);
+        wait_until("the executor and its memory are known", is_known);
         let info = tracker.executor_infos().remove(0);
         assert_eq!((info.host.as_str(), info.cache_size.bytes()), ("localhost", 0));
-        assert!(info.total_on_heap_storage_memory.bytes() > 0);
         assert_eq!(info.total_off_heap_storage_memory.bytes(), 0);
         let running = |_| {
             wait_until("a task runs", || tracker.executor_infos()[0].num_running_tasks == 1);

@@ -101,7 +101,7 @@ fn an_executor_that_finds_too_few_ends_and_the_application_says_why() {
 fn a_script_that_hangs_ends_with_the_process_that_waits_for_it() {
     for whose in ["executor", "driver"] {
         for end in [Signal::TERM, Signal::KILL] {
-            let start = Start::new("tasks-at-once", EXECUTOR);
+            let start = Start::new("tasks-at-once", EXECUTOR).with("spark.e2e.tasks", "1");
             let runs = start.directory().join("runs");
             let script = start.script("hangs.sh", &format!("sleep 1000 & echo > {}; sleep 1000", runs.display()));
             let application = start
