@@ -285,7 +285,7 @@ mod tests {
         let asked = |settings: &[(&str, &str)]| {
             let mut conf = HadoopConf::default();
             settings.iter().for_each(|(name, value)| {
-                conf.set(*name, *value);
+                conf.set(name, value);
             });
             configured_codec(&conf)
         };
