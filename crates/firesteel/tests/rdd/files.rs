@@ -109,7 +109,7 @@ fn output_is_there_as_a_whole_or_not_at_all() {
     let numbers = spark().parallelize([1, 2], 2);
     numbers.save_as_text_file(&path).unwrap();
     let error = numbers.save_as_text_file(&path).unwrap_err();
-    assert!(matches!(&error, SparkError::Io(message) if message.contains("already exists")), "{error}");
+    assert!(matches!(&error, SparkError::OutputExists(message) if message.contains("already exists")), "{error}");
 }
 
 #[test]
