@@ -71,7 +71,13 @@ impl Hdfs {
         let state = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState";
         name_node.wait_until(|| http_request(http_port, "GET", state).is_ok_and(|reply| reply.status == 200))?;
         let is_live = |body: &str| body.split_whitespace().collect::<String>().contains("\"NumLiveDataNodes\":1,");
-        data_node.wait_until(|| http_request(http_port, "GET", state).is_ok_and(|reply| is_live(&reply.body)))?;
+        // The NameNode answers on HTTP before it has its other port, and ends if that one has been taken.
+        let mut name_node_ended = None;
+        let waited = data_node.wait_until(|| {
+            name_node_ended = name_node.check_running().err();
+            name_node_ended.is_some() || http_request(http_port, "GET", state).is_ok_and(|reply| is_live(&reply.body))
+        });
+        name_node_ended.map_or(waited, Err)?;
         Ok(Self { port, _data_node: data_node, _name_node: name_node, directory })
     }
 

@@ -15,10 +15,12 @@ mod hdfs;
 mod http;
 mod install;
 mod moto;
+mod port;
 mod server_process;
 
 pub use hdfs::Hdfs;
 pub use http::{HttpReply, http_request};
 pub use install::{InstallError, cache_directory, maven_jars, python_environment};
 pub use moto::Moto;
-pub use server_process::{ServerProcess, StartError, free_port};
+pub use port::free_port;
+pub use server_process::{ServerProcess, StartError};

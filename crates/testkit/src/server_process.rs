@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -90,15 +89,21 @@ impl ServerProcess {
     pub fn wait_until(&mut self, mut ready: impl FnMut() -> bool) -> Result<(), StartError> {
         let begin = Instant::now();
         while !ready() {
-            if let Some(status) = self.try_wait()? {
-                return Err(StartError::Ended { name: self.name.clone(), status, log: self.log() });
-            }
+            self.check_running()?;
             if begin.elapsed() > READY_WITHIN {
                 return Err(StartError::NotReady { name: self.name.clone(), log: self.log() });
             }
             thread::sleep(POLL_INTERVAL);
         }
         Ok(())
+    }
+
+    /// An error with its log if it has ended.
+    pub fn check_running(&mut self) -> Result<(), StartError> {
+        match self.try_wait()? {
+            Some(status) => Err(StartError::Ended { name: self.name.clone(), status, log: self.log() }),
+            None => Ok(()),
+        }
     }
 
     /// Waits until it ends by itself.
@@ -156,14 +161,6 @@ impl Drop for ServerProcess {
             eprintln!("---- the end of {} ----\n{end}\n----", self.log.display());
         }
     }
-}
-
-/// A port that was free a moment ago. Another process may take it first: whoever starts a server on it must be ready to try again.
-pub fn free_port() -> Result<u16, StartError> {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener
-        .map(|address| address.port())
-        .map_err(|source| StartError::Prepare { what: "a free port".to_owned(), source })
 }
 
 /// Tries a start again on new ports if the server ended at once, as it does when a port has been taken.
