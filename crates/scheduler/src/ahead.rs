@@ -168,6 +168,7 @@ impl Scheduler {
         let ended = self.strike_running(task_id, turn.moment());
         let (id, index) = (ended.stage, ended.index);
         let set = self.task_sets.get_mut(&id).expect("the set of a running task exists");
+        set.never_began(index, ended.attempt);
         set.retry(index, &self.executors);
         self.task_set_progressed(id, turn);
         self.offer_all();

@@ -345,6 +345,14 @@ impl TaskSet {
         TaskAttemptNumber(self.attempts[slot] - 1)
     }
 
+    /// A copy that was launched never began: its attempt number is free again, unless a later one has been given.
+    pub(crate) fn never_began(&mut self, index: u32, attempt: TaskAttemptNumber) {
+        let given = &mut self.attempts[index as usize];
+        if *given == attempt.0 + 1 {
+            *given -= 1;
+        }
+    }
+
     /// Accounts for the end of a copy, however it ended; whether the index waits again is decided after.
     pub(crate) fn copy_ended(&mut self, index: u32, task_id: TaskId, now: Moment) {
         self.copies_running[index as usize] -= 1;

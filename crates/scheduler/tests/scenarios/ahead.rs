@@ -82,7 +82,7 @@ fn a_free_slot_elsewhere_comes_before_any_queue() {
     let (mut story, _) = story(&[("1", "a", 1)], 4);
     story.tell(ran(0, "1", SHORT));
     story.tell(returned("1", &[2, 3]));
-    assert_eq!(story.add_executor("2", "b", 4), ["launch on 2: 4=2.1 of 0.0, 5=3.1 of 0.0"]);
+    assert_eq!(story.add_executor("2", "b", 4), ["launch on 2: 4=2.0 of 0.0, 5=3.0 of 0.0"]);
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn who_gave_tasks_back_gets_none_ahead_until_a_task_has_ended_there() {
     assert_eq!(story.tell(returned("1", &[2, 3])), [""; 0], "its slot is taken by a long task");
     assert_eq!(
         launches(&story.tell(ran(1, "1", SHORT))),
-        ["launch on 1: 4=2.1 of 0.0, 5=3.1 of 0.0, 6=4.0 of 0.0"],
-        "given back, they come first, as their next attempt"
+        ["launch on 1: 4=2.0 of 0.0, 5=3.0 of 0.0, 6=4.0 of 0.0"],
+        "given back, they come first; what never began was no attempt"
     );
 }
 
