@@ -62,4 +62,13 @@ mod tests {
         assert_eq!(roots(&[("SPARK_LOCAL_DIRS", "")], &conf), ["/a", "/b"]);
         assert_eq!(roots(&[], &[]), ["/tmp"]);
     }
+
+    #[test]
+    fn uris_are_no_directories_of_this_machine() {
+        for dirs in ["http://h/x", "/a,s3a://bucket/b", "file:///a"] {
+            let conf: SparkConf = [("spark.local.dir", dirs)].into_iter().collect();
+            let error = conf.local_dirs(|_| None).unwrap_err().to_string();
+            assert!(error.contains("spark.local.dir") && error.contains("not as a URI"), "{error}");
+        }
+    }
 }

@@ -170,7 +170,7 @@ pub enum Refusal {
     },
     /// A `.jar` (SS-12).
     #[error(
-        "{resource} is a JVM application, and JVM classes cannot run here; a native application, an executable built on the firesteel crate, can"
+        "{resource} is a JVM application, and JVM classes cannot run here; Python programs (.py) can, and executables built on the firesteel crate"
     )]
     JvmApplication {
         /// As it was named.

@@ -45,7 +45,10 @@ keys! { Application:
 
     /// Roots of the scratch directories for shuffle files, spills and cached blocks: a comma list, best one per disk. The environment variables `SPARK_EXECUTOR_DIRS`, then `SPARK_LOCAL_DIRS` override it (RT-17).
     LOCAL_DIR: Vec<String> = "spark.local.dir", since "0.5.0", default("/tmp"),
-        check(|dirs| !dirs.is_empty(), "at least one directory");
+        check(
+            |dirs| !dirs.is_empty() && dirs.iter().all(|dir| !dir.contains("://")),
+            "at least one directory of this machine, each as a path and not as a URI"
+        );
 
     /// Number of partitions of shuffles that do not say how many, and what `SparkContext::default_parallelism` gives. `parallelize` and `range` of the Rust API always take a number, which may be that one.
     DEFAULT_PARALLELISM: Option<u32> = "spark.default.parallelism", since "0.5.0",
