@@ -93,7 +93,7 @@ impl BlockManager {
     }
 
     /// Registers again and reports every block again: the driver has forgotten this block manager (RT-70).
-    pub fn reregister(&self) -> Result<(), BlockManagerMasterError> {
+    fn reregister(&self) -> Result<(), BlockManagerMasterError> {
         self.register()?;
         let blocks: Vec<BlockId> =
             self.blocks.lock().iter().filter(|(_, info)| info.tell_master).map(|(id, _)| *id).collect();

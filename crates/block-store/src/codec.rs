@@ -2,6 +2,7 @@
 
 use std::{error::Error, marker::PhantomData, mem};
 
+use firesteel_model::heap_size;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What a codec of the caller's says when it fails.
@@ -37,25 +38,25 @@ impl<T> Default for PostcardCodec<T> {
     }
 }
 
-/// Of so many records one is encoded to estimate what all of them point to.
+/// So few records are all measured.
+const MEASURED_RECORDS: usize = 32;
+/// Of more, one of so many is measured, and stands for the others.
 const SAMPLE_EVERY: usize = 16;
 
 impl<T: Serialize + DeserializeOwned + 'static> RecordCodec<T> for PostcardCodec<T> {
-    /// Exact for types that point to nothing. For others the encoding of every sixteenth record stands for what it points
-    /// to: about right for strings and byte strings, which are most of what is cached.
+    /// Exact for types that point to nothing; see [`heap_size`] for the others.
     fn memory_size(&self, records: &[T]) -> u64 {
         let inline = mem::size_of_val(records) as u64;
         if !mem::needs_drop::<T>() || records.is_empty() {
             return inline;
         }
-        let mut sampled = 0;
-        let mut encoded = 0;
-        for record in records.iter().step_by(SAMPLE_EVERY) {
-            let size = postcard::serialize_with_flavor(record, postcard::ser_flavors::Size::default());
-            encoded += size.unwrap_or(0) as u64;
+        let step = if records.len() <= MEASURED_RECORDS { 1 } else { SAMPLE_EVERY };
+        let (mut sampled, mut heap) = (0, 0);
+        for record in records.iter().step_by(step) {
+            heap += heap_size(record);
             sampled += 1;
         }
-        inline + encoded * records.len() as u64 / sampled
+        inline + heap * records.len() as u64 / sampled
     }
 
     fn encode(&self, record: &T, output: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -83,7 +84,16 @@ mod tests {
     fn what_strings_point_to_is_estimated() {
         let strings: Vec<String> = (0..1000).map(|number| "x".repeat(50 + number % 3)).collect();
         let size = PostcardCodec::new().memory_size(&strings);
-        let exact = strings.iter().map(|string| (mem::size_of::<String>() + string.len()) as u64).sum::<u64>();
+        // With what the allocator adds to each.
+        let exact = strings.iter().map(|string| (mem::size_of::<String>() + string.len() + 16) as u64).sum::<u64>();
+        assert!(size.abs_diff(exact) * 20 < exact, "{size} for {exact}");
+    }
+
+    #[test]
+    fn numbers_count_by_what_they_take_in_memory_and_not_by_their_encoding() {
+        let records: Vec<(i64, Vec<u64>)> = (0..10).map(|key| (key, vec![7; 30_000])).collect();
+        let size = PostcardCodec::new().memory_size(&records);
+        let exact = 10 * (32 + 30_000 * 8);
         assert!(size.abs_diff(exact) * 20 < exact, "{size} for {exact}");
     }
 

@@ -28,8 +28,8 @@ pub trait BlockManagerMaster: Send + Sync {
         maximum_off_heap: ByteCount,
     ) -> Result<(), BlockManagerMasterError>;
 
-    /// Reports a block. [`UpdateBlock::UnknownBlockManager`] makes the block manager register and report everything again;
-    /// an implementation that queues may learn it later, and then calls `BlockManager::reregister`.
+    /// Reports a block. [`UpdateBlock::UnknownBlockManager`] makes the block manager register and report everything
+    /// again.
     fn update_block(&self, update: BlockUpdatedInfo) -> Result<UpdateBlock, BlockManagerMasterError>;
 
     /// Who holds each of these blocks.

@@ -15,6 +15,8 @@ use crate::{BlockError, CompressionCodec, MemoryManager, RecordCodec, TaskMemory
 
 /// After so many records the size is looked at.
 const CHECK_EVERY: usize = 16;
+/// Or after so many bytes, by what records took so far.
+const UNMEASURED_BYTES: u64 = 1 << 20;
 
 /// Memory that a task holds while it collects a block; given back when dropped.
 pub(crate) struct UnrollMemory {
@@ -79,7 +81,7 @@ pub(crate) fn unroll_values<T: 'static, E>(
     initial: u64,
 ) -> Result<UnrolledValues<T>, E> {
     let mut values = Vec::new();
-    let (mut size, mut measured) = (0, 0);
+    let (mut size, mut measured, mut distance) = (0, 0, 1);
     let mut room = memory.grow_to(initial);
     while room {
         match iterator.next().transpose()? {
@@ -91,9 +93,12 @@ pub(crate) fn unroll_values<T: 'static, E>(
                 return Ok(UnrolledValues { values, memory, complete: room.then_some(size) });
             }
         }
-        if values.len() - measured >= CHECK_EVERY {
+        if values.len() - measured >= distance {
             size += codec.memory_size(&values[measured..]);
             measured = values.len();
+            // A few large records are as much as many small ones.
+            let mean = size / measured as u64;
+            distance = usize::try_from(UNMEASURED_BYTES / mean.max(1)).unwrap_or(usize::MAX).clamp(1, CHECK_EVERY);
             room = memory.grow_ahead(size);
         }
     }

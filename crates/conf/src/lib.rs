@@ -21,6 +21,7 @@
 
 #![deny(unsafe_code)]
 
+mod account;
 mod artifact;
 mod check;
 mod cluster_manager;
@@ -46,6 +47,7 @@ pub mod spark_env;
 mod substitution;
 mod value;
 
+pub use account::account_name;
 pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
 pub use check::ConfConflict;
 pub use cluster_manager::{ClusterManager, Managers};

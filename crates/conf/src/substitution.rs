@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    ConfError, DefaultValue, SparkConf,
+    ConfError, DefaultValue, SparkConf, account_name,
     conf_error::{MAX_DEPTH, MAX_REFERENCES},
     keys,
 };
@@ -132,8 +132,7 @@ fn default_text(conf: &SparkConf, key: &str) -> Option<String> {
 fn system_property(environment: Environment<'_>, name: &str) -> Option<String> {
     let set = |variable| environment(variable).filter(|value| !value.is_empty());
     match name {
-        // Services and containers often run without these variables; a JVM asks the system for the account then, too.
-        "user.name" => set("USER").or_else(|| set("LOGNAME")).or_else(|| whoami::username().ok()),
+        "user.name" => account_name(environment),
         "user.home" => set("HOME").or_else(|| std::env::home_dir()?.into_os_string().into_string().ok()),
         "user.dir" => std::env::current_dir().ok()?.into_os_string().into_string().ok(),
         "java.io.tmpdir" => Some(set("TMPDIR").unwrap_or_else(|| "/tmp".to_owned())),

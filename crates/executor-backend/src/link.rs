@@ -1,9 +1,9 @@
 //! The way to the driver over a connection.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use firesteel_executor::DriverLink;
-use firesteel_messages::{Answer, DriverMessage, TaskOutcome};
+use firesteel_messages::{Answer, DriverMessage, Heartbeat, TaskOutcome};
 use firesteel_model::TaskEndReason;
 use firesteel_rpc::{SendError, Sender};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -84,11 +84,22 @@ pub(crate) async fn forward(
                     }
                     // Who asks a question waits too.
                     DriverMessage::Ask { number, .. } => answer(number, Answer::CannotBeSent(error.to_string())),
+                    // Without heartbeats a healthy executor is given up. What its tasks have added so far can wait for their ends.
+                    DriverMessage::Heartbeat(heartbeat) => {
+                        first.extend(without_accumulators(heartbeat).map(DriverMessage::Heartbeat));
+                    }
                     _ => {}
                 }
             }
         }
     }
+}
+
+/// A shorter heartbeat that says the same of what lives; none if it is short of accumulators already.
+fn without_accumulators(mut heartbeat: Heartbeat) -> Option<Heartbeat> {
+    let taken = heartbeat.tasks.iter_mut().map(|task| mem::take(&mut task.accumulators));
+    let any = taken.filter(|updates| !updates.is_empty()).count() > 0;
+    any.then_some(heartbeat)
 }
 
 /// A task whose outcome cannot be sent has failed, and would fail so again.
@@ -100,4 +111,27 @@ fn unsent(outcome: TaskOutcome, error: &SendError) -> TaskOutcome {
         retryable: false,
     };
     TaskOutcome { result: Err(reason), accumulators: Vec::new(), ..outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use firesteel_messages::TaskHeartbeat;
+    use firesteel_model::{
+        AccumulatorId, AccumulatorUpdate, AccumulatorValue, ExecutorMetrics, StageAttempt, StageAttemptId, StageId,
+        TaskId,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_that_is_too_long_goes_out_once_more_without_accumulators() {
+        let stage = StageAttemptId { stage_id: StageId(0), attempt: StageAttempt(0) };
+        let update =
+            AccumulatorUpdate { id: AccumulatorId(1), name: None, value: AccumulatorValue::Long(7), additions: 1 };
+        let task = |id, accumulators| TaskHeartbeat { task_id: TaskId(id), stage, records_read: 7, accumulators };
+        let heartbeat =
+            |first| Heartbeat { tasks: vec![task(1, first), task(2, Vec::new())], memory: ExecutorMetrics::default() };
+        assert_eq!(without_accumulators(heartbeat(vec![update])), Some(heartbeat(Vec::new())));
+        assert_eq!(without_accumulators(heartbeat(Vec::new())), None);
+    }
 }

@@ -11,7 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 /// Carries messages to the driver: into its event loop in local mode, over a connection elsewhere.
 pub trait DriverLink: Send + Sync {
-    /// Sends a message. One that cannot be sent is dropped: the lost connection ends the executor anyhow (RT-72).
+    /// Sends a message. When the connection is lost it is dropped: that ends the executor anyhow (RT-72). What is too long to be
+    /// sent is answered for by the link: somebody waits for it, or judges the executor by it.
     fn tell(&self, message: DriverMessage);
 }
 

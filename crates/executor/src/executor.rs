@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io, mem,
     sync::{Arc, OnceLock, Weak},
     thread,
     time::Instant,
@@ -170,12 +170,17 @@ impl Executor {
         let tasks = running.into_iter().map(|(task_id, running)| {
             let context = running.context.get();
             // An accumulator of the user's may panic here; that fails its task, when it ends, and no heartbeat.
-            let accumulators = context.map(|context| panics::catch(|| context.accumulator_updates(false)));
+            let accumulators = context.and_then(|context| {
+                panics::catch(|| context.accumulator_updates(false))
+                    // What it panicked with may panic again when it is dropped, here, outside of a task.
+                    .map_err(mem::forget)
+                    .ok()
+            });
             TaskHeartbeat {
                 task_id,
                 stage: running.stage,
                 records_read: context.map_or(0, |context| context.metrics().records_read()),
-                accumulators: accumulators.and_then(Result::ok).unwrap_or_default(),
+                accumulators: accumulators.unwrap_or_default(),
             }
         });
         Heartbeat { tasks: tasks.collect(), memory: self.shared.environment.executor_metrics() }

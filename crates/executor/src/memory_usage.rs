@@ -35,20 +35,26 @@ fn status_kib(field: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use firesteel_memory::{PoolSize, UnifiedMemoryManager};
-    use firesteel_model::ByteCount;
+    use firesteel_memory::{Eviction, PoolSize, UnifiedMemoryManager};
+    use firesteel_model::{ByteCount, TaskId};
 
     use super::*;
 
     #[test]
-    fn a_process_holds_something() {
-        let pools = UnifiedMemoryManager::new(
+    fn each_pool_is_told_by_what_it_is_for_and_the_process_holds_something() {
+        let mut pools = UnifiedMemoryManager::new(
             PoolSize { capacity: ByteCount(1000), storage_region: ByteCount(500) },
             PoolSize { capacity: ByteCount(100), storage_region: ByteCount(50) },
         );
+        for (mode, execution, storage) in [(MemoryMode::OnHeap, 30, 200), (MemoryMode::OffHeap, 4, 20)] {
+            let pool = pools.pool_mut(mode);
+            pool.acquire_execution(TaskId(1), ByteCount(execution), Eviction::Possible);
+            pool.acquire_storage(ByteCount(storage), Eviction::Possible);
+        }
         let memory = MemoryManager::new(pools, MemoryManager::WAIT_LIMIT);
         let metrics = executor_metrics(&memory);
         assert!(metrics.resident_memory > 0 && metrics.virtual_memory >= metrics.resident_memory, "{metrics:?}");
-        assert_eq!((metrics.on_heap_unified, metrics.off_heap_unified), (0, 0));
+        assert_eq!((metrics.on_heap_execution, metrics.on_heap_storage, metrics.on_heap_unified), (30, 200, 230));
+        assert_eq!((metrics.off_heap_execution, metrics.off_heap_storage, metrics.off_heap_unified), (4, 20, 24));
     }
 }

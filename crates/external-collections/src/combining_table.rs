@@ -13,11 +13,12 @@ use std::{
     mem::needs_drop,
 };
 
+use firesteel_model::measure_heap;
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::{Entry, HashTable};
 
 use crate::{
-    Aggregator, Record, SpillContext, SpillError, budget::MemoryBudget, heap_size::measure, size_tracker::SizeTracker,
+    Aggregator, Record, SpillContext, SpillError, budget::MemoryBudget, size_tracker::SizeTracker,
     sort_prefix::first_byte,
 };
 
@@ -234,9 +235,9 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
 #[inline]
 fn merge<C: Record>(merged: &mut SizeTracker, combiner: &mut C, merge: impl FnOnce(&mut C)) {
     if merged.count() {
-        let before = measure(combiner);
+        let before = measure_heap(combiner);
         merge(combiner);
-        let after = measure(combiner);
+        let after = measure_heap(combiner);
         merged.sample(after.bytes as f64 - before.bytes as f64, before.visits + after.visits);
     } else {
         merge(combiner);

@@ -1,7 +1,7 @@
 //! Records as bytes: postcard, one after the other, nothing between them.
 //!
-//! A record that has no bytes, such as `()`, is one byte all the same: readers find the end of the records by the end of the
-//! bytes, and would find none.
+//! A record that has no bytes, such as `()`, is one byte all the same. So records are never more than their bytes, which bounds
+//! what a damaged count can make of them, and a buffer of such records grows, which is when memory is asked for and kills are seen.
 //!
 //! A pair is its key followed by its value. The encoder appends to a buffer that its caller reuses; the decoder reads off
 //! the front of a slice that holds whole records. Neither allocates for itself.

@@ -37,7 +37,7 @@
 //!   itself, never the other one.
 //! - Beyond what is granted a collection uses [`SpillOptions::initial_memory_bytes`] (joins and [`CombiningMapWriter`] twice:
 //!   their table and the buffers that it is emptied into), one block for each open run, and at least one record.
-//! - Sizes of records are estimated (see [`heap_size`]), encoded bytes are counted.
+//! - Sizes of records are estimated (see [`heap_size`](firesteel_model::heap_size)), encoded bytes are counted.
 //! - A `Vec<u8>` is encoded byte by byte, as serde sees it; record types with large binary fields are better off with
 //!   `serde_bytes`.
 //!
@@ -57,7 +57,6 @@ mod encode_error;
 mod encoding;
 mod error;
 mod hash_join;
-mod heap_size;
 mod join;
 mod join_stage;
 mod join_table;
@@ -80,7 +79,6 @@ pub use context::{ExecutionMemory, FixedMemory, SpillContext, SpillDirectory, Sp
 pub use encode_error::EncodeError;
 pub use encoding::{Record, decode, encode};
 pub use error::{SpillDamage, SpillError};
-pub use heap_size::heap_size;
 pub use join::{
     BuildSide, JoinKey, PairResult, full_outer_join, join, left_outer_join, right_outer_join, subtract_by_key,
 };

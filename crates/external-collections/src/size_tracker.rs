@@ -9,7 +9,7 @@ use std::mem::needs_drop;
 
 use serde::Serialize;
 
-use crate::heap_size::{Measured, measure};
+use firesteel_model::{HeapMeasurement, measure_heap};
 
 /// Each of the first records is measured.
 const FIRST_SAMPLES: u64 = 16;
@@ -50,7 +50,7 @@ impl SizeTracker {
     pub(crate) fn add<T: Serialize>(&mut self, record: &T) -> bool {
         let is_due = self.count();
         if is_due {
-            let Measured { bytes, visits } = measure(record);
+            let HeapMeasurement { bytes, visits } = measure_heap(record);
             self.sample(bytes as f64, visits);
         }
         is_due

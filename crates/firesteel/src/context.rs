@@ -16,7 +16,7 @@ use bytes::Bytes;
 use firesteel_application_files::AddedFiles;
 use firesteel_block_master::{BlockMaster, BlockMasterOptions};
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
-use firesteel_conf::{MasterUrl, SparkConf, keys};
+use firesteel_conf::{MasterUrl, SparkConf, account_name, keys};
 use firesteel_console::{Console, StartFacts};
 use firesteel_driver::{Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
 use firesteel_executor::{
@@ -536,9 +536,7 @@ impl Inner {
             app_name: app_name.clone(),
             app_id: app_id.clone(),
             time_ms: millis as i64,
-            user: std::env::var("SPARK_USER")
-                .or_else(|_| std::env::var("USER"))
-                .unwrap_or_else(|_| "unknown".to_owned()),
+            user: user(),
         });
         let blocks = LocalBlockManagerMaster::new(
             BlockMaster::new(BlockMasterOptions {
@@ -692,6 +690,13 @@ fn local_application_id(now_micros: u64) -> ApplicationId {
 /// Is there a context in this process that has not stopped, or one that is being started?
 pub(crate) fn is_active() -> bool {
     ACTIVE.lock().strong_count() > 0 || *STARTING.lock()
+}
+
+/// Who runs the application, as Spark finds it: `SPARK_USER`, else whose process it is.
+fn user() -> String {
+    let variable = |name: &str| std::env::var(name).ok();
+    let user = variable("SPARK_USER").filter(|user| !user.is_empty()).or_else(|| account_name(variable));
+    user.unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Stops the context of this process, which ends: it has stopped when this returns, whoever has stopped it. One whose start takes

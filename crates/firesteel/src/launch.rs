@@ -26,7 +26,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{context, end_line, error::chain, executor_process, exit};
+use crate::{context, end_line, error::chain, executor_process, exit, writing};
 
 /// An application: takes the arguments, less the program's own name. Bytes that are not UTF-8 arrive as U+FFFD, as in Spark;
 /// `std::env::args_os` has them as they are.
@@ -198,6 +198,9 @@ fn stop_on_signals() {
             }
         });
         context::stop_active(&format!("signal {signal}"), Some(128 + signal));
+        if !writing::wait_for_jobs() {
+            say("an output is still being removed; what is left of it has a directory _temporary in it");
+        }
         end_line::print_held(Some(128 + signal));
         remove_fetched_executable();
         process::exit(128 + signal);

@@ -69,6 +69,7 @@ mod status_tracker;
 mod take;
 mod trees;
 mod with;
+mod writing;
 pub use accumulator::{Accumulate, Accumulator};
 pub use actions::LocalIterator;
 pub use application_files::SparkFiles;

@@ -111,7 +111,7 @@ impl<T: Number> Rdd<T> {
         sum.ok_or_else(|| SparkError::InvalidArgument(SumOverflow.to_string()))
     }
 
-    /// The mean; 0 if there are no records. An action.
+    /// The mean; 0 if there are no records. An action. Fails as [`Rdd::stats`].
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -126,6 +126,10 @@ impl<T: Number> Rdd<T> {
 
     /// Count, mean, variance, least and greatest, in one pass. An action.
     ///
+    /// # Errors
+    ///
+    /// [`SparkError::EmptyCollection`] if there is no partition, as in Spark.
+    ///
     /// ```
     /// # let spark = firesteel::examples::context();
     /// let stats = spark.parallelize([1.0, 2.0, 6.0], 2).stats()?;
@@ -136,9 +140,11 @@ impl<T: Number> Rdd<T> {
     pub fn stats(&self) -> Result<StatCounter, SparkError> {
         let _scope = Scope::enter("stats");
         let parts = self.run_job(|records| records.map(Number::as_f64).collect::<StatCounter>())?;
-        let mut stats = StatCounter::new();
-        parts.iter().for_each(|part| stats.merge(part));
-        Ok(stats)
+        let merged = parts.into_iter().reduce(|mut stats, part| {
+            stats.merge(&part);
+            stats
+        });
+        merged.ok_or(SparkError::EmptyCollection { operation: "stats" })
     }
 
     /// The population's variance. See [`StatCounter::variance`].

@@ -21,6 +21,9 @@ use crate::{
     rdd::Rdd,
 };
 
+/// The most records of [`Rdd::take_sample`]; Spark's limit, with which its arrays can hold ten standard deviations more.
+const MAX_TAKEN_SAMPLE: usize = 2_147_020_237;
+
 /// A record of a key whose fraction nobody named.
 #[derive(Debug, thiserror::Error)]
 #[error("a record's key is not among the fractions to sample by: name one, perhaps 0, for every key")]
@@ -38,10 +41,14 @@ pub(crate) fn any_seed() -> u64 {
 
 fn check_fraction(with_replacement: bool, fraction: f64) {
     if with_replacement {
-        assert!(fraction >= 0.0 && fraction.is_finite(), "a sampling fraction must not be negative: {fraction}");
+        check_mean(fraction);
     } else {
         assert!((0.0..=1.0).contains(&fraction), "the sampling fraction must be on interval [0, 1]: {fraction}");
     }
+}
+
+fn check_mean(mean: f64) {
+    assert!(mean >= 0.0 && mean.is_finite(), "a sampling fraction must not be negative: {mean}");
 }
 
 impl<T: Data> Rdd<T> {
@@ -123,6 +130,10 @@ impl<T: Data> Rdd<T> {
     /// if there are fewer and none is to be chosen twice. An action: a job counts, another samples, and, rarely, more follow.
     /// The sample must fit into the driver's memory.
     ///
+    /// # Errors
+    ///
+    /// [`SparkError::InvalidArgument`] if it is more than 2,147,020,237 records, Spark's limit.
+    ///
     /// ```
     /// # let spark = firesteel::examples::context();
     /// let numbers = spark.parallelize(0..1000, 4);
@@ -138,6 +149,12 @@ impl<T: Data> Rdd<T> {
         let _scope = Scope::enter("takeSample");
         if count == 0 {
             return Ok(Vec::new());
+        }
+        if count > MAX_TAKEN_SAMPLE {
+            return Err(SparkError::InvalidArgument(format!(
+                "a sample of {count} records is more than {MAX_TAKEN_SAMPLE}, the most that the driver is asked to hold; use sample, \
+                 whose result stays distributed"
+            )));
         }
         let total = self.count()?;
         if total == 0 {
@@ -175,7 +192,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     ///
     /// # Panics
     ///
-    /// If a fraction is negative, or without replacement more than 1.
+    /// If a fraction is negative or no number. Without replacement, one above 1 takes all records, as in Spark.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -187,7 +204,7 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// ```
     #[track_caller]
     pub fn sample_by_key(&self, with_replacement: bool, fractions: HashMap<K, f64>, seed: Option<u64>) -> Self {
-        fractions.values().for_each(|fraction| check_fraction(with_replacement, *fraction));
+        fractions.values().for_each(|fraction| check_mean(*fraction));
         let new = self.sampled("sampleByKey");
         let env = (fractions, seed.unwrap_or_else(any_seed));
         if with_replacement {

@@ -25,6 +25,7 @@ use crate::{
     operator::object_type,
     output_commit::ask_to_commit,
     rdd::Rdd,
+    writing,
 };
 
 /// What tasks that write are told.
@@ -148,6 +149,7 @@ impl<T: Data> Rdd<T> {
             .map_err(|error| SparkError::Configuration(chain(&error)))?;
         let io = |error: &dyn std::error::Error| SparkError::Io(chain(error));
         let committer = OutputCommitter::new(&systems, spec.clone()).map_err(|error| io(&error))?;
+        let _writing = writing::job(&job_id);
         committer.setup_job().map_err(|error| match &error {
             CommitError::OutputExists { .. } => SparkError::OutputExists(chain(&error)),
             _ => io(&error),
@@ -158,6 +160,9 @@ impl<T: Data> Rdd<T> {
         let committed =
             written.and_then(|_| committer.commit_partitions(self.num_partitions()).map_err(|error| io(&error)));
         committed.inspect_err(|_| {
+            if !writing::wait_for_tasks(&job_id) {
+                warn!(path, "a task of a job that failed still writes; what it leaves is not removed");
+            }
             if let Err(error) = committer.abort_job() {
                 warn!(path, error = chain(&error), "could not remove the output of a job that failed");
             }
@@ -222,6 +227,7 @@ fn write_partition<T: Data>(
     let commit = |source| TaskFailure::from_error(&WritePartitionError::Commit { partition, source });
     let systems = env.hadoop.file_systems();
     let committer = OutputCommitter::new(&systems, env.spec.clone()).map_err(file)?;
+    let _writing = writing::task(&env.spec.job_id);
     // Unique among all attempts at the partition: those of one stage attempt are numbered, and so are stage attempts.
     let attempt = (context.stage().attempt.0 << 16) | context.attempt_number().0;
     let task = TaskAttempt { partition, attempt };

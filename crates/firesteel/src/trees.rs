@@ -66,7 +66,8 @@ impl<T: Data, E: Env + Clone> With<T, E> {
                 results.map(move |result| (group, result))
             });
             let partitioner = IndexPartitioner { partitions };
-            let grouped = numbered.with(env.clone()).reduce_by_key_with(comb_op, &partitioner);
+            // As in Spark the zero value goes in at each level.
+            let grouped = numbered.with(env.clone()).fold_by_key_with(zero.clone(), comb_op, &partitioner);
             results = grouped.values();
         }
         results.with(env).fold(zero, comb_op)

@@ -89,7 +89,9 @@ fn remove(directory: &Path) {
         let renamed = parent.join(abandoned::renamed(name));
         fs::rename(directory, &renamed).ok().map(|()| renamed)
     });
-    let _ = fs::remove_dir_all(renamed.as_deref().unwrap_or(directory));
+    let directory = renamed.as_deref().unwrap_or(directory);
+    // Whoever had looked up a path before it was renamed can still make its file, once.
+    while fs::remove_dir_all(directory).is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {}
 }
 
 impl LocalDirs {

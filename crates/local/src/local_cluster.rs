@@ -471,6 +471,9 @@ fn exit_reason(status: io::Result<ExitStatus>, logs: &Path, oom_killed: bool) ->
                 .to_owned(),
         );
     }
+    if last.iter().any(|line| line.starts_with("memory allocation of ")) {
+        known.push("a task's closures asked for more memory than there is in one piece".to_owned());
+    }
     if !last.is_empty() {
         known.push(format!("its last words: {}", last.join(" | ")));
     }

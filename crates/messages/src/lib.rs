@@ -9,6 +9,7 @@ mod application_file;
 mod driver_bound;
 mod executor_bound;
 mod map_statuses;
+mod size;
 mod task;
 
 /// The release of Firesteel that this binary is built on.
@@ -18,4 +19,5 @@ pub use application_file::{ApplicationFile, ApplicationFileKind, ArchiveFormat, 
 pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor, TaskHeartbeat};
 pub use executor_bound::{ExecutorLaunch, ExecutorMessage};
 pub use map_statuses::{EncodedMapStatuses, MapStatusesCodecError, decode_map_statuses, encode_map_statuses};
+pub use size::encoded_size;
 pub use task::{BarrierTask, StageDescription, TaskDescription, TaskOutcome, TaskPayload, TaskResult, TaskSuccess};

@@ -11,6 +11,7 @@ mod broadcast;
 mod byte_count;
 mod error_chain;
 mod executor_metrics;
+mod heap_size;
 mod ids;
 mod listener;
 mod locality;
@@ -28,6 +29,7 @@ pub use broadcast::BroadcastInfo;
 pub use byte_count::ByteCount;
 pub use error_chain::error_chain;
 pub use executor_metrics::ExecutorMetrics;
+pub use heap_size::{HeapMeasurement, heap_size, measure_heap};
 pub use ids::{
     AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
     ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, TaskAttemptNumber, TaskId,

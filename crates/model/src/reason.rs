@@ -206,7 +206,7 @@ fn explain_exit_code(code: i32) -> &'static str {
 fn explain_signal(signal: i32) -> &'static str {
     match signal {
         4 => " (SIGILL: illegal instruction)",
-        6 => " (SIGABRT: the process aborted itself, as it does on a stack overflow)",
+        6 => " (SIGABRT: the process aborted itself)",
         7 => " (SIGBUS)",
         9 => " (SIGKILL: killed from outside; most often the kernel, for lack of memory)",
         11 => " (SIGSEGV: invalid memory access)",

@@ -15,13 +15,13 @@ pub const REDACTED: &str = "*********(redacted)";
 /// ```
 pub fn url_without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let address = &rest[user_info_length(rest)..];
+    let address = &rest[user_info_length(scheme, rest)..];
     format!("{scheme}://{}", address.split(['?', '#']).next().unwrap_or_default())
 }
 
 /// Has the URL a user, or a user and a password?
 pub fn has_user_info(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(_, rest)| user_info_length(rest) > 0)
+    url.split_once("://").is_some_and(|(scheme, rest)| user_info_length(scheme, rest) > 0)
 }
 
 /// Any text, such as a setting, a list or an error, with user and password of each URL in it hidden, and the queries of HTTP,
@@ -43,14 +43,14 @@ pub fn hide_secrets_of_urls(text: &str) -> Cow<'_, str> {
     while let Some(position) = rest.find(MARK) {
         let (scheme, after) = rest.split_at(position + MARK.len());
         shown.push_str(scheme);
-        let secret = user_info_length(after);
+        let scheme = &scheme[..position];
+        let secret = user_info_length(scheme, after);
         if secret > 0 {
             shown.push_str(REDACTED);
             shown.push('@');
         }
         rest = &after[secret..];
-        let scheme = scheme.to_ascii_lowercase();
-        if scheme.ends_with("http://") || scheme.ends_with("https://") {
+        if ["http", "https"].iter().any(|known| ends_with_scheme(scheme, known)) {
             let url = &rest[..rest.find(ends_url).unwrap_or(rest.len())];
             let url = &url[..url.find(MARK).unwrap_or(url.len())];
             if let Some(query) = url.find('?') {
@@ -64,20 +64,28 @@ pub fn hide_secrets_of_urls(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Does the text, which may hold more than a scheme, end with it?
+fn ends_with_scheme(text: &str, scheme: &str) -> bool {
+    let length = text.len();
+    text.get(length.saturating_sub(scheme.len())..).is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+}
+
 /// Where a URL in a text is certainly at its end. A comma is not among these: a password may have it.
 fn ends_url(c: char) -> bool {
     c.is_whitespace() || c == '"'
 }
 
 /// How long user and password are, with their `@`, in what is behind the `://` of a URL; 0 if there are none. Passwords should be
-/// percent-encoded, but keys of S3 often have a slash: a "port" that is no number is the beginning of one.
-fn user_info_length(rest: &str) -> usize {
+/// percent-encoded, but keys of S3 often have a slash: a "port" that is no number is the beginning of one, and buckets have no port.
+fn user_info_length(scheme: &str, rest: &str) -> usize {
+    let is_bucket = ["s3", "s3a", "s3n"].iter().any(|known| ends_with_scheme(scheme, known));
     let url = &rest[..rest.find(ends_url).unwrap_or(rest.len())];
     let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
     let user_info = match authority.rfind('@') {
         None if !authority.ends_with(']') => {
-            let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-            if port.bytes().all(|byte| byte.is_ascii_digit()) { None } else { url.rfind('@') }
+            let port = authority.rsplit_once(':').map(|(_, port)| port);
+            let is_port = |port: &str| !is_bucket && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            if port.is_none_or(is_port) { None } else { url.rfind('@') }
         }
         position => position,
     };
@@ -93,6 +101,10 @@ mod tests {
         let cases = [
             ("s3a://AKIA:SECRET@bucket/x", "s3a://R@bucket/x"),
             ("s3a://AKIA:SEC/RET+@bucket/x", "s3a://R@bucket/x"),
+            ("s3a://AKIA:/SECRET@bucket/x", "s3a://R@bucket/x"),
+            ("x,S3A://AKIA:12/SECRET@bucket/x", "x,S3A://R@bucket/x"),
+            ("http://me:/word@h/x", "http://R@h/x"),
+            ("s3a://bucket/x@y hdfs://n:8020/x@y", "s3a://bucket/x@y hdfs://n:8020/x@y"),
             ("http://me:w?o#rd@h/x", "http://R@h/x"),
             ("https://token@h", "https://R@h"),
             ("could not look up s3a://a:b@c/d: no", "could not look up s3a://R@c/d: no"),
@@ -117,6 +129,7 @@ mod tests {
         let cases = [
             ("https://me:w?o/rd@host/x?t=1#f", "https://host/x"),
             ("s3a://AKIA:SEC/RET@bucket/x", "s3a://bucket/x"),
+            ("s3://AKIA:12/SECRET@bucket/x", "s3://bucket/x"),
             ("hdfs://n:8020/a@b", "hdfs://n:8020/a@b"),
         ];
         for (url, shown) in cases {

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_threads_can_be_had_and_more_than_a_process_may_have_cannot() {
+    fn a_few_threads_can_be_had_and_the_error_says_what_to_raise() {
         check_threads(2).unwrap();
         let message = no_room(2, &io::Error::from_raw_os_error(11)).to_string();
         assert!(message.contains("no room for 2 more threads") && message.contains("ulimit -u"), "{message}");

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    mem,
+    iter, mem,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use firesteel_messages::{
-    ApplicationFile, BarrierTask, ExecutorMessage, StageDescription, TaskDescription, TaskPayload,
+    ApplicationFile, BarrierTask, ExecutorMessage, StageDescription, TaskDescription, TaskPayload, encoded_size,
 };
 use firesteel_model::{ByteCount, ExecutorId, Partition, StageAttemptId, TaskEndReason, TaskId};
 use firesteel_scheduler::{Event, RddInfo, StageBinaryKind, TaskEnded, TaskLaunch};
@@ -17,10 +17,10 @@ use tracing::warn;
 use super::Loop;
 use crate::PreparedStage;
 
-/// What a stage or a task takes in a message beyond the bytes that it carries, at most: ids, properties, addresses.
+/// What a message takes beyond the stages, tasks or files in it, at most.
 const MESSAGE_OVERHEAD: u64 = 1 << 10;
 /// RT-08: a task that carries more bytes gives one warning a stage.
-const LARGE_TASK: usize = 1000 << 10;
+const LARGE_TASK: u64 = 1000 << 10;
 
 /// The stages whose tasks may be launched.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Files {
 struct LaunchMessage {
     stages: Vec<Arc<StageDescription>>,
     tasks: Vec<TaskDescription>,
-    /// In bytes, with [`MESSAGE_OVERHEAD`] for each of them.
+    /// In bytes, encoded.
     size: u64,
 }
 
@@ -85,19 +85,22 @@ impl Loop {
                 self.stage_source.result_stage(rdd, &work)
             }
         };
-        let checked = prepared.and_then(|prepared| self.check_size(prepared));
+        let checked = prepared.and_then(|PreparedStage { binary, payloads }| {
+            let description = Arc::new(description(binary));
+            check_size(&description, self.max_message_size).map(|()| (description, payloads))
+        });
         let event = match checked {
-            Ok(PreparedStage { binary, payloads }) => {
-                let warned_of_size = binary.len() > LARGE_TASK;
+            Ok((description, payloads)) => {
+                let size = description.binary.len() as u64;
+                let warned_of_size = size > LARGE_TASK;
                 if warned_of_size {
                     warn!(
                         %stage,
                         "a stage and what its closures capture take {}; the recommended maximum is 1000 KiB, and a \
                          broadcast variable is for large values",
-                        ByteCount(binary.len() as u64)
+                        ByteCount(size)
                     );
                 }
-                let description = Arc::new(description(binary));
                 let prepared = Prepared { description, payloads, sent_to: BTreeSet::new(), warned_of_size };
                 self.stages.prepared.insert(stage, prepared);
                 Event::StageBinaryPrepared { stage }
@@ -105,18 +108,6 @@ impl Loop {
             Err(message) => Event::StageBinaryFailed { stage, message },
         };
         self.local.push(event);
-    }
-
-    fn check_size(&self, prepared: PreparedStage) -> Result<PreparedStage, String> {
-        let size = ByteCount(prepared.binary.len() as u64 + MESSAGE_OVERHEAD);
-        if size > self.max_message_size {
-            return Err(format!(
-                "the stage and what its closures capture take {size}, more than spark.rpc.message.maxSize ({}); use a \
-                 broadcast variable for large values",
-                self.max_message_size
-            ));
-        }
-        Ok(prepared)
     }
 
     pub(super) fn forget_stage(&mut self, stage: StageAttemptId) {
@@ -130,31 +121,33 @@ impl Loop {
     pub(super) fn launch(&mut self, executor_id: &ExecutorId, launches: Vec<TaskLaunch>) {
         let mut message = LaunchMessage::default();
         for launch in launches {
-            let Some(prepared) = self.stages.prepared.get_mut(&launch.stage) else {
-                warn!(stage = %launch.stage, "a task was launched whose stage is not prepared");
+            let stage = launch.stage;
+            let Some(prepared) = self.stages.prepared.get_mut(&stage) else {
+                warn!(%stage, "a task was launched whose stage is not prepared");
                 continue;
             };
             let payloads = (prepared.payloads)(launch.partition);
-            let size: usize = payloads.iter().map(|payload| payload.bytes.len()).sum();
-            if size as u64 + MESSAGE_OVERHEAD > self.max_message_size.bytes() {
-                self.refuse_large_task(executor_id, &launch, size);
+            let task = describe(launch, payloads);
+            let size = encoded_size(&task);
+            if !fits(size, self.max_message_size) {
+                self.refuse_large_task(executor_id, task.task_id, size);
                 continue;
             }
             if size > LARGE_TASK && !prepared.warned_of_size {
                 prepared.warned_of_size = true;
                 warn!(
-                    stage = %launch.stage,
+                    %stage,
                     "a task carries {}; the recommended maximum is 1000 KiB",
-                    ByteCount(size as u64)
+                    ByteCount(size)
                 );
             }
             if prepared.sent_to.insert(executor_id.clone()) {
                 let description = Arc::clone(&prepared.description);
-                self.make_room(executor_id, &mut message, description.binary.len());
+                self.make_room(executor_id, &mut message, encoded_size(&description));
                 message.stages.push(description);
             }
             self.make_room(executor_id, &mut message, size);
-            message.tasks.push(describe(launch, payloads));
+            message.tasks.push(task);
         }
         if !message.tasks.is_empty() {
             self.send_launches(executor_id, message);
@@ -162,9 +155,8 @@ impl Loop {
     }
 
     /// Counts what is about to be added, and sends what is there already if both do not fit into one message.
-    fn make_room(&mut self, executor_id: &ExecutorId, message: &mut LaunchMessage, bytes: usize) {
-        let size = bytes as u64 + MESSAGE_OVERHEAD;
-        if message.size + size > self.max_message_size.bytes() {
+    fn make_room(&mut self, executor_id: &ExecutorId, message: &mut LaunchMessage, size: u64) {
+        if !fits(message.size.saturating_add(size), self.max_message_size) {
             self.send_launches(executor_id, mem::take(message));
         }
         message.size += size;
@@ -186,18 +178,20 @@ impl Loop {
     /// carry nothing of files, where Spark sends the whole list with each task.
     fn tell_files(&mut self, executor_id: &ExecutorId) {
         let told = self.files.told.get(executor_id).copied().unwrap_or_default();
-        let new = &self.files.all[told..];
-        if !new.is_empty() && self.backend.send(executor_id, ExecutorMessage::AddFiles(new.to_vec())) {
-            self.files.told.insert(executor_id.clone(), self.files.all.len());
+        for files in messages_of(&self.files.all[told..], self.max_message_size) {
+            if !self.backend.send(executor_id, ExecutorMessage::AddFiles(files.to_vec())) {
+                return;
+            }
+            *self.files.told.entry(executor_id.clone()).or_default() += files.len();
         }
     }
 
     /// RT-08: it would never arrive.
-    fn refuse_large_task(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch, size: usize) {
+    fn refuse_large_task(&mut self, executor_id: &ExecutorId, task_id: TaskId, size: u64) {
         let description = format!(
             "the data of the task take {}, more than spark.rpc.message.maxSize ({}); use more partitions, or a broadcast \
              variable",
-            ByteCount(size as u64),
+            ByteCount(size),
             self.max_message_size
         );
         let reason = TaskEndReason::ExceptionFailure {
@@ -207,13 +201,58 @@ impl Loop {
             retryable: false,
         };
         self.local.push(Event::TaskEnded(Box::new(TaskEnded {
-            task_id: launch.task_id,
+            task_id,
             executor_id: executor_id.clone(),
             outcome: firesteel_scheduler::TaskOutcome::Failure(reason),
             run_time: None,
             metrics: None,
         })));
     }
+}
+
+/// RT-08: an executor would never hear of a stage that fits into no message.
+fn check_size(stage: &StageDescription, max_message_size: ByteCount) -> Result<(), String> {
+    let limit = format!("more than spark.rpc.message.maxSize ({})", max_message_size);
+    if !fits(stage.binary.len() as u64, max_message_size) {
+        return Err(format!(
+            "the stage and what its closures capture take {}, {limit}; use a broadcast variable for large values",
+            ByteCount(stage.binary.len() as u64)
+        ));
+    }
+    if fits(encoded_size(stage), max_message_size) {
+        return Ok(());
+    }
+    let largest = stage.properties.iter().max_by_key(|(name, value)| name.len() + value.len());
+    let (name, value) = largest.map_or(("", ""), |(name, value)| (name.as_str(), value.as_str()));
+    Err(format!(
+        "the local properties of the job take {}, and with the stage {limit}; the largest is {name} with {}: give it a \
+         shorter value",
+        ByteCount(encoded_size(&stage.properties)),
+        ByteCount(value.len() as u64)
+    ))
+}
+
+/// Cuts a list of files so that each part goes into one message. The application has refused what is too long alone.
+fn messages_of(
+    files: &[Arc<ApplicationFile>],
+    max_message_size: ByteCount,
+) -> impl Iterator<Item = &[Arc<ApplicationFile>]> {
+    let mut rest = files;
+    iter::from_fn(move || {
+        let mut size = 0;
+        let fitting = rest.iter().take_while(|file| {
+            size = encoded_size(file).saturating_add(size);
+            fits(size, max_message_size)
+        });
+        let (part, left) = rest.split_at(fitting.count().max(1).min(rest.len()));
+        rest = left;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// Do so many bytes go into one message?
+fn fits(bytes: u64, max_message_size: ByteCount) -> bool {
+    bytes.saturating_add(MESSAGE_OVERHEAD) <= max_message_size.bytes()
 }
 
 fn describe(launch: TaskLaunch, payloads: Vec<TaskPayload>) -> TaskDescription {
@@ -230,5 +269,54 @@ fn describe(launch: TaskLaunch, payloads: Vec<TaskPayload>) -> TaskDescription {
         barrier: launch
             .barrier
             .map(|tasks| BarrierTask { addresses: tasks.iter().map(|task| task.host.clone()).collect() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firesteel_messages::{ApplicationFileKind, FilePart, FileSource};
+    use firesteel_model::{JobId, LocalProperties, StageAttempt, StageId};
+
+    use super::*;
+
+    fn stage(binary: usize, properties: &[(&str, usize)]) -> StageDescription {
+        let properties = properties.iter().map(|(name, length)| ((*name).to_owned(), "x".repeat(*length)));
+        StageDescription {
+            stage: StageAttemptId { stage_id: StageId(0), attempt: StageAttempt(0) },
+            job_id: JobId(0),
+            partitions: 1,
+            binary: Bytes::from(vec![0; binary]),
+            properties: LocalProperties::new(properties.collect()),
+            cpus: 1,
+        }
+    }
+
+    #[test]
+    fn a_stage_that_fits_into_no_message_is_refused_by_what_makes_it_large() {
+        let check = |stage: StageDescription| check_size(&stage, ByteCount::mib(1)).err().unwrap_or_default();
+        assert_eq!(check(stage(500_000, &[("a", 500_000)])), "");
+        let closure = check(stage(1 << 20, &[]));
+        assert!(closure.contains("closures capture take 1024.0 KiB, more than spark.rpc.message.maxSize"), "{closure}");
+        let properties = check(stage(600_000, &[("short", 10), ("long", 600_000)]));
+        assert!(properties.contains("the largest is long with 585.9 KiB"), "{properties}");
+    }
+
+    #[test]
+    fn files_go_out_in_as_many_messages_as_they_need() {
+        let file = |parts: u32| {
+            let part = |number| FilePart { path: format!("{number:0100}"), length: 1, digest: [0; 32] };
+            Arc::new(ApplicationFile {
+                name: "files".to_owned(),
+                source: FileSource::Driver { host: String::new(), port: 1, number: 0 },
+                kind: ApplicationFileKind::Directory,
+                parts: (0..parts).map(part).collect(),
+            })
+        };
+        let files = [file(3000), file(3000), file(3000), file(5000), file(8000), file(2), file(2)];
+        let sizes = |files| messages_of(files, ByteCount::mib(1)).map(<[_]>::len).collect::<Vec<_>>();
+        let known: Vec<u64> = files.iter().map(encoded_size).collect();
+        // The one of 8000 parts fits into none.
+        assert_eq!(sizes(&files), [2, 1, 1, 1, 2], "{known:?}");
+        assert_eq!(sizes(&[]), [0; 0]);
     }
 }

@@ -10,6 +10,7 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
     ("count-words-in-store", count_words_in_store),
     ("fail-while-saving", fail_while_saving),
     ("files-by-pattern", files_by_pattern),
+    ("save-without-end", save_without_end),
 ];
 
 fn sorted(lines: &Rdd<String>) -> anyhow::Result<Vec<String>> {
@@ -79,5 +80,21 @@ fn fail_while_saving(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> 
         Ok(_) => println!("the output is there"),
         Err(error) => println!("then: {error}"),
     }
+    Ok(())
+}
+
+/// Both tasks write until they are killed.
+fn save_without_end(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
+    let output = format!("{}/endless", setting(spark, "root")?);
+    let lines = spark.range(0, 2, 1, 2).with(gates.clone()).map_partitions_with_index(|gates, index, _| {
+        let gates = gates.clone();
+        (0_u64..).map(move |number| {
+            if number == 100_000 {
+                gates.announce(&format!("saving-{index}"));
+            }
+            number
+        })
+    });
+    lines.save_as_text_file(&output)?;
     Ok(())
 }

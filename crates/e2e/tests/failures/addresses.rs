@@ -43,6 +43,7 @@ fn the_driver_is_reached_by_the_name_that_is_configured() {
 /// A machine may have no other: executors listen where the driver does.
 #[test]
 fn every_process_is_at_the_address_that_the_environment_names() {
+    TcpListener::bind(("::1", 0)).expect("this test needs IPv6 on loopback");
     let start = Start::new("large-results", CLUSTER).through(&["env", "SPARK_LOCAL_IP=::1"]);
     let finished = logging(start).complete().finish();
     finished.succeeded_with(RESULTS);

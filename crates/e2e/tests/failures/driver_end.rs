@@ -28,6 +28,25 @@ fn nothing_is_left_when_the_driver_is_told_to_end_while_tasks_run() {
 }
 
 #[test]
+fn an_output_is_removed_when_the_driver_is_told_to_end_while_tasks_write_it() {
+    for master in [CLUSTER, "local[2]"] {
+        let start = Start::new("save-without-end", master);
+        let root = start.directory().join("root");
+        fs::create_dir(&root).unwrap();
+        let mut application = start.with("spark.e2e.root", &root.display().to_string()).start();
+        application.wait_for("saving-0");
+        application.wait_for("saving-1");
+        assert!(!files_below(&root).is_empty());
+        signal(application.driver(), Signal::TERM);
+        let finished = application.finish();
+        assert_eq!(finished.code(), Some(128 + Signal::TERM.as_raw()), "{finished:?}");
+        // As in Spark, the directory itself may be there.
+        let left: Vec<PathBuf> = files_below(&root).into_iter().filter(|path| *path != root.join("endless")).collect();
+        assert_eq!(left, [PathBuf::new(); 0], "{finished:?}");
+    }
+}
+
+#[test]
 fn a_signal_that_the_starter_has_set_to_be_ignored_does_not_end_the_driver() {
     for master in [CLUSTER, "local[2]"] {
         let mut application = Start::new("hold-every-task", master).through(&["nohup"]).start();

@@ -63,7 +63,7 @@ fn a_job_that_the_application_keeps_off_every_executor_fails_after_a_while_and_d
 fn executors_of_an_excluded_host_are_started_ever_more_seldom_until_the_host_is_taken_again() {
     let mut application = with_an_excluded_host(true)
         .with("spark.excludeOnFailure.timeout", "10s")
-        .with("spark.starvation.timeout", "3s")
+        .with("spark.starvation.timeout", "1s")
         .start();
     application.wait_for_stderr("no executor is left, and executors on 127.0.0.1 are refused for another");
     let finished = application.finish();

@@ -127,6 +127,11 @@ fn trees_of_reductions_give_what_reductions_give() {
         let largest = numbers.with(100).tree_aggregate(0, |most, a, n| n.min(*most).max(a), |_, a, b| a.max(b), depth);
         assert_eq!(largest.unwrap(), 100);
     }
+    // A zero value that is none goes in as often as in Spark: for each partition, and for each result at each level.
+    for (depth, sum) in [(1, 5051), (2, 5161), (3, 5175)] {
+        let numbers = spark().range(0, 100, 1, 100);
+        assert_eq!(numbers.tree_aggregate(1, |sum, n| sum + n, |a, b| a + b, depth).unwrap(), sum, "depth {depth}");
+    }
     assert!(matches!(
         spark().empty_rdd::<i32>().tree_reduce(|a, _| a, 2),
         Err(SparkError::EmptyCollection { operation: "treeReduce" })

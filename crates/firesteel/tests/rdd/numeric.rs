@@ -73,3 +73,12 @@ fn a_sum_that_does_not_fit_is_an_error() {
     assert!(error.contains("does not fit into 64 bits"), "{error}");
     assert!(spark().parallelize([i64::MAX, 1], 2).sum().is_err());
 }
+
+#[test]
+fn statistics_of_no_partition_are_none_and_those_of_an_empty_one_count_nothing() {
+    let none = spark().empty_rdd::<i64>();
+    assert!(matches!(none.stats(), Err(SparkError::EmptyCollection { operation: "stats" })));
+    assert!(none.mean().is_err() && none.stdev().is_err());
+    assert_eq!(none.sum().unwrap(), 0);
+    assert_eq!(spark().parallelize([0_i64; 0], 2).stats().unwrap().count(), 0);
+}

@@ -1,5 +1,6 @@
 //! Samples and splits.
 
+use firesteel::SparkError;
 use proptest::prelude::*;
 
 use crate::common::{partitioned, sorted, spark};
@@ -46,6 +47,19 @@ fn fractions_by_key_are_kept() {
         let error = pairs.sample_by_key(with_replacement, [(0, 0.1), (1, 0.9)].into(), Some(11)).count().unwrap_err();
         assert!(error.to_string().contains("a record's key is not among the fractions"), "{error}");
     }
+}
+
+#[test]
+fn a_fraction_of_a_key_above_one_takes_all_of_its_records() {
+    let pairs = spark().parallelize((0..100u32).map(|n| (n % 2, n)), 4);
+    let sample = pairs.sample_by_key(false, [(0, 1.5), (1, 0.0)].into(), Some(11));
+    assert_eq!(sample.count().unwrap(), 50);
+}
+
+#[test]
+fn more_records_than_a_driver_may_hold_are_no_sample() {
+    let error = spark().parallelize([1], 1).take_sample(true, usize::MAX, None).unwrap_err();
+    assert!(matches!(&error, SparkError::InvalidArgument(message) if message.contains("use sample")), "{error}");
 }
 
 #[test]

@@ -29,25 +29,28 @@ const MEASURED_STRIDE: u64 = 64;
 
 /// The estimated heap bytes of a record, beyond `size_of::<T>()`.
 pub fn heap_size<T: Serialize>(record: &T) -> u64 {
-    measure(record).bytes
+    measure_heap(record).bytes
 }
 
-/// What measuring found, and what it cost.
-pub(crate) struct Measured {
-    pub(crate) bytes: u64,
+/// What measuring a record found, and what it cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeapMeasurement {
+    /// The estimated heap bytes, beyond the record's own `size_of`.
+    pub bytes: u64,
     /// How many values were visited.
-    pub(crate) visits: u64,
+    pub visits: u64,
 }
 
-pub(crate) fn measure<T: Serialize>(record: &T) -> Measured {
+/// [`heap_size`] with what it cost.
+pub fn measure_heap<T: Serialize>(record: &T) -> HeapMeasurement {
     if !std::mem::needs_drop::<T>() {
-        return Measured { bytes: 0, visits: 1 };
+        return HeapMeasurement { bytes: 0, visits: 1 };
     }
     let mut counter = Counter::default();
     // A record that fails to serialize says so when it is encoded; until then what it showed must do.
     let _ = record.serialize(&mut counter);
     let beyond_inline = counter.all.saturating_sub(size_of::<T>() as u64);
-    Measured { bytes: counter.heap.max(beyond_inline), visits: counter.visits }
+    HeapMeasurement { bytes: counter.heap.max(beyond_inline), visits: counter.visits }
 }
 
 #[derive(Default)]
@@ -408,7 +411,7 @@ mod tests {
     #[test]
     fn a_long_sequence_is_measured_in_part() {
         let strings: Vec<String> = (0..100_000).map(|_| "x".repeat(40)).collect();
-        let Measured { bytes, visits } = measure(&strings);
+        let HeapMeasurement { bytes, visits } = measure_heap(&strings);
         assert!(visits < 2_000, "{visits}");
         let truth = 100_000 * (24 + 56);
         assert!(bytes.abs_diff(truth) < truth / 20, "{bytes} for {truth}");
