@@ -1,7 +1,7 @@
 //! Programs of unmodified PySpark 4.3, run to their end: submitted, as parents of their driver, and on executors that are processes.
 //!
 //! Each is a script in `tests/scripts` that asserts what it gets and prints a line at its end. Scripts need the binary `firesteel` too,
-//! which cargo builds with the workspace; if it is missing, it is built here.
+//! which is another package's: cargo builds it when the first test begins.
 
 mod installation;
 
