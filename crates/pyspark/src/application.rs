@@ -83,9 +83,9 @@ impl Application {
         let mut server = self.accumulator_server.lock();
         let arrived = Updates::take_arrived();
         if let Some(server) = server.as_mut().filter(|_| !arrived.is_empty())
-            && let Err(error) = server.send(&arrived)
+            && let Err((tasks, error)) = server.send_each(&arrived)
         {
-            warn!(%error, updates = arrived.len(), "updates of accumulators could not be handed to the Python program, and are lost");
+            warn!(%error, tasks, "what tasks have added to accumulators could not be handed to the Python program, and is lost");
         }
         result
     }
