@@ -21,6 +21,7 @@ mod driver;
 mod error;
 mod gateway;
 mod rdd;
+mod modules;
 mod runner;
 mod secret;
 mod shell;

@@ -4,6 +4,7 @@ use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 use firesteel::{Broadcast, Rdd};
+use firesteel_conf::{ConfError, keys};
 use firesteel_py4j::{Class, Failure, JavaList, JavaMap, Object, Throwable, Value, constructor, method, static_method};
 use parking_lot::Mutex;
 
@@ -173,7 +174,7 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
         python_version: call.text(4)?.to_owned(),
         broadcasts: broadcasts.collect::<Result<Vec<Broadcast<Bytes>>, Failure>>()?,
         updates: application.updates().clone(),
-        reuse_worker: application.conf().get_raw("spark.python.worker.reuse") != Some("false"),
+        reuse_worker: application.conf().get(&keys::PYTHON_WORKER_REUSE).map_err(wrong_conf)?,
         several: false,
     })))
 }
@@ -184,6 +185,10 @@ fn no_context(call: &JavaCall<'_>) -> Failure {
 }
 
 fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
+fn wrong_conf(error: ConfError) -> Throwable {
+    Throwable::new(ILLEGAL_ARGUMENT, error.to_string())
+}
+
     let parent = call.object::<RddHandle>(0)?;
     let function = call.object::<SimplePythonFunction>(1)?.0.clone();
     let (preserves_partitioning, is_barrier) = (call.bool(2)?, call.bool(3)?);
