@@ -19,8 +19,8 @@ use crate::{
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
     rdd::{
-        BUFFER_SIZE, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction, apply,
-        pair_up, piece,
+        BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
+        apply, pair_up, piece,
     },
 };
 
@@ -44,7 +44,7 @@ pub(super) struct AccumulatorHandle {
 }
 
 /// A file with a pickled value.
-struct BroadcastFile(String);
+struct PickledFile(String);
 
 /// Takes a collection.
 struct ParallelizeHandle {
@@ -73,7 +73,7 @@ impl Object for AccumulatorHandle {
     }
 }
 
-impl Object for BroadcastFile {
+impl Object for PickledFile {
     fn class(&self) -> &'static str {
         PYTHON_BROADCAST
     }
@@ -103,7 +103,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("runJob", 3, run_job),
             static_method("toLocalIteratorAndServe", 2, to_local_iterator_and_serve),
             static_method("valueOfPair", 1, value_of_pair),
-            static_method("setupBroadcast", 1, |call| Ok(Value::object(BroadcastFile(call.text(0)?.to_owned())))),
+            static_method("setupBroadcast", 1, |call| Ok(Value::object(PickledFile(call.text(0)?.to_owned())))),
         ],
     },
     Class {
@@ -125,11 +125,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
             method("unpersist", 1, |call| {
-                call.this::<PythonBroadcast>()?.0.unpersist(call.bool(0)?);
+                call.this::<PythonBroadcast>()?.unpersist(call.bool(0)?);
                 Ok(Value::Void)
             }),
             method("destroy", 1, |call| {
-                call.this::<PythonBroadcast>()?.0.destroy();
+                call.this::<PythonBroadcast>()?.destroy();
                 Ok(Value::Void)
             }),
         ],
@@ -172,7 +172,7 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
         includes: call.object::<JavaList>(2)?.values().iter().map(|value| text(value, 2)).collect::<Result<_, _>>()?,
         python: call.text(3)?.to_owned(),
         python_version: call.text(4)?.to_owned(),
-        broadcasts: broadcasts.collect::<Result<Vec<Broadcast<Bytes>>, Failure>>()?,
+        broadcasts: broadcasts.collect::<Result<Vec<Broadcast<BroadcastFile>>, Failure>>()?,
         updates: application.updates().clone(),
         reuse_worker: application.conf().get(&keys::PYTHON_WORKER_REUSE).map_err(wrong_conf)?,
         several: false,
@@ -317,8 +317,8 @@ fn run_job(call: &JavaCall<'_>) -> JavaResult {
 
 /// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.
 pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
-    let path = &call.object::<BroadcastFile>(0)?.0;
+    let path = &call.object::<PickledFile>(0)?.0;
     let value = std::fs::read(path).map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    let broadcast = application(call)?.context().broadcast(Bytes::from(value)).map_err(thrown)?;
+    let broadcast = application(call)?.context().broadcast(BroadcastFile::new(value.into())).map_err(thrown)?;
     Ok(Value::object(PythonBroadcast(broadcast)))
 }

@@ -69,6 +69,13 @@ fn modules_are_shipped_to_workers() {
 }
 
 #[test]
+fn files_of_broadcast_values_go_with_them() {
+    for master in ["local[2]", "local-cluster[2,1,1024]"] {
+        assert_ok(&Installation::new().submit(&["--master", master], "broadcast_files.py", &[]));
+    }
+}
+
+#[test]
 fn programs_and_workers_do_not_inherit_what_makes_a_driver_or_an_executor() {
     for master in ["local[1]", "local-cluster[1,1,1024]"] {
         assert_ok(&Installation::new().submit(&["--master", master], "environment.py", &[]));
