@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::{
+    call_site::by_default,
     channel::AccumulatorClient,
     error::thrown,
     rdd::{Updates, workers},
@@ -102,7 +103,8 @@ impl Application {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.context.stop();
+        // Whoever uses it afterwards is told so.
+        by_default(&self.context, "SparkContext.stop of the Python program", || self.context.stop());
         // In local mode they are children of this process.
         workers().end();
     }

@@ -16,12 +16,13 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod call_site;
 mod channel;
 mod driver;
 mod error;
 mod gateway;
-mod rdd;
 mod modules;
+mod rdd;
 mod runner;
 mod secret;
 mod shell;

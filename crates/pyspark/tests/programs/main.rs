@@ -69,6 +69,16 @@ fn modules_are_shipped_to_workers() {
 }
 
 #[test]
+fn data_sets_and_jobs_are_shown_as_spark_shows_them() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "shown.py", &[]));
+}
+
+#[test]
+fn nothing_null_and_none_are_arguments_too() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "edges.py", &[]));
+}
+
+#[test]
 fn files_of_broadcast_values_go_with_them() {
     for master in ["local[2]", "local-cluster[2,1,1024]"] {
         assert_ok(&Installation::new().submit(&["--master", master], "broadcast_files.py", &[]));
