@@ -108,6 +108,8 @@ pub enum Section {
     Files,
     /// Progress and logs.
     Console,
+    /// Python programs and workers.
+    Python,
 }
 
 impl Section {
@@ -127,6 +129,7 @@ impl Section {
             Self::EventLog => "Event log",
             Self::Files => "Files and Hadoop",
             Self::Console => "Console and logs",
+            Self::Python => "Python",
         }
     }
 }

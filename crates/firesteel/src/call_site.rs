@@ -46,6 +46,11 @@ impl SparkContext {
     }
 }
 
+/// What this thread says where it is ([`SparkContext::set_call_site`]).
+pub(crate) fn said() -> Option<String> {
+    SAID.with_borrow(Clone::clone)
+}
+
 /// While it lives, everything that its thread makes carries the name and the place of one operation: of the outermost, if
 /// several are nested. An operation that is made of others starts with it, so that the user sees what the user called.
 pub(crate) struct Scope {
@@ -78,7 +83,7 @@ impl CallSite {
             Some((outermost, location)) => Self::describe(outermost, location),
             None => Self::describe(operation, location),
         };
-        match SAID.with_borrow(Clone::clone) {
+        match said() {
             Some(said) => Self { short: said.clone(), long: said, ..described },
             None => described,
         }

@@ -35,7 +35,7 @@ use tracing::{error, warn};
 use crate::{
     action::{Action, work_of},
     application_files,
-    call_site::CallSite,
+    call_site::{self, CallSite},
     checkpoint::{self, CheckpointDirectory},
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
@@ -274,7 +274,8 @@ impl SparkContext {
         if let Err(error) = self.inner.listeners.bus().check_may_stop() {
             panic!("Cannot stop SparkContext within listener bus thread: {error}");
         }
-        self.inner.stop(&Location::caller().to_string(), Some(exit_code));
+        let place = call_site::said().unwrap_or_else(|| Location::caller().to_string());
+        self.inner.stop(&place, Some(exit_code));
     }
 
     /// What the driver's own process stores.

@@ -1,6 +1,9 @@
 //! What a data set says of itself: how it is partitioned, what it depends on, its whole lineage as text.
 
-use std::{fmt::Write, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use firesteel_model::{RddId, ShuffleId};
 use firesteel_scheduler::{Dependency as Edge, RddInfo};
@@ -104,6 +107,20 @@ impl<T: Data> Rdd<T> {
     }
 }
 
+/// As Spark shows it: its name if it has one, its class, its number, and where it was made.
+///
+/// ```
+/// # let spark = firesteel::examples::context();
+/// let digits = spark.range(0, 10, 1, 4);
+/// digits.set_name("digits");
+/// assert!(digits.to_string().starts_with(&format!("digits ParallelCollectionRDD[{}] at range at ", digits.id())));
+/// ```
+impl<T> fmt::Display for Rdd<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self.core().name(), &self.core().info, f)
+    }
+}
+
 /// One line to come, and what stands before it.
 struct Line<'a> {
     rdd: &'a Arc<RddInfo>,
@@ -154,8 +171,17 @@ fn push_parents<'a>(lines: &mut Vec<Line<'a>>, rdd: &'a RddInfo, prefix: &str) {
 
 fn describe(any: &RddCore, rdd: &RddInfo) -> String {
     let core = any.registry().rdd(rdd.id);
-    let name = core.as_ref().and_then(|core| core.name()).map(|name| name + " ").unwrap_or_default();
+    let mut text = String::new();
+    let _ = show(core.as_ref().and_then(|core| core.name()), rdd, &mut text);
     let level = core.map(|core| core.storage_level()).filter(firesteel_model::StorageLevel::is_valid);
     let level = level.map(|level| level.to_string()).unwrap_or_default();
-    format!("{name}{}[{}] at {} [{level}]", rdd.name, rdd.id, rdd.call_site_short)
+    let _ = write!(text, " [{level}]");
+    text
+}
+
+fn show(name: Option<String>, rdd: &RddInfo, output: &mut impl Write) -> fmt::Result {
+    if let Some(name) = name {
+        write!(output, "{name} ")?;
+    }
+    write!(output, "{}[{}] at {}", rdd.name, rdd.id, rdd.call_site_short)
 }

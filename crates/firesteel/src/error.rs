@@ -105,6 +105,9 @@ pub enum SparkError {
     /// The directory for an action's output is there already.
     #[error("{0}")]
     OutputExists(String),
+    /// There is no such input: a path does not exist, or a pattern matches nothing.
+    #[error("{0}")]
+    InputNotFound(String),
     /// Input or output failed on the driver's side.
     #[error("{0}")]
     Io(String),

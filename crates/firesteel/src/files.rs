@@ -8,8 +8,8 @@ use std::panic::Location;
 use bytes::Bytes;
 use firesteel_conf::keys;
 use firesteel_filesystem::{
-    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, SplitOptions,
-    combine_files, decode_utf8, file_splits, list_input,
+    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, ListInputError,
+    SplitOptions, combine_files, decode_utf8, file_splits, list_input,
 };
 use firesteel_model::{RddId, TaskLocation};
 
@@ -37,7 +37,7 @@ impl Input {
         let (hadoop, conf) = HadoopProperties::of(context)?;
         let systems = FileSystems::new(conf.clone());
         let options = InputOptions::from_conf(&conf).map_err(configuration)?;
-        let files = list_input(&systems, paths, options).map_err(|error| SparkError::Io(chain(&error)))?;
+        let files = list_input(&systems, paths, options).map_err(not_listed)?;
         Ok(Self { hadoop, conf, systems, files })
     }
 
@@ -45,6 +45,14 @@ impl Input {
         let options = SplitOptions::from_conf(&self.conf).map_err(configuration)?;
         file_splits(&self.systems, &self.files, min_partitions as usize, &options)
             .map_err(|error| SparkError::Io(chain(&error)))
+    }
+}
+
+fn not_listed(error: ListInputError) -> SparkError {
+    match error {
+        ListInputError::NotFound { .. } | ListInputError::NoMatch { .. } => SparkError::InputNotFound(chain(&error)),
+        ListInputError::NoPath | ListInputError::Path(_) => SparkError::InvalidArgument(chain(&error)),
+        _ => SparkError::Io(chain(&error)),
     }
 }
 
@@ -70,7 +78,7 @@ impl SparkContext {
     ///
     /// # Errors
     ///
-    /// [`SparkError::Io`] if a path does not exist or cannot be listed.
+    /// [`SparkError::InputNotFound`] if a path does not exist, [`SparkError::Io`] if it cannot be listed.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();

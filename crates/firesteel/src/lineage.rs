@@ -295,8 +295,8 @@ impl RddCore {
         self.state.lock().name.clone()
     }
 
-    pub(crate) fn set_name(&self, name: &str) {
-        self.state.lock().name = Some(name.to_owned());
+    pub(crate) fn set_name(&self, name: Option<&str>) {
+        self.state.lock().name = name.map(str::to_owned);
     }
 
     /// The parents that a task of this RDD computes too, in the order in which the operator wants them; and where the RDD

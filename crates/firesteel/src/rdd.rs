@@ -57,6 +57,12 @@ impl<T> fmt::Debug for Rdd<T> {
     }
 }
 
+impl<T> Rdd<T> {
+    pub(crate) fn core(&self) -> &Arc<RddCore> {
+        &self.core
+    }
+}
+
 impl<T: Data> Rdd<T> {
     /// Makes a data set without a parent.
     pub(crate) fn source<O: Operator<Item = T>>(
@@ -79,10 +85,6 @@ impl<T: Data> Rdd<T> {
         Rdd::source::<O>(&self.context, location, new, |_| environment)
     }
 
-    pub(crate) fn core(&self) -> &Arc<RddCore> {
-        &self.core
-    }
-
     /// The context that it was made in.
     pub fn context(&self) -> &SparkContext {
         &self.context
@@ -100,7 +102,19 @@ impl<T: Data> Rdd<T> {
 
     /// Names it for the UI.
     pub fn set_name(&self, name: &str) -> &Self {
-        self.core.set_name(name);
+        self.core.set_name(Some(name));
+        self
+    }
+
+    /// Takes its name away.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let digits = spark.range(0, 10, 1, 4);
+    /// assert_eq!(digits.set_name("digits").clear_name().name(), None);
+    /// ```
+    pub fn clear_name(&self) -> &Self {
+        self.core.set_name(None);
         self
     }
 

@@ -87,6 +87,34 @@ impl<T: Data, E: Env> With<T, E> {
         self.map_partitions_as(new, function)
     }
 
+    /// As [`Rdd::map_partitions_with_index`], or as [`Rdd::map_partitions_preserving_partitioning`], into a data set that is shown
+    /// as one of this class: for programs that run others, whose functions are not what runs here.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.range(0, 4, 1, 2);
+    /// let sums = numbers.with(1).map_partitions_shown_as("PythonRDD", false, |_, _, numbers| [numbers.sum::<i64>()]);
+    /// assert_eq!(sums.collect()?, [1, 5]);
+    /// assert!(sums.to_string().starts_with("PythonRDD["));
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn map_partitions_shown_as<I, F>(
+        self,
+        kind: &'static str,
+        preserves_partitioning: bool,
+        function: F,
+    ) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        let core = self.rdd.core();
+        let partitioner = core.partitioner.clone().filter(|_| preserves_partitioning);
+        let new = NewRdd::one_to_one("mapPartitionsWithIndex", core).kind(kind).partitioned(partitioner);
+        self.map_partitions_as(new, function)
+    }
+
     /// `map` under another name. `partitioner` says how the new records are partitioned, if they are.
     #[track_caller]
     pub(crate) fn map_as<U: Data, F>(

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::{
+    call_site::by_default,
     channel::AccumulatorClient,
     error::thrown,
     rdd::{Updates, workers},
@@ -83,9 +84,9 @@ impl Application {
         let mut server = self.accumulator_server.lock();
         let arrived = Updates::take_arrived();
         if let Some(server) = server.as_mut().filter(|_| !arrived.is_empty())
-            && let Err(error) = server.send(&arrived)
+            && let Err((tasks, error)) = server.send_each(&arrived)
         {
-            warn!(%error, updates = arrived.len(), "updates of accumulators could not be handed to the Python program, and are lost");
+            warn!(%error, tasks, "what tasks have added to accumulators could not be handed to the Python program, and is lost");
         }
         result
     }
@@ -102,7 +103,8 @@ impl Application {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.context.stop();
+        // Whoever uses it afterwards is told so.
+        by_default(&self.context, "SparkContext.stop of the Python program", || self.context.stop());
         // In local mode they are children of this process.
         workers().end();
     }

@@ -5,7 +5,8 @@ use firesteel_py4j::Throwable;
 
 pub(crate) const PYTHON_EXCEPTION: &str = "org.apache.spark.api.python.PythonException";
 pub(crate) const SPARK_EXCEPTION: &str = "org.apache.spark.SparkException";
-pub(crate) const INVALID_INPUT: &str = "org.apache.hadoop.mapred.InvalidInputException";
+const INVALID_INPUT: &str = "org.apache.hadoop.mapred.InvalidInputException";
+const INVALID_INPUT_OF_MAPREDUCE: &str = "org.apache.hadoop.mapreduce.lib.input.InvalidInputException";
 pub(crate) const IO_EXCEPTION: &str = "java.io.IOException";
 pub(crate) const ILLEGAL_ARGUMENT: &str = "java.lang.IllegalArgumentException";
 const ILLEGAL_STATE: &str = "java.lang.IllegalStateException";
@@ -25,16 +26,50 @@ pub(crate) fn thrown(error: SparkError) -> Throwable {
         SparkError::ContextStopped { .. } => ILLEGAL_STATE,
         SparkError::StorageLevelChange { .. } => UNSUPPORTED,
         SparkError::OutputExists(_) => FILE_ALREADY_EXISTS,
+        SparkError::InputNotFound(_) => INVALID_INPUT,
         SparkError::Io(_) | SparkError::AddFile(_) => IO_EXCEPTION,
         _ => SPARK_EXCEPTION,
     };
-    Throwable::new(class, error.to_string())
+    let message = match error {
+        // The program knows it by another name.
+        SparkError::NoCheckpointDirectory => {
+            "Checkpoint directory has not been set in the SparkContext; call sc.setCheckpointDir first".to_owned()
+        }
+        error => error.to_string(),
+    };
+    Throwable::new(class, message)
 }
 
-/// What Spark would throw if input cannot be had.
-pub(crate) fn thrown_for_input(error: SparkError) -> Throwable {
+/// What Spark would throw if input cannot be had, which depends on which of Hadoop's two interfaces looks for it.
+pub(crate) fn thrown_for_input(error: SparkError, by_mapreduce: bool) -> Throwable {
     match error {
-        SparkError::Io(message) => Throwable::new(INVALID_INPUT, message),
+        SparkError::InputNotFound(message) if by_mapreduce => Throwable::new(INVALID_INPUT_OF_MAPREDUCE, message),
         other => thrown(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firesteel_py4j::Object;
+
+    use super::*;
+
+    #[test]
+    fn only_input_that_is_not_there_is_invalid_input() {
+        let class = |error| thrown_for_input(error, false).class();
+        assert_eq!(class(SparkError::InputNotFound("x".to_owned())), INVALID_INPUT);
+        assert_eq!(class(SparkError::Io("x".to_owned())), IO_EXCEPTION);
+        assert_eq!(class(SparkError::InvalidArgument("x".to_owned())), ILLEGAL_ARGUMENT);
+        assert_eq!(
+            thrown_for_input(SparkError::InputNotFound("x".to_owned()), true).class(),
+            INVALID_INPUT_OF_MAPREDUCE
+        );
+    }
+
+    #[test]
+    fn errors_name_the_members_of_python() {
+        let thrown = thrown(SparkError::NoCheckpointDirectory);
+        let message = thrown.message();
+        assert!(message.ends_with("call sc.setCheckpointDir first"), "{message}");
     }
 }

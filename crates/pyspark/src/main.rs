@@ -16,10 +16,12 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod call_site;
 mod channel;
 mod driver;
 mod error;
 mod gateway;
+mod modules;
 mod rdd;
 mod runner;
 mod secret;

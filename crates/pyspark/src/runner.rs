@@ -4,14 +4,14 @@ use std::{
     env,
     error::Error,
     os::unix::process::ExitStatusExt,
-    path::Path,
     process::{self, Command},
 };
 
 use firesteel::SparkConf;
-use firesteel_conf::Artifact;
+use firesteel_conf::{ConfError, MAIN_CLASS_VARIABLE, keys};
+use firesteel_executor_backend::LAUNCH_VARIABLE;
 
-use crate::gateway;
+use crate::{gateway, modules::SubmittedModules};
 
 /// The program could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +30,16 @@ enum RunnerError {
 pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let conf = SparkConf::from_launcher()?;
     let (program, arguments) = arguments.split_first().ok_or(RunnerError::NoProgram)?;
-    let python = interpreter(&conf, |name| env::var(name).ok());
+    let python = interpreter(&conf, |name| env::var(name).ok())?;
     let mut command = Command::new(&python);
     command.arg(program).args(arguments);
-    if let Some(worker_python) = conf.get_raw("spark.pyspark.python") {
+    // A program that starts another application is not this one.
+    command.env_remove(MAIN_CLASS_VARIABLE).env_remove(LAUNCH_VARIABLE);
+    if let Some(worker_python) = conf.get(&keys::PYSPARK_PYTHON)? {
         command.env("PYSPARK_PYTHON", worker_python);
     }
-    if let Some(path) = python_path(conf.get_raw("spark.submit.pyFiles"), env::var("PYTHONPATH").ok().as_deref()) {
+    let modules = SubmittedModules::place(&conf)?;
+    if let Some(path) = modules.python_path(env::var("PYTHONPATH").ok().as_deref()) {
         command.env("PYTHONPATH", path);
     }
     let address = gateway::serve(conf)?;
@@ -49,6 +52,8 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         command.env("PYTHONHASHSEED", "0");
     }
     let status = command.status().map_err(|source| RunnerError::Interpreter { python, source })?;
+    // Before this process exits, which drops nothing.
+    drop(modules);
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) => process::exit(code),
@@ -57,28 +62,10 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
 }
 
 /// The interpreter of the program, by Spark's precedence.
-fn interpreter(conf: &SparkConf, variable: impl Fn(&str) -> Option<String>) -> String {
-    let of_conf = ["spark.pyspark.driver.python", "spark.pyspark.python"].into_iter().find_map(|key| conf.get_raw(key));
+fn interpreter(conf: &SparkConf, variable: impl Fn(&str) -> Option<String>) -> Result<String, ConfError> {
+    let of_conf = conf.get(&keys::PYSPARK_DRIVER_PYTHON)?.or(conf.get(&keys::PYSPARK_PYTHON)?);
     let of_environment = || ["PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON"].into_iter().find_map(variable);
-    of_conf.map(str::to_owned).or_else(of_environment).unwrap_or_else(|| "python3".to_owned())
-}
-
-/// Where the program finds modules: in the files that were submitted with it, then where it would have looked anyway.
-fn python_path(files: Option<&str>, inherited: Option<&str>) -> Option<String> {
-    let files = files.unwrap_or_default().split(',').map(str::trim).filter(|file| !file.is_empty());
-    let places = files.map(|file| {
-        let artifact = file.parse::<Artifact>().ok();
-        let path = artifact.as_ref().and_then(Artifact::path).unwrap_or_else(|| Path::new(file));
-        // A module is found in its directory, an archive is itself one.
-        let is_module = path.extension().is_some_and(|extension| extension == "py");
-        path.parent().filter(|_| is_module).unwrap_or(path).to_string_lossy().into_owned()
-    });
-    let mut places: Vec<String> = places.collect();
-    if places.is_empty() {
-        return None;
-    }
-    places.extend(inherited.filter(|path| !path.is_empty()).map(str::to_owned));
-    Some(places.join(":"))
+    Ok(of_conf.or_else(of_environment).unwrap_or_else(|| "python3".to_owned()))
 }
 
 #[cfg(test)]
@@ -91,21 +78,12 @@ mod tests {
         let none = |_: &str| None;
         let both = |name: &str| Some(name.to_lowercase());
         let workers = |name: &str| (name == "PYSPARK_PYTHON").then(|| "worker".to_owned());
-        assert_eq!(interpreter(&conf, none), "python3");
-        assert_eq!(interpreter(&conf, workers), "worker");
-        assert_eq!(interpreter(&conf, both), "pyspark_driver_python");
+        assert_eq!(interpreter(&conf, none).unwrap(), "python3");
+        assert_eq!(interpreter(&conf, workers).unwrap(), "worker");
+        assert_eq!(interpreter(&conf, both).unwrap(), "pyspark_driver_python");
         conf.set("spark.pyspark.python", "a");
-        assert_eq!(interpreter(&conf, both), "a");
+        assert_eq!(interpreter(&conf, both).unwrap(), "a");
         conf.set("spark.pyspark.driver.python", "b");
-        assert_eq!(interpreter(&conf, both), "b");
-    }
-
-    #[test]
-    fn submitted_modules_come_first() {
-        assert_eq!(python_path(None, Some("/x")), None);
-        assert_eq!(python_path(Some(" "), None), None);
-        let files = "/a/m.py,file:///b/n.zip,file:/c%20d/o.egg";
-        assert_eq!(python_path(Some(files), Some("/x")).unwrap(), "/a:/b/n.zip:/c d/o.egg:/x");
-        assert_eq!(python_path(Some("/a/m.py"), None).unwrap(), "/a");
+        assert_eq!(interpreter(&conf, both).unwrap(), "b");
     }
 }

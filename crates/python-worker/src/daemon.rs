@@ -46,8 +46,15 @@ sys.stdout.buffer.flush()
 runpy.run_module('pyspark.daemon', run_name='__main__', alter_sys=True)
 ";
 
-/// What the driver's Python program needs and its workers must not know.
-const NOT_FOR_WORKERS: [&str; 3] = ["PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "_PYSPARK_DRIVER_CONN_INFO_PATH"];
+/// What the driver's Python program needs and its workers must not know; and what makes a program that they start take itself for
+/// this process.
+const NOT_FOR_WORKERS: [&str; 5] = [
+    "FIRESTEEL_EXECUTOR",
+    "FIRESTEEL_MAIN_CLASS",
+    "PYSPARK_GATEWAY_PORT",
+    "PYSPARK_GATEWAY_SECRET",
+    "_PYSPARK_DRIVER_CONN_INFO_PATH",
+];
 
 /// There is no daemon.
 #[derive(Debug, thiserror::Error)]

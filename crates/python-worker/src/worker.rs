@@ -34,11 +34,6 @@ impl Worker {
         Self { connected: Some(connected), pool }
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> i32 {
-        self.connected.as_ref().map_or(0, |connected| connected.pid)
-    }
-
     pub(crate) fn connected(&mut self) -> &mut Connected {
         self.connected.as_mut().expect("a worker that is given back is consumed")
     }

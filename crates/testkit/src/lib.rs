@@ -1,4 +1,4 @@
-//! Real servers for tests.
+//! Real servers for tests, and the project's own programs.
 //!
 //! Tests of what talks to S3 or HDFS talk to a real server. This crate installs it into a cache outside of the repository
 //! (`$XDG_CACHE_HOME/firesteel-tests` or `~/.cache/firesteel-tests`), starts it on free loopback ports and ends it with the test.
@@ -16,6 +16,7 @@ mod http;
 mod install;
 mod moto;
 mod port;
+mod program;
 mod server_process;
 
 pub use hdfs::Hdfs;
@@ -23,4 +24,5 @@ pub use http::{HttpReply, http_request};
 pub use install::{InstallError, cache_directory, maven_jars, python_environment};
 pub use moto::Moto;
 pub use port::free_port;
+pub use program::{BuildError, built_binary, clean, link_or_copy};
 pub use server_process::{ServerProcess, StartError};

@@ -6,8 +6,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
+
+pub use firesteel_testkit::{clean, link_or_copy};
 
 pub struct Installation {
     pub directory: tempfile::TempDir,
@@ -92,23 +94,8 @@ impl Installation {
     }
 }
 
-/// A command that sees nothing of the surroundings of the tests.
-pub fn clean(mut command: Command, directory: &Path) -> Command {
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(directory).stdin(Stdio::null());
-    command
-}
-
 pub fn built_example(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_firesteel")).parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing; run `cargo test -p firesteel-cli`, which builds it", path.display());
     path
-}
-
-/// A hard link, so that the system reports the place in the installation as the place of the running binary. Where that
-/// cannot be, another process copies: a file that this process writes could not be executed while one of the other tests'
-/// children still has it open.
-pub fn link_or_copy(from: &Path, to: &Path) {
-    if fs::hard_link(from, to).is_err() {
-        assert!(Command::new("cp").arg("-p").arg(from).arg(to).status().unwrap().success());
-    }
 }

@@ -53,6 +53,7 @@ mod executor;
 mod files;
 mod memory;
 mod network;
+mod python;
 mod scheduler;
 mod security;
 mod shuffle;
@@ -67,6 +68,7 @@ pub use executor::*;
 pub use files::*;
 pub use memory::*;
 pub use network::*;
+pub use python::*;
 pub use scheduler::*;
 pub use security::*;
 pub use shuffle::*;
@@ -89,6 +91,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         event_log::ALL,
         files::ALL,
         console::ALL,
+        python::ALL,
     ]
     .into_iter()
     .flatten()

@@ -23,12 +23,20 @@ impl AccumulatorClient {
 
     /// Sends updates and waits until the program has taken them in, for as long as it lives: its other threads may keep it busy.
     /// What was half sent is not sent again, as it might count twice.
-    pub(crate) fn send(&mut self, updates: &[Bytes]) -> io::Result<()> {
+    fn send(&mut self, updates: &[Bytes]) -> io::Result<()> {
         let sent = self.try_send(updates);
         if sent.is_err() {
             self.stream = None;
         }
         sent
+    }
+
+    /// Sends the updates of each task by themselves, as Spark does, so that what cannot be sent is those of one. Gives how many could
+    /// not, and why the first.
+    pub(crate) fn send_each(&mut self, tasks: &[Vec<Bytes>]) -> Result<(), (usize, io::Error)> {
+        let mut errors = tasks.iter().filter_map(|updates| self.send(updates).err());
+        let Some(first) = errors.next() else { return Ok(()) };
+        Err((1 + errors.count(), first))
     }
 
     fn try_send(&mut self, updates: &[Bytes]) -> io::Result<()> {
@@ -69,6 +77,8 @@ fn write_batch(updates: &[Bytes], writer: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::TcpListener, thread};
+
     use super::*;
 
     #[test]
@@ -76,5 +86,28 @@ mod tests {
         let mut written = Vec::new();
         write_batch(&["ab".into(), Bytes::new()], &mut written).unwrap();
         assert_eq!(written, b"\0\0\0\x02\0\0\0\x02ab\0\0\0\0");
+    }
+
+    #[test]
+    fn only_the_updates_that_failed_are_lost() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            // The first connection is closed instead of answered.
+            let mut first = vec![0; 14];
+            listener.accept().unwrap().0.read_exact(&mut first).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut second = vec![0; 15];
+            stream.read_exact(&mut second).unwrap();
+            stream.write_all(&[1]).unwrap();
+            (first, second)
+        });
+        let mut client = AccumulatorClient::new("127.0.0.1", port, "token");
+        let (lost, _) = client.send_each(&[vec!["a".into()], vec!["bc".into()]]).unwrap_err();
+        assert_eq!(lost, 1);
+        drop(client);
+        let (first, second) = server.join().unwrap();
+        assert_eq!(first, b"token\0\0\0\x01\0\0\0\x01a");
+        assert_eq!(second, b"token\0\0\0\x01\0\0\0\x02bc");
     }
 }

@@ -1,60 +1,115 @@
 //! Broadcast values of Python: a file that the program has written, and on every executor a file that workers read.
 
 use std::{
-    collections::HashMap,
     fs, io,
     path::PathBuf,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use firesteel::Broadcast;
-use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_executor::TaskContext;
 use parking_lot::Mutex;
-
-/// Files of this process, by the id of the value. The place is locked while its file is written.
-static FILES: LazyLock<Mutex<HashMap<u64, Place>>> = LazyLock::new(Mutex::default);
-
-type Place = Arc<Mutex<Option<PathBuf>>>;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A broadcast value with the id that Python knows it by.
 #[derive(Clone, Debug)]
-pub(crate) struct PythonBroadcast(pub(crate) Broadcast<Bytes>);
+pub(crate) struct PythonBroadcast(pub(crate) Broadcast<BroadcastFile>);
+
+/// A pickled value, and in a process whose workers read it, its file. As the file belongs to the process's copy of the value, it goes
+/// with that: when the value is unpersisted, destroyed, or cleaned up after.
+#[derive(Debug)]
+pub(crate) struct BroadcastFile {
+    value: Bytes,
+    /// Locked while the file is written.
+    written: Mutex<Option<Arc<WrittenFile>>>,
+}
+
+/// A file of workers. Removed when the value has let go of it and no task reads it any more.
+#[derive(Debug)]
+pub(crate) struct WrittenFile(PathBuf);
 
 impl PythonBroadcast {
     pub(crate) fn id(&self) -> i64 {
         id(&self.0)
     }
+
+    /// Drops the copies of executors, of which this process is one in local mode.
+    pub(crate) fn unpersist(&self, blocking: bool) {
+        self.0.unpersist(blocking);
+        self.forget_file();
+    }
+
+    /// Drops all copies for ever.
+    pub(crate) fn destroy(&self) {
+        self.forget_file();
+        self.0.destroy();
+    }
+
+    fn forget_file(&self) {
+        // By a handle of its own, as one that the value was read through keeps it.
+        if let Ok(value) = self.0.clone().try_value() {
+            value.written.lock().take();
+        }
+    }
 }
 
-fn id(broadcast: &Broadcast<Bytes>) -> i64 {
+fn id(broadcast: &Broadcast<BroadcastFile>) -> i64 {
     broadcast.id().0 as i64
 }
 
-/// The ids of these values and where their files are in this process, for a worker. Those that are not here yet are fetched.
-pub(crate) fn files(broadcasts: &[Broadcast<Bytes>], context: &TaskContext) -> Vec<(i64, String)> {
-    broadcasts.iter().map(|broadcast| (id(broadcast), file(broadcast, context))).collect()
+/// The ids of these values and their files in this process, for a worker. Those that are not here yet are fetched.
+pub(crate) fn files(
+    broadcasts: &[Broadcast<BroadcastFile>],
+    context: &TaskContext,
+) -> io::Result<Vec<(i64, Arc<WrittenFile>)>> {
+    broadcasts.iter().map(|broadcast| Ok((id(broadcast), broadcast.value().file(id(broadcast), context)?))).collect()
 }
 
-fn file(broadcast: &Broadcast<Bytes>, context: &TaskContext) -> String {
-    // Also where the file is here: a value that was destroyed must not be found.
-    let value = broadcast.value();
-    let place = Arc::clone(FILES.lock().entry(broadcast.id().0).or_default());
-    let mut place = place.lock();
-    let path = match &*place {
-        // It goes with the local directories of an application, after which ids may begin anew.
-        Some(path) if path.exists() => path.clone(),
-        _ => {
-            let path =
-                write(broadcast.id().0, value, context).unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
-            place.insert(path).clone()
+impl BroadcastFile {
+    pub(crate) fn new(value: Bytes) -> Self {
+        Self { value, written: Mutex::default() }
+    }
+
+    fn file(&self, id: i64, context: &TaskContext) -> io::Result<Arc<WrittenFile>> {
+        /// A value that was dropped may have come back while a task still reads the file of the first.
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        let mut written = self.written.lock();
+        if let Some(file) = &*written {
+            return Ok(Arc::clone(file));
         }
-    };
-    path.to_string_lossy().into_owned()
+        let copy = COPIES.fetch_add(1, Ordering::Relaxed);
+        let path = context.environment().local_dirs().path_to_write(&format!("python_broadcast_{id}_{copy}"))?;
+        let file = Arc::new(WrittenFile(path));
+        fs::write(&file.0, &self.value)?;
+        Ok(Arc::clone(written.insert(file)))
+    }
 }
 
-fn write(id: u64, value: &Bytes, context: &TaskContext) -> io::Result<PathBuf> {
-    let path = context.environment().local_dirs().path_to_write(&format!("python_broadcast_{id}"))?;
-    fs::write(&path, value)?;
-    Ok(path)
+impl WrittenFile {
+    pub(crate) fn path(&self) -> String {
+        self.0.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for WrittenFile {
+    fn drop(&mut self) {
+        // If it cannot be removed, it goes with the local directories; if those have gone, so has it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Serialize for BroadcastFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for BroadcastFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Bytes::deserialize(deserializer).map(Self::new)
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use firesteel::{Rdd, Records, SparkContext};
+use firesteel::{Data, Rdd, Records, SparkContext};
 use firesteel_py4j::Throwable;
 use firesteel_python_worker::encode_element;
 
@@ -38,7 +38,8 @@ impl Later {
         are_several: bool,
         make: impl Fn() -> Result<Rdd<Bytes>, Throwable> + Send + Sync + 'static,
     ) -> Elements {
-        let stand_in = context.empty_rdd();
+        // Shown as what it becomes.
+        let stand_in = context.empty_rdd().map(|frame| frame);
         Elements::Later(Arc::new(Self { stand_in, are_several, make: Box::new(make), made: OnceLock::new() }))
     }
 
@@ -47,9 +48,7 @@ impl Later {
             Some(made) => Ok(made),
             None => {
                 let made = (self.make)()?;
-                if let Some(name) = self.stand_in.name() {
-                    made.set_name(&name);
-                }
+                name(&made, self.stand_in.name().as_deref());
                 Ok(self.made.get_or_init(|| made))
             }
         }
@@ -93,17 +92,26 @@ impl Elements {
         }
     }
 
-    /// Names it.
-    pub(crate) fn set_name(&self, name: &str) {
+    /// Names it, or takes its name away.
+    pub(crate) fn set_name(&self, new: Option<&str>) {
         match self {
-            Self::Frames(rdd) | Self::Text(rdd) | Self::Several(rdd) => drop(rdd.set_name(name)),
+            Self::Frames(rdd) | Self::Text(rdd) | Self::Several(rdd) => name(rdd, new),
             Self::Later(later) => {
-                later.stand_in.set_name(name);
+                name(&later.stand_in, new);
                 if let Some(made) = later.made.get() {
-                    made.set_name(name);
+                    name(made, new);
                 }
             }
-            Self::Keyed(rdd) => drop(rdd.set_name(name)),
+            Self::Keyed(rdd) => name(rdd, new),
+        }
+    }
+
+    /// As Spark shows it.
+    pub(crate) fn show(&self) -> String {
+        match self {
+            Self::Frames(rdd) | Self::Text(rdd) | Self::Several(rdd) => rdd.to_string(),
+            Self::Later(later) => later.stand_in.to_string(),
+            Self::Keyed(rdd) => rdd.to_string(),
         }
     }
 
@@ -124,6 +132,13 @@ impl Elements {
             Self::Frames(_) | Self::Text(_) | Self::Keyed(_) => false,
         }
     }
+}
+
+fn name<T: Data>(rdd: &Rdd<T>, name: Option<&str>) {
+    match name {
+        Some(name) => rdd.set_name(name),
+        None => rdd.clear_name(),
+    };
 }
 
 /// An element out of two, each of which may be of several frames already.

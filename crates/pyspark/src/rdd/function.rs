@@ -14,7 +14,7 @@ use firesteel_python_worker::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Updates, append, broadcast};
+use super::{BroadcastFile, Updates, append, broadcast};
 use crate::{
     channel::TIME_TO_CONNECT_SECONDS,
     error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
@@ -37,7 +37,7 @@ pub(crate) struct PythonFunction {
     /// Python's version on the driver.
     pub(crate) python_version: String,
     /// The broadcast values that it reads.
-    pub(crate) broadcasts: Vec<Broadcast<Bytes>>,
+    pub(crate) broadcasts: Vec<Broadcast<BroadcastFile>>,
     /// Where what it adds to accumulators goes.
     pub(crate) updates: Accumulator<Updates>,
     /// May a worker run more than one task (`spark.python.worker.reuse`)?
@@ -68,7 +68,10 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         let context = Arc::clone(&context);
         move || context.is_interrupted()
     };
-    let options = function.options(partition, &context);
+    let files = broadcast::files(&function.broadcasts, &context);
+    let files = files.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
+    let paths = files.iter().map(|(id, file)| (*id, file.path())).collect();
+    let options = function.options(partition, paths, &context);
     let worker = workers().worker(&function.worker_key(&context), &is_killed).unwrap_or_else(|error| {
         context.end_if_killed();
         if error.is_final() { TaskFailure::from_final_error(&error) } else { TaskFailure::from_error(&error) }.throw()
@@ -86,7 +89,11 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         }
     };
     let run = PythonRun::new(worker, &options, input, on_accumulators, is_killed);
-    Box::new(run.map(move |element| element.unwrap_or_else(|error| fail(error, &context))))
+    Box::new(run.map(move |element| {
+        // The files stay as long as the task.
+        let _ = &files;
+        element.unwrap_or_else(|error| fail(error, &context))
+    }))
 }
 
 fn fail(error: RunError, context: &TaskContext) -> ! {
@@ -109,7 +116,7 @@ fn fail(error: RunError, context: &TaskContext) -> ! {
 }
 
 impl PythonFunction {
-    fn options(&self, partition: u32, context: &TaskContext) -> RunOptions {
+    fn options(&self, partition: u32, broadcasts: BTreeMap<i64, String>, context: &TaskContext) -> RunOptions {
         let cpus = context.cpus();
         let resources = context.resources().iter().map(|resource| {
             let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
@@ -134,7 +141,7 @@ impl PythonFunction {
             },
             files_directory: SparkFiles::root_directory().to_string_lossy().into_owned(),
             includes: self.includes.clone(),
-            broadcasts: broadcast::files(&self.broadcasts, context).into_iter().collect(),
+            broadcasts,
             command: self.command.clone(),
             reuse_worker: self.reuse_worker,
         }

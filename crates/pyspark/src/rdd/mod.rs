@@ -9,7 +9,7 @@ mod function;
 mod pairs;
 mod updates;
 
-pub(crate) use broadcast::PythonBroadcast;
+pub(crate) use broadcast::{BroadcastFile, PythonBroadcast};
 pub(crate) use elements::{Elements, Later, append, join_elements, piece};
 pub(crate) use function::{BUFFER_SIZE, PythonFunction, SimplePythonFunction, apply, workers};
 pub(crate) use pairs::{PythonPartitioner, pair_up, values};

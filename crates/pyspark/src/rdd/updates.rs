@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Updates(Vec<Bytes>);
 
 /// What has come from successful tasks of this process's application. Its bound is what jobs that run add: each takes it away at
-/// its end.
-static ARRIVED: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
+/// its end. Those of each task stay together.
+static ARRIVED: Mutex<Vec<Vec<Bytes>>> = Mutex::new(Vec::new());
 
 impl Updates {
-    /// What has come since this was called last.
-    pub(crate) fn take_arrived() -> Vec<Bytes> {
+    /// What has come since this was called last, task by task.
+    pub(crate) fn take_arrived() -> Vec<Vec<Bytes>> {
         std::mem::take(&mut *ARRIVED.lock())
     }
 }
@@ -29,7 +29,9 @@ impl Accumulate for Updates {
     }
 
     fn merge(&mut self, other: Self) {
-        ARRIVED.lock().extend(other.0);
+        if !other.0.is_empty() {
+            ARRIVED.lock().push(other.0);
+        }
     }
 
     fn display(&self) -> String {

@@ -14,7 +14,7 @@ use super::{
     rdd::{JAVA_RDD, RddHandle},
     scala::ScalaOption,
 };
-use crate::{application::Application, driver::Driver, error::thrown, rdd::Elements};
+use crate::{application::Application, call_site::native, driver::Driver, error::thrown, rdd::Elements};
 
 const JAVA_SPARK_CONTEXT: &str = "org.apache.spark.api.java.JavaSparkContext";
 const SPARK_CONTEXT: &str = "org.apache.spark.SparkContext";
@@ -47,7 +47,10 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("wholeTextFiles", 2, files::whole_text_files),
             method("binaryFiles", 2, files::binary_files),
             method("binaryRecords", 2, files::binary_records),
-            method("emptyRDD", 0, |call| frames(application(call)?, application(call)?.context().empty_rdd::<Bytes>())),
+            method("emptyRDD", 0, |call| {
+                let context = application(call)?.context();
+                frames(application(call)?, native(context, "emptyRDD", || context.empty_rdd::<Bytes>()))
+            }),
             method("union", 1, union),
             method("broadcast", 1, super::python::broadcast),
             method("setCallSite", 1, jobs::set_call_site),

@@ -10,6 +10,7 @@ use super::{
     rdd::{JAVA_PAIR_RDD, JAVA_RDD, RddHandle},
 };
 use crate::{
+    call_site::{self, NATIVE, by_default},
     error::thrown_for_input,
     rdd::{Later, join_elements},
 };
@@ -17,18 +18,30 @@ use crate::{
 /// A source that is looked at when it is needed.
 fn later(
     call: &JavaCall<'_>,
+    member: &str,
+    name: Option<&str>,
     are_pairs: bool,
     make: impl Fn(&SparkContext) -> Result<Rdd<Bytes>, SparkError> + Send + Sync + 'static,
 ) -> JavaResult {
     let application = application(call)?;
     let context = application.context().clone();
-    let elements = Later::elements(application.context(), are_pairs, move || make(&context).map_err(thrown_for_input));
+    let place = call_site::or_default(&format!("{member} at {NATIVE}"));
+    let by_mapreduce = member != "textFile";
+    let later = {
+        let place = place.clone();
+        move || by_default(&context, &place, || make(&context)).map_err(|error| thrown_for_input(error, by_mapreduce))
+    };
+    let elements =
+        by_default(application.context(), &place, || Later::elements(application.context(), are_pairs, later));
+    if let Some(name) = name {
+        elements.set_name(Some(name));
+    }
     Ok(RddHandle::value(application, if are_pairs { JAVA_PAIR_RDD } else { JAVA_RDD }, elements))
 }
 
 pub(super) fn text_file(call: &JavaCall<'_>) -> JavaResult {
     let (path, partitions) = (call.text(0)?.to_owned(), call.count(1)?);
-    later(call, false, move |context| {
+    later(call, "textFile", Some(call.text(0)?), false, move |context| {
         let lines = context.text_file_with(&path, partitions)?;
         Ok(lines.map(|line| Bytes::from(line.into_bytes())))
     })
@@ -36,7 +49,7 @@ pub(super) fn text_file(call: &JavaCall<'_>) -> JavaResult {
 
 pub(super) fn whole_text_files(call: &JavaCall<'_>) -> JavaResult {
     let (path, partitions) = (call.text(0)?.to_owned(), call.count(1)?);
-    later(call, true, move |context| {
+    later(call, "wholeTextFiles", Some(call.text(0)?), true, move |context| {
         let files = context.whole_text_files_with(&path, partitions)?;
         Ok(files.map(|(name, text)| join_elements(&(false, false), (name.into(), text.into()))))
     })
@@ -44,7 +57,7 @@ pub(super) fn whole_text_files(call: &JavaCall<'_>) -> JavaResult {
 
 pub(super) fn binary_files(call: &JavaCall<'_>) -> JavaResult {
     let (path, partitions) = (call.text(0)?.to_owned(), call.count(1)?);
-    later(call, true, move |context| {
+    later(call, "binaryFiles", Some(call.text(0)?), true, move |context| {
         let files = context.binary_files_with(&path, partitions)?;
         Ok(files.map(|(name, content)| join_elements(&(false, false), (name.into(), content))))
     })
@@ -52,7 +65,7 @@ pub(super) fn binary_files(call: &JavaCall<'_>) -> JavaResult {
 
 pub(super) fn binary_records(call: &JavaCall<'_>) -> JavaResult {
     let (path, length) = (call.text(0)?.to_owned(), call.count(1)?);
-    later(call, false, move |context| context.binary_records(&path, length))
+    later(call, "binaryRecords", None, false, move |context| context.binary_records(&path, length))
 }
 
 pub(super) fn add_file(call: &JavaCall<'_>) -> JavaResult {

@@ -1,6 +1,6 @@
 //! Naming and cancelling jobs, by the thread of the program that starts them.
 
-use firesteel::InheritedLocalProperties;
+use firesteel::{InheritedLocalProperties, SparkContext};
 use firesteel_model::property;
 use firesteel_py4j::{Class, JavaSet, Object, Throwable, Value, method};
 
@@ -8,7 +8,7 @@ use super::{
     JavaCall, JavaResult,
     context::{application, done},
 };
-use crate::{driver::Driver, error::ILLEGAL_ARGUMENT};
+use crate::{call_site, driver::Driver, error::ILLEGAL_ARGUMENT};
 
 const LOG_LEVELS: [&str; 8] = ["ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"];
 
@@ -56,7 +56,7 @@ pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {
 }
 
 pub(super) fn set_call_site(call: &JavaCall<'_>) -> JavaResult {
-    application(call)?.context().set_call_site(call.optional_text(0)?);
+    call_site::set(application(call)?.context(), call.optional_text(0)?);
     Ok(Value::Void)
 }
 
@@ -75,22 +75,44 @@ pub(super) fn set_job_description(call: &JavaCall<'_>) -> JavaResult {
 }
 
 pub(super) fn set_job_group(call: &JavaCall<'_>) -> JavaResult {
-    application(call)?.context().set_job_group(call.text(0)?, call.text(1)?, call.bool(2)?);
+    let (group, description) = (call.optional_text(0)?, call.optional_text(1)?);
+    set_job_group_of(application(call)?.context(), group, description, call.bool(2)?);
     Ok(Value::Void)
 }
 
+/// Python's `None` takes the property away.
+pub(super) fn set_job_group_of(
+    context: &SparkContext,
+    group: Option<&str>,
+    description: Option<&str>,
+    interrupt_on_cancel: bool,
+) {
+    context.set_local_property(property::JOB_GROUP, group);
+    context.set_local_property(property::JOB_DESCRIPTION, description);
+    context.set_local_property(property::INTERRUPT_ON_CANCEL, Some(truth(interrupt_on_cancel)));
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
 pub(super) fn set_interrupt_on_cancel(call: &JavaCall<'_>) -> JavaResult {
-    let value = if call.bool(0)? { "true" } else { "false" };
-    application(call)?.context().set_local_property(property::INTERRUPT_ON_CANCEL, Some(value));
+    application(call)?.context().set_local_property(property::INTERRUPT_ON_CANCEL, Some(truth(call.bool(0)?)));
     Ok(Value::Void)
 }
 
 pub(super) fn add_job_tag(call: &JavaCall<'_>) -> JavaResult {
-    done(application(call)?.context().add_job_tag(call.text(0)?))
+    let tag = call.optional_text(0)?.ok_or_else(no_tag)?;
+    done(application(call)?.context().add_job_tag(tag))
 }
 
 pub(super) fn remove_job_tag(call: &JavaCall<'_>) -> JavaResult {
-    done(application(call)?.context().remove_job_tag(call.text(0)?))
+    let tag = call.optional_text(0)?.ok_or_else(no_tag)?;
+    done(application(call)?.context().remove_job_tag(tag))
+}
+
+fn no_tag() -> Throwable {
+    Throwable::new(ILLEGAL_ARGUMENT, "Spark job tag cannot be null.")
 }
 
 pub(super) fn clear_job_tags(call: &JavaCall<'_>) -> JavaResult {

@@ -4,22 +4,25 @@ use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 use firesteel::{Broadcast, Rdd};
+use firesteel_conf::{ConfError, keys};
 use firesteel_py4j::{Class, Failure, JavaList, JavaMap, Object, Throwable, Value, constructor, method, static_method};
 use parking_lot::Mutex;
 
 use super::{
     JavaCall, JavaResult,
     context::{ContextHandle, application},
+    job_control::set_job_group_of,
     rdd::{JAVA_RDD, PAIRWISE_RDD, PYTHON_RDD, RDD, RddHandle, value_of_pair},
 };
 use crate::{
     application::Application,
+    call_site::{self, by_default},
     channel::{AccumulatorClient, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS, read_elements},
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
     rdd::{
-        BUFFER_SIZE, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction, apply,
-        pair_up, piece,
+        BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
+        apply, pair_up, piece,
     },
 };
 
@@ -43,7 +46,7 @@ pub(super) struct AccumulatorHandle {
 }
 
 /// A file with a pickled value.
-struct BroadcastFile(String);
+struct PickledFile(String);
 
 /// Takes a collection.
 struct ParallelizeHandle {
@@ -72,7 +75,7 @@ impl Object for AccumulatorHandle {
     }
 }
 
-impl Object for BroadcastFile {
+impl Object for PickledFile {
     fn class(&self) -> &'static str {
         PYTHON_BROADCAST
     }
@@ -102,7 +105,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("runJob", 3, run_job),
             static_method("toLocalIteratorAndServe", 2, to_local_iterator_and_serve),
             static_method("valueOfPair", 1, value_of_pair),
-            static_method("setupBroadcast", 1, |call| Ok(Value::object(BroadcastFile(call.text(0)?.to_owned())))),
+            static_method("setupBroadcast", 1, |call| Ok(Value::object(PickledFile(call.text(0)?.to_owned())))),
         ],
     },
     Class {
@@ -124,11 +127,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
             method("unpersist", 1, |call| {
-                call.this::<PythonBroadcast>()?.0.unpersist(call.bool(0)?);
+                call.this::<PythonBroadcast>()?.unpersist(call.bool(0)?);
                 Ok(Value::Void)
             }),
             method("destroy", 1, |call| {
-                call.this::<PythonBroadcast>()?.0.destroy();
+                call.this::<PythonBroadcast>()?.destroy();
                 Ok(Value::Void)
             }),
         ],
@@ -156,7 +159,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
 ];
 
 fn new_function(call: &JavaCall<'_>) -> JavaResult {
-    let application = call.state.application().ok_or_else(|| no_context(call))?;
+    let application = call.state.application().ok_or_else(no_context)?;
     let text = |value: &Value, index| value.as_text().map(str::to_owned).ok_or_else(|| call.wrong(index, "texts"));
     let environment = call.object::<JavaMap>(1)?.entries();
     let environment = environment.iter().map(|(name, value)| Ok((text(name, 1)?, text(value, 1)?)));
@@ -171,16 +174,19 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
         includes: call.object::<JavaList>(2)?.values().iter().map(|value| text(value, 2)).collect::<Result<_, _>>()?,
         python: call.text(3)?.to_owned(),
         python_version: call.text(4)?.to_owned(),
-        broadcasts: broadcasts.collect::<Result<Vec<Broadcast<Bytes>>, Failure>>()?,
+        broadcasts: broadcasts.collect::<Result<Vec<Broadcast<BroadcastFile>>, Failure>>()?,
         updates: application.updates().clone(),
-        reuse_worker: application.conf().get_raw("spark.python.worker.reuse") != Some("false"),
+        reuse_worker: application.conf().get(&keys::PYTHON_WORKER_REUSE).map_err(wrong_conf)?,
         several: false,
     })))
 }
 
-fn no_context(call: &JavaCall<'_>) -> Failure {
-    let _ = call;
+fn no_context() -> Failure {
     Throwable::new("java.lang.IllegalStateException", "no SparkContext is running").into()
+}
+
+fn wrong_conf(error: ConfError) -> Throwable {
+    Throwable::new(ILLEGAL_ARGUMENT, error.to_string())
 }
 
 fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
@@ -194,26 +200,27 @@ fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
     }
     let function = PythonFunction { several: parent.elements.are_several(), ..function };
     let applied = parent.rdd()?.with(function);
-    let frames: Rdd<Bytes> = if preserves_partitioning {
-        applied.map_partitions_preserving_partitioning(apply)
-    } else {
-        applied.map_partitions_with_index(apply)
-    };
+    let context = parent.application.context();
+    let frames: Rdd<Bytes> = by_default(context, "RDD at PythonRDD.scala:59", || {
+        applied.map_partitions_shown_as("PythonRDD", preserves_partitioning, apply)
+    });
     Ok(RddHandle::value(&parent.application, PYTHON_RDD, Elements::Frames(frames)))
 }
 
 pub(super) fn new_pairwise_rdd(call: &JavaCall<'_>) -> JavaResult {
     let parent = call.object::<RddHandle>(0)?;
-    let pairs = parent.rdd()?.with(()).map_partitions_with_index(pair_up);
+    let (frames, context) = (parent.rdd()?.with(()), parent.application.context());
+    let pairs = by_default(context, "RDD at PythonRDD.scala:163", || {
+        frames.map_partitions_shown_as("PairwiseRDD", false, pair_up)
+    });
     Ok(RddHandle::value(&parent.application, PAIRWISE_RDD, Elements::Keyed(pairs)))
 }
 
 fn new_partitioner(call: &JavaCall<'_>) -> JavaResult {
-    let (partitions, function) = (call.count(0)?, call.long(1)?);
-    if partitions == 0 {
-        return Err(Throwable::new(ILLEGAL_ARGUMENT, "Number of partitions (0) must be positive.").into());
-    }
-    Ok(Value::object(PythonPartitioner { partitions, function }))
+    // None is what a data set without partitions has, and fewer are none.
+    let partitions =
+        u32::try_from(call.long(0)?.max(0)).map_err(|_| call.wrong(0, "a number that fits into 32 bits"))?;
+    Ok(Value::object(PythonPartitioner { partitions, function: call.long(1)? }))
 }
 
 fn new_accumulator(call: &JavaCall<'_>) -> JavaResult {
@@ -233,8 +240,9 @@ fn partitions(call: &JavaCall<'_>, index: usize) -> Result<u32, Failure> {
     }
 }
 
-fn parallelized(application: &Arc<Application>, elements: Vec<Bytes>, partitions: u32) -> Value {
-    let rdd = application.context().parallelize(elements, partitions);
+fn parallelized(application: &Arc<Application>, place: &str, elements: Vec<Bytes>, partitions: u32) -> Value {
+    let context = application.context();
+    let rdd = by_default(context, place, || context.parallelize(elements, partitions));
     RddHandle::value(application, JAVA_RDD, Elements::Frames(rdd))
 }
 
@@ -243,7 +251,7 @@ fn read_rdd_from_file(call: &JavaCall<'_>) -> JavaResult {
     let (application, path, partitions) = (&context(call)?.application, call.text(1)?, partitions(call, 2)?);
     let elements = File::open(path).and_then(|file| read_elements(std::io::BufReader::new(file)));
     let elements = elements.map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    Ok(parallelized(application, elements, partitions))
+    Ok(parallelized(application, "readRDDFromFile at PythonRDD.scala:326", elements, partitions))
 }
 
 fn new_parallelize_server(call: &JavaCall<'_>) -> JavaResult {
@@ -263,13 +271,15 @@ fn parallelize_result(call: &JavaCall<'_>) -> JavaResult {
     let server = handle.server.lock().take();
     let server = server.ok_or_else(|| Failure::NotCalled("the collection was taken already".to_owned()))?;
     let elements = server.finish().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
-    Ok(parallelized(&handle.application, elements, handle.partitions))
+    let place = "readRDDFromInputStream at PythonRDD.scala:333";
+    Ok(parallelized(&handle.application, place, elements, handle.partitions))
 }
 
 /// Runs a job that brings these partitions here, and opens a socket for the program to take them from.
 fn serve(handle: &RddHandle, partitions: impl IntoIterator<Item = u32>) -> JavaResult {
     let with = handle.rdd()?.with(handle.elements.are_several());
-    let pieces = handle.application.run(|| with.run_job_on(partitions, piece));
+    let job = || handle.application.run(|| with.run_job_on(partitions, piece));
+    let pieces = by_default(handle.application.context(), RUN_JOB, job);
     Ok(ResultServer::send(pieces.map_err(thrown)?)?.into_value())
 }
 
@@ -278,10 +288,14 @@ fn collect_and_serve(call: &JavaCall<'_>) -> JavaResult {
     serve(handle, 0..handle.rdd()?.num_partitions())
 }
 
+/// Where Spark runs jobs of which the program does not say where it calls for them.
+const RUN_JOB: &str = "runJob at PythonRDD.scala:218";
+
 /// The group is the calling thread's from then on, as in Spark.
 fn collect_and_serve_with_job_group(call: &JavaCall<'_>) -> JavaResult {
     let handle = call.object::<RddHandle>(0)?;
-    handle.application.context().set_job_group(call.text(1)?, call.text(2)?, call.bool(3)?);
+    let (group, description) = (call.optional_text(1)?, call.optional_text(2)?);
+    set_job_group_of(handle.application.context(), group, description, call.bool(3)?);
     collect_and_serve(call)
 }
 
@@ -293,9 +307,10 @@ fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
     let (rdd, are_several) = (handle.rdd()?.clone(), handle.elements.are_several());
     // The jobs are the calling thread's.
     let properties = application.context().inherit_local_properties();
+    let place = call_site::or_default(RUN_JOB);
     let partitions = (0..rdd.num_partitions()).map(move |partition| {
         let job = || application.run(|| rdd.with(are_several).run_job_on([partition], piece));
-        let pieces = properties.run(job).map_err(thrown)?;
+        let pieces = properties.run(|| by_default(application.context(), &place, job)).map_err(thrown)?;
         Ok(pieces.into_iter().next().unwrap_or_default())
     });
     Ok(ResultServer::send_when_asked(partitions)?.into_value())
@@ -312,8 +327,8 @@ fn run_job(call: &JavaCall<'_>) -> JavaResult {
 
 /// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.
 pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
-    let path = &call.object::<BroadcastFile>(0)?.0;
+    let path = &call.object::<PickledFile>(0)?.0;
     let value = std::fs::read(path).map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    let broadcast = application(call)?.context().broadcast(Bytes::from(value)).map_err(thrown)?;
+    let broadcast = application(call)?.context().broadcast(BroadcastFile::new(value.into())).map_err(thrown)?;
     Ok(Value::object(PythonBroadcast(broadcast)))
 }

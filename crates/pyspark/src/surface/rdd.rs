@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firesteel::Rdd;
+use firesteel::{Rdd, SparkError};
 use firesteel_model::StorageLevel;
-use firesteel_py4j::{Class, Failure, Object, Value, constructor, method};
+use firesteel_py4j::{Class, Failure, Object, Throwable, Value, constructor, method};
 
 use super::{
     JavaCall, JavaResult,
@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     application::Application,
+    call_site::{by_default, native},
     driver::Driver,
-    error::thrown,
+    error::{ILLEGAL_ARGUMENT, thrown},
     rdd::{Elements, PythonPartitioner, join_elements, values},
 };
 
@@ -62,8 +63,11 @@ impl Object for RddHandle {
     }
 
     fn to_java_string(&self) -> String {
-        let class = self.class.rsplit('.').next().unwrap_or_default();
-        format!("{class}[{}] at RDD at PythonRDD.scala:59", self.elements.id())
+        // Of pairs, Java shows the handle and not the data set.
+        match self.class {
+            JAVA_PAIR_RDD => format!("{JAVA_PAIR_RDD}@{:x}", self.elements.id()),
+            _ => self.elements.show(),
+        }
     }
 }
 
@@ -153,7 +157,7 @@ fn partitions(call: &JavaCall<'_>) -> JavaResult {
 }
 
 fn set_name(call: &JavaCall<'_>) -> JavaResult {
-    this(call)?.elements.set_name(call.text(0)?);
+    this(call)?.elements.set_name(call.optional_text(0)?);
     Ok(call.this_value())
 }
 
@@ -188,13 +192,21 @@ pub(super) fn union_of(application: &Arc<Application>, handles: &[&RddHandle]) -
         return Err(Failure::NotCalled("a union must be of data sets whose elements are of one kind".to_owned()));
     }
     let rdds = handles.iter().map(|handle| handle.rdd().cloned()).collect::<Result<Vec<_>, _>>()?;
-    Ok(RddHandle::value(application, first.class, first.elements.like(application.context().union(&rdds))))
+    let context = application.context();
+    let union = native(context, "union", || context.union(&rdds));
+    Ok(RddHandle::value(application, first.class, first.elements.like(union)))
 }
 
 fn coalesce(call: &JavaCall<'_>) -> JavaResult {
-    let (this, partitions, shuffle) = (this(call)?, call.count(0)?.max(1), call.bool(1)?);
+    let (this, partitions, shuffle) = (this(call)?, call.long(0)?, call.bool(1)?);
+    let partitions = u32::try_from(partitions).ok().filter(|partitions| *partitions > 0).ok_or_else(|| {
+        let message = format!("requirement failed: Number of partitions ({partitions}) must be positive.");
+        Throwable::new(ILLEGAL_ARGUMENT, message)
+    })?;
     let rdd = this.rdd()?;
-    let rdd = if shuffle { rdd.repartition(partitions) } else { rdd.coalesce(partitions) };
+    let rdd = native(this.application.context(), "coalesce", || {
+        if shuffle { rdd.repartition(partitions) } else { rdd.coalesce(partitions) }
+    });
     Ok(RddHandle::value(&this.application, this.class, this.elements.like(rdd)))
 }
 
@@ -214,23 +226,30 @@ fn lines(call: &JavaCall<'_>) -> Result<Rdd<String>, Failure> {
 
 fn save_as_text_file(call: &JavaCall<'_>) -> JavaResult {
     let (lines, path) = (lines(call)?, call.text(0)?);
-    done(this(call)?.application.run(|| lines.save_as_text_file(path)))
+    save(call, || lines.save_as_text_file(path))
 }
 
 fn save_as_compressed_text_file(call: &JavaCall<'_>) -> JavaResult {
     let (lines, path, codec) = (lines(call)?, call.text(0)?, call.object::<CodecClass>(1)?.0);
-    done(this(call)?.application.run(|| lines.save_as_compressed_text_file(path, codec)))
+    save(call, || lines.save_as_compressed_text_file(path, codec))
+}
+
+fn save(call: &JavaCall<'_>, job: impl FnOnce() -> Result<(), SparkError>) -> JavaResult {
+    let application = &this(call)?.application;
+    done(by_default(application.context(), "runJob at SparkHadoopWriter.scala:85", || application.run(job)))
 }
 
 /// The elements at the same places, side by side.
 fn zip(call: &JavaCall<'_>) -> JavaResult {
     let (left, right) = (this(call)?, call.object::<RddHandle>(0)?);
-    pairs_of(left, right, left.rdd()?.zip(right.rdd()?).map_err(thrown)?)
+    let (rdd, other) = (left.rdd()?, right.rdd()?);
+    native(left.application.context(), "zip", || pairs_of(left, right, rdd.zip(other).map_err(thrown)?))
 }
 
 fn cartesian(call: &JavaCall<'_>) -> JavaResult {
     let (left, right) = (this(call)?, call.object::<RddHandle>(0)?);
-    pairs_of(left, right, left.rdd()?.cartesian(right.rdd()?))
+    let (rdd, other) = (left.rdd()?, right.rdd()?);
+    native(left.application.context(), "cartesian", || pairs_of(left, right, rdd.cartesian(other)))
 }
 
 fn pairs_of(left: &RddHandle, right: &RddHandle, pairs: Rdd<(Bytes, Bytes)>) -> JavaResult {
@@ -243,13 +262,16 @@ fn partition_by(call: &JavaCall<'_>) -> JavaResult {
     let Elements::Keyed(pairs) = &this.elements else {
         return Err(Failure::NotCalled("only a data set of keys and values can be partitioned".to_owned()));
     };
-    Ok(RddHandle::value(&this.application, JAVA_PAIR_RDD, Elements::Keyed(pairs.partition_by(partitioner))))
+    let partitioned = native(this.application.context(), "partitionBy", || pairs.partition_by(partitioner));
+    Ok(RddHandle::value(&this.application, JAVA_PAIR_RDD, Elements::Keyed(partitioned)))
 }
 
 /// `PythonRDD.valueOfPair`
 pub(super) fn value_of_pair(call: &JavaCall<'_>) -> JavaResult {
     let handle = call.object::<RddHandle>(0)?;
     let Elements::Keyed(pairs) = &handle.elements else { return Err(call.wrong(0, "a data set of keys and values")) };
-    let frames = pairs.with(()).map_partitions_preserving_partitioning(values::<Bytes>);
+    let frames = by_default(handle.application.context(), "mapPartitions at PythonRDD.scala:197", || {
+        pairs.with(()).map_partitions_preserving_partitioning(values::<Bytes>)
+    });
     Ok(RddHandle::value(&handle.application, JAVA_RDD, Elements::Frames(frames)))
 }

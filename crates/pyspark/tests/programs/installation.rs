@@ -1,11 +1,13 @@
 //! An installation for each test, and the real PySpark.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     sync::LazyLock,
 };
+
+use firesteel_testkit::{built_binary, clean, link_or_copy};
 
 /// Scripts, binaries, and a place for scratch files.
 pub struct Installation {
@@ -35,13 +37,8 @@ static PYSPARK: LazyLock<PathBuf> =
 
 /// The launcher, which is another package's binary.
 static FIRESTEEL: LazyLock<PathBuf> = LazyLock::new(|| {
-    let firesteel = Path::new(env!("CARGO_BIN_EXE_firesteel-pyspark")).with_file_name("firesteel");
-    if !firesteel.exists() {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--locked", "-p", "firesteel-cli"]).status().unwrap();
-        assert!(built.success() && firesteel.exists(), "{} could not be built", firesteel.display());
-    }
-    firesteel
+    let tested = Path::new(env!("CARGO_BIN_EXE_firesteel-pyspark"));
+    built_binary("firesteel-cli", "firesteel", env!("CARGO_PKG_NAME"), tested).unwrap()
 });
 
 impl Installation {
@@ -99,22 +96,13 @@ impl Installation {
 
     /// A command that sees nothing of the surroundings of the tests.
     fn clean(&self, program: PathBuf) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("PYSPARK_PYTHON", self.interpreter());
+        let mut command = clean(Command::new(program), self.directory.path());
+        command.env("PYSPARK_PYTHON", self.interpreter());
         command.env("SPARK_LOCAL_DIRS", self.path("scratch")).env("TMPDIR", self.directory.path());
-        command.current_dir(self.directory.path()).stdin(Stdio::null());
         command
     }
 }
 
 fn place_of(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts").join(script)
-}
-
-/// A hard link, so that the system reports the place in the installation as the place of the running binary. Where that cannot
-/// be, another process copies: a file that this process writes could not be executed while a child of another test has it open.
-fn link_or_copy(from: &Path, to: &Path) {
-    if fs::hard_link(from, to).is_err() {
-        assert!(Command::new("cp").arg("-p").arg(from).arg(to).status().unwrap().success());
-    }
 }

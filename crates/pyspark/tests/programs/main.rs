@@ -1,7 +1,7 @@
 //! Programs of unmodified PySpark 4.3, run to their end: submitted, as parents of their driver, and on executors that are processes.
 //!
 //! Each is a script in `tests/scripts` that asserts what it gets and prints a line at its end. Scripts need the binary `firesteel` too,
-//! which cargo builds with the workspace; if it is missing, it is built here.
+//! which is another package's: cargo builds it when the first test begins.
 
 mod installation;
 
@@ -59,10 +59,54 @@ fn jobs_have_groups_tags_and_properties_of_their_thread() {
 fn modules_are_shipped_to_workers() {
     let installation = Installation::new();
     let module = installation.write("modules/shipped_module.py", "def triple(n):\n    return 3 * n\n");
+    // What lies beside a module was not submitted.
+    installation.write("modules/json.py", "raise ImportError('this is not the library')\n");
     let py_files = module.to_string_lossy().into_owned();
     for master in ["local[1]", "local-cluster[1,1,1024]"] {
         assert_ok(&installation.submit(&["--master", master, "--py-files", &py_files], "modules.py", &[]));
+        assert_eq!(installation.left_in_scratch(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn data_sets_and_jobs_are_shown_as_spark_shows_them() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "shown.py", &[]));
+}
+
+#[test]
+fn nothing_null_and_none_are_arguments_too() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "edges.py", &[]));
+}
+
+#[test]
+fn files_of_broadcast_values_go_with_them() {
+    for master in ["local[2]", "local-cluster[2,1,1024]"] {
+        assert_ok(&Installation::new().submit(&["--master", master], "broadcast_files.py", &[]));
+    }
+}
+
+#[test]
+fn programs_and_workers_do_not_inherit_what_makes_a_driver_or_an_executor() {
+    for master in ["local[1]", "local-cluster[1,1,1024]"] {
+        assert_ok(&Installation::new().submit(&["--master", master], "environment.py", &[]));
+    }
+}
+
+#[test]
+fn keys_of_python_are_known() {
+    let installation = Installation::new();
+    let python = format!("spark.pyspark.python={}", installation.interpreter().display());
+    let options = |reuse| ["--master", "local[1]", "--conf", &python, "--conf", reuse].map(str::to_owned);
+    let submit = |reuse| {
+        let options = options(reuse);
+        installation.submit(&options.each_ref().map(String::as_str), "one_job.py", &[])
+    };
+    let ended = submit("spark.python.worker.reuse=false");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("spark.py"), "{}", ended.stderr);
+    let ended = submit("spark.python.worker.reuse=maybe");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("spark.python.worker.reuse"), "{}", ended.stderr);
 }
 
 #[test]
