@@ -169,10 +169,7 @@ static GROUPS: &[Group] = &[
         names: &["spark.sql.", "spark.hive.", "spark.connect.", "spark.remote", "spark.api.mode", "spark.databricks."],
     },
     Group { reason: Elsewhere::NotBuiltIn("Spark Streaming"), names: &["spark.streaming."] },
-    Group {
-        reason: Elsewhere::NotBuiltIn("this part of Python's support"),
-        names: &["spark.python.", "spark.executor.pyspark.memory"],
-    },
+    Group { reason: Elsewhere::NotBuiltIn("this part of what Python programs can set"), names: &["spark.python."] },
     Group { reason: Elsewhere::NotBuiltIn("R"), names: &["spark.r.", "spark.sparkr."] },
     Group {
         reason: Elsewhere::NotBuiltIn("the web UI"),

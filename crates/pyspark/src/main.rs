@@ -22,6 +22,7 @@ mod driver;
 mod error;
 mod gateway;
 mod modules;
+mod program;
 mod rdd;
 mod runner;
 mod secret;

@@ -11,7 +11,7 @@ use firesteel::SparkConf;
 use firesteel_conf::{ConfError, MAIN_CLASS_VARIABLE, keys};
 use firesteel_executor_backend::LAUNCH_VARIABLE;
 
-use crate::{gateway, modules::SubmittedModules};
+use crate::{gateway, modules::SubmittedModules, program::ProgramRelease};
 
 /// The program could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     if let Some(path) = modules.python_path(env::var("PYTHONPATH").ok().as_deref()) {
         command.env("PYTHONPATH", path);
     }
-    let address = gateway::serve(conf)?;
+    let address = gateway::serve(conf, ProgramRelease::of_child(&command))?;
     command
         .env("PYSPARK_GATEWAY_PORT", address.port.to_string())
         .env("PYSPARK_GATEWAY_SECRET", address.secret.as_str())

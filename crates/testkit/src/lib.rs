@@ -17,6 +17,7 @@ mod install;
 mod moto;
 mod port;
 mod program;
+mod pyspark;
 mod server_process;
 
 pub use hdfs::Hdfs;
@@ -25,4 +26,5 @@ pub use install::{InstallError, cache_directory, maven_jars, python_environment}
 pub use moto::Moto;
 pub use port::free_port;
 pub use program::{BuildError, built_binary, clean, link_or_copy};
+pub use pyspark::pyspark_without_jars;
 pub use server_process::{ServerProcess, StartError};

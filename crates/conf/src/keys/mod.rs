@@ -86,12 +86,12 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         memory::ALL,
         storage::ALL,
         executor::ALL,
+        python::ALL,
         network::ALL,
         security::ALL,
         event_log::ALL,
         files::ALL,
         console::ALL,
-        python::ALL,
     ]
     .into_iter()
     .flatten()

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -13,10 +12,11 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use zeroize::Zeroizing;
 
-use super::TIME_TO_CONNECT_SECONDS;
-use crate::secret;
+use super::{
+    TIME_TO_CONNECT_SECONDS,
+    sockets::{Address, Socket, Sockets, Stream},
+};
 
 /// No secret is longer: whoever claims so is not the program.
 const LONGEST_SECRET: usize = 256;
@@ -25,28 +25,25 @@ const MOST_AT_ONCE: usize = 16;
 /// The program says its secret as soon as it has connected. Whoever says nothing makes room for others.
 const TIME_TO_PROVE: Duration = Duration::from_secs(5);
 
-/// Waits on loopback for the program.
+/// Waits for the program.
 pub(super) struct Listener {
-    listener: TcpListener,
-    secret: Zeroizing<String>,
+    socket: Socket,
+    address: Address,
 }
 
 impl Listener {
-    pub(super) fn bind() -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, secret: secret::new() })
+    pub(super) fn bind(sockets: &Sockets) -> io::Result<Self> {
+        let (socket, address) = sockets.bind()?;
+        Ok(Self { socket, address })
     }
 
-    pub(super) fn port(&self) -> io::Result<u16> {
-        Ok(self.listener.local_addr()?.port())
-    }
-
-    pub(super) fn secret(&self) -> &Zeroizing<String> {
-        &self.secret
+    pub(super) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The first connection that proves the secret, if it comes in time. Others are closed. Each has a thread of its own to prove it
     /// in, so that one that is silent keeps nobody waiting.
-    pub(super) fn accept(&self) -> io::Result<TcpStream> {
+    pub(super) fn accept(&self) -> io::Result<Stream> {
         let deadline = Instant::now() + Duration::from_secs(TIME_TO_CONNECT_SECONDS);
         // As many as there are threads at most, and none of them is kept for longer than the time to connect.
         let (proved, winner) = mpsc::sync_channel(MOST_AT_ONCE);
@@ -62,12 +59,14 @@ impl Listener {
             if !self.wait(deadline, has_room, &mut woken)? {
                 continue;
             }
-            let (stream, _) = self.listener.accept()?;
-            let (secret, proved) = (self.secret.clone(), proved.clone());
+            let mut stream = self.socket.accept()?;
+            // The file system has let nobody else come here.
+            let Address::Port(_, secret) = &self.address else { return Ok(stream) };
+            let (secret, proved) = (secret.clone(), proved.clone());
             let ends = Ends { at_work: Some(Arc::clone(&at_work)), wake: Arc::clone(&wake) };
             let own_deadline = deadline.min(Instant::now() + TIME_TO_PROVE);
             let prove = move || {
-                if authenticate(&stream, &secret, own_deadline).is_ok() {
+                if authenticate(&mut stream, &secret, own_deadline).is_ok() {
                     // If another was first, or nobody waits any more, it is closed.
                     let _ = proved.try_send(stream);
                 }
@@ -84,7 +83,7 @@ impl Listener {
             return Err(io::Error::new(ErrorKind::TimedOut, "the Python program did not connect in time"));
         }
         let timeout = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-        let mut sources = [PollFd::new(&*woken, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
+        let mut sources = [PollFd::new(&*woken, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
         let watched = if has_room { 2 } else { 1 };
         match poll(&mut sources[..watched], Some(&timeout)) {
             Ok(_) => {}
@@ -114,7 +113,7 @@ impl Drop for Ends {
     }
 }
 
-fn authenticate(stream: &TcpStream, secret: &str, deadline: Instant) -> io::Result<()> {
+fn authenticate(stream: &mut Stream, secret: &str, deadline: Instant) -> io::Result<()> {
     let mut length = [0; 4];
     read_exact_until(stream, &mut length, deadline)?;
     let length = u32::from_be_bytes(length) as usize;
@@ -125,17 +124,16 @@ fn authenticate(stream: &TcpStream, secret: &str, deadline: Instant) -> io::Resu
     let mut offered = vec![0; length];
     read_exact_until(stream, &mut offered, deadline)?;
     stream.set_read_timeout(None)?;
-    let mut writer = stream;
     if std::str::from_utf8(&offered).is_ok_and(|offered| same_secret(offered, secret)) {
-        writer.write_all(b"\0\0\0\x02ok")
+        stream.write_all(b"\0\0\0\x02ok")
     } else {
-        writer.write_all(b"\0\0\0\x03err")?;
+        stream.write_all(b"\0\0\0\x03err")?;
         Err(refused())
     }
 }
 
 /// Whoever sends byte by byte has no more time than others.
-fn read_exact_until(mut stream: &TcpStream, bytes: &mut [u8], deadline: Instant) -> io::Result<()> {
+fn read_exact_until(stream: &mut Stream, bytes: &mut [u8], deadline: Instant) -> io::Result<()> {
     let mut read = 0;
     while read < bytes.len() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -155,9 +153,17 @@ fn read_exact_until(mut stream: &TcpStream, bytes: &mut [u8], deadline: Instant)
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use zeroize::Zeroizing;
 
     use super::*;
+
+    fn bound() -> (Listener, u16, Zeroizing<String>) {
+        let listener = Listener::bind(&Sockets::Loopback).unwrap();
+        let Address::Port(port, secret) = listener.address().clone() else { panic!("no port") };
+        (listener, port, secret)
+    }
 
     fn connect(port: u16) -> TcpStream {
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
@@ -175,8 +181,7 @@ mod tests {
 
     #[test]
     fn the_connection_with_the_secret_is_the_one() {
-        let listener = Listener::bind().unwrap();
-        let (port, secret) = (listener.port().unwrap(), listener.secret().clone());
+        let (listener, port, secret) = bound();
         let client = thread::spawn(move || {
             let refused = offer(port, "wrong").ok();
             let too_long = offer(port, &"x".repeat(1000)).ok();
@@ -189,8 +194,7 @@ mod tests {
 
     #[test]
     fn silent_connections_keep_nobody_waiting() {
-        let listener = Listener::bind().unwrap();
-        let (port, secret) = (listener.port().unwrap(), listener.secret().clone());
+        let (listener, port, secret) = bound();
         // They come first, say nothing, and stay.
         let silent: Vec<_> = (1..MOST_AT_ONCE).map(|_| connect(port)).collect();
         let client = thread::spawn(move || offer(port, &secret).ok());
@@ -201,8 +205,7 @@ mod tests {
 
     #[test]
     fn those_who_cannot_be_heard_at_once_are_heard_later() {
-        let listener = Listener::bind().unwrap();
-        let (port, secret) = (listener.port().unwrap(), listener.secret().clone());
+        let (listener, port, secret) = bound();
         let client = thread::spawn(move || {
             let silent: Vec<_> = (0..2 * MOST_AT_ONCE).map(|_| connect(port)).collect();
             drop(silent);
