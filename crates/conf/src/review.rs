@@ -437,6 +437,11 @@ mod tests {
                 "spark.port.maxRetries does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
             ),
             (
+                "spark.storage.blockManagerHeartbeatTimeoutMs",
+                "spark.storage.blockManagerHeartbeatTimeoutMs does nothing on local[*]; it is for local-cluster, standalone, \
+                 YARN, Mesos and Kubernetes",
+            ),
+            (
                 "spark.executor.memory",
                 "spark.executor.memory does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
             ),
