@@ -507,6 +507,7 @@ mod tests {
     fn what_is_honoured_or_harmless_gets_no_line() {
         let fine = [
             ("spark.task.cpus", "1"),
+            ("spark.executor.heartbeatInterval", "1s"),
             ("spark.submit.isThriftServer", "x"),
             ("spark.job.description", "x"),
             ("spark.hadoop.fs.s3a.endpoint", "http://x"),
