@@ -508,6 +508,7 @@ mod tests {
         let fine = [
             ("spark.task.cpus", "1"),
             ("spark.executor.heartbeatInterval", "1s"),
+            ("spark.app.startTime", "1"),
             ("spark.submit.isThriftServer", "x"),
             ("spark.job.description", "x"),
             ("spark.hadoop.fs.s3a.endpoint", "http://x"),
