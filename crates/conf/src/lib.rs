@@ -22,6 +22,7 @@
 #![deny(unsafe_code)]
 
 mod artifact;
+mod bounded_file;
 mod check;
 mod cluster_manager;
 mod conf_error;
@@ -47,6 +48,7 @@ mod substitution;
 mod value;
 
 pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
+pub use bounded_file::{read_bounded, read_bounded_file};
 pub use check::ConfConflict;
 pub use cluster_manager::{ClusterManager, Managers};
 pub use conf_error::ConfError;
