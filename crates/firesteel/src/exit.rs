@@ -12,7 +12,11 @@
 )]
 
 use std::{
-    sync::{Arc, Condvar, Mutex, Once, PoisonError},
+    process,
+    sync::{
+        Arc, Condvar, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -23,6 +27,9 @@ use crate::{context, end_line, launch};
 
 /// A process that is told to end must end. Listeners have 10 s to write what they hold, and executors end at once.
 const STOP_TIME_OUT: Duration = Duration::from_secs(30);
+
+/// Nothing is to be stopped any more.
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Has the context stopped when this process ends. Further calls do nothing.
 pub(crate) fn stop_at_exit() {
@@ -36,7 +43,13 @@ pub(crate) fn stop_at_exit() {
     });
 }
 
-/// Ends this process, whatever it is at. It may be in [`std::process::exit`] already, which lets one thread through and has others wait
+/// Ends this process, whose context has been stopped, or did not start in time and is not waited for once more.
+pub(crate) fn after_stop(code: i32) -> ! {
+    STOPPED.store(true, Ordering::Relaxed);
+    process::exit(code);
+}
+
+/// Ends this process, whatever it is at. It may be in [`process::exit`] already, which lets one thread through and has others wait
 /// for ever.
 pub(crate) fn at_once(code: i32) -> ! {
     // SAFETY: it takes a number and does not return. No destructor and no handler runs, on which nothing here relies for its safety.
@@ -44,7 +57,7 @@ pub(crate) fn at_once(code: i32) -> ! {
 }
 
 extern "C" fn at_exit() {
-    if !(context::is_active() || end_line::is_held()) {
+    if STOPPED.load(Ordering::Relaxed) || !(context::is_active() || end_line::is_held()) {
         return;
     }
     let stopped = Arc::new((Mutex::new(false), Condvar::new()));
@@ -78,8 +91,7 @@ impl Drop for Tell {
 mod tests {
     use std::{
         env,
-        process::{self, Command, Stdio},
-        sync::atomic::{AtomicBool, Ordering},
+        process::{Command, Stdio},
     };
 
     use super::*;

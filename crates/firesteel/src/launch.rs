@@ -200,6 +200,6 @@ fn stop_on_signals() {
         context::stop_active(&format!("signal {signal}"), Some(128 + signal));
         end_line::print_held(Some(128 + signal));
         remove_fetched_executable();
-        process::exit(128 + signal);
+        exit::after_stop(128 + signal);
     });
 }
