@@ -24,6 +24,10 @@ const HEADER_BITS: u64 = 32;
 /// No block is larger: 900,000 symbols with the longest codes, and its tables.
 const MAX_BLOCK_BITS: u64 = 8 * (4 << 20);
 
+/// How many marks within one block may be none. That bits of a block are one by chance is not to be expected in any file; in one that was made
+/// for it, each would have all of the block before it decompressed anew.
+const MOST_FALSE_MARKS: u32 = 16;
+
 /// How much of the file is read at once.
 const READ_SIZE: usize = 128 << 10;
 
@@ -116,7 +120,7 @@ impl Bzip2Blocks {
         self.bits.forget_before(at);
         let mut from = at + MAGIC_BITS + CHECKSUM_BITS;
         let mut failure = None;
-        loop {
+        for _ in 0..=MOST_FALSE_MARKS {
             let Some(boundary) = self.bits.find(from, at + MAX_BLOCK_BITS)? else {
                 return Err(match failure {
                     Some(failure) => failure,
@@ -144,6 +148,7 @@ impl Bzip2Blocks {
             }
             from = end + 1;
         }
+        Err(corrupt("a block has no end"))
     }
 
     /// The bit behind a stream whose end is marked at `at`: the checksum of all follows, and then bits up to a whole byte.

@@ -147,3 +147,13 @@ fn what_is_no_bzip2_file_is_an_error_and_not_an_empty_one() {
     let error = read_splits(&path, unfinished.len(), &[3 << 20]).unwrap_err();
     assert!(format!("{error:?}").contains("a block has no end"), "{error:?}");
 }
+
+/// Each mark could be the end of the block in front of it, and each time all of that would be decompressed anew.
+#[test]
+fn marks_without_number_are_not_each_tried() {
+    let mark = *b"\x31\x41\x59\x26\x53\x59";
+    let content = [b"BZh9".as_slice(), &mark, &[0; 20], &mark.repeat(1_400_000)].concat();
+    let (_directory, path) = stored(&content);
+    let error = read_splits(&path, content.len(), &[content.len() - 1]).unwrap_err();
+    assert!(format!("{error:?}").contains("a block has no end"), "{error:?}");
+}
