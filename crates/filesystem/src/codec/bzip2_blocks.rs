@@ -35,6 +35,8 @@ const READ_SIZE: usize = 128 << 10;
 pub(crate) struct Bzip2Blocks {
     bits: Bits,
     path: FilePath,
+    /// The split's first byte.
+    start: u64,
     /// The first bit behind the split.
     end: u64,
     next: Option<u64>,
@@ -58,6 +60,7 @@ impl Bzip2Blocks {
         let mut blocks = Self {
             bits: Bits { file, bytes: Vec::new(), base: split.start, at_end: false },
             path: split.path.clone(),
+            start: split.start,
             // The first block of the file belongs to the split at its beginning, however small that is.
             end: if split.start == 0 { (split.end() * 8).max(HEADER_BITS + 1) } else { split.end() * 8 },
             next: None,
@@ -72,6 +75,11 @@ impl Bzip2Blocks {
     /// How many of the bytes are of blocks that begin in the split, once a block behind it was asked for.
     pub(crate) fn own_length(&self) -> Option<u64> {
         self.own_length
+    }
+
+    /// How many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bits.base + self.bits.bytes.len() as u64 - self.start
     }
 
     fn first_block(&mut self, start: u64) -> io::Result<Option<u64>> {
