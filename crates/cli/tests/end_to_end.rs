@@ -195,6 +195,12 @@ fn codes_and_streams_of_what_runs_nothing() {
             1,
             "Error: could not read the properties file /dev/zero: it has more than 16 MiB",
         ),
+        (
+            "spark-class",
+            &["org.apache.spark.api.python.PythonGatewayServer"],
+            1,
+            "Error: org.apache.spark.api.python.PythonGatewayServer is not started by its name: spark-submit starts it",
+        ),
         ("spark-class", &["com.example.Main"], 1, "Error: com.example.Main is not a class that spark-class knows"),
     ];
     for (script, words, code, text) in cases {
