@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 use firesteel_conf::nearest;
+use firesteel_console::say;
 use firesteel_submit::Launcher;
 
-use crate::{say::say, submit};
+use crate::submit;
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
 

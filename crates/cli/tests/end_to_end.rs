@@ -202,6 +202,12 @@ fn codes_and_streams_of_what_runs_nothing() {
             "Error: org.apache.spark.api.python.PythonGatewayServer is not started by its name: spark-submit starts it",
         ),
         ("spark-class", &["com.example.Main"], 1, "Error: com.example.Main is not a class that spark-class knows"),
+        (
+            "spark-class",
+            &["s3a://me:word@bucket/Main"],
+            1,
+            "Error: s3a://*********(redacted)@bucket/Main is not a class",
+        ),
     ];
     for (script, words, code, text) in cases {
         let ended = installation.run(script, words);
