@@ -71,6 +71,14 @@ pub enum Wanted {
     Archive,
 }
 
+impl Wanted {
+    /// Are both listed together? Files have a list, jars have one, and archives.
+    fn is_listed_with(self, other: Self) -> bool {
+        let list = |wanted| if wanted == Self::FileOrDirectory { Self::File } else { wanted };
+        list(self) == list(other)
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub enum Added {
@@ -78,7 +86,7 @@ pub enum Added {
     New(Arc<ApplicationFile>),
     /// It was added before, and nothing has been done: what was added is not added anew, whatever it contains now.
     Before,
-    /// Something of the same name with the same content was added before; nothing has been done.
+    /// Something of the same name with the same content was added before; nothing has been done but to list it as what is wanted, too.
     SameContent,
 }
 
@@ -203,10 +211,14 @@ impl AddedFiles {
         };
         let place = shown(artifact);
         let outcome = self.place(&added, &place, &mut file, contents);
-        if let Some(number) = number.filter(|_| !matches!(outcome, Ok(true)) || self.address.get().is_none()) {
+        if let Some(number) = number.filter(|_| !matches!(outcome, Ok(None)) || self.address.get().is_none()) {
             self.served.forget(number);
         }
-        if !outcome? {
+        if let Some(same) = outcome? {
+            let is_same = |earlier: &&AddedFile| Arc::ptr_eq(&earlier.file, &same);
+            if !added.iter().filter(is_same).any(|earlier| earlier.asked.wanted.is_listed_with(wanted)) {
+                added.push(AddedFile { asked, place, alias: artifact.alias.clone(), file: same });
+            }
             return Ok(Added::SameContent);
         }
         if let (None, ArtifactLocation::File(path)) = (self.address.get(), &asked.location) {
@@ -218,14 +230,15 @@ impl AddedFiles {
         Ok(Added::New(file))
     }
 
-    /// Places a file in this process and learns its contents. False if something of the same name has the same content.
+    /// Places a file in this process and learns its contents; nothing is placed if something of the same name has the same content, which
+    /// is given then.
     fn place(
         &self,
         added: &[AddedFile],
         place: &str,
         file: &mut ApplicationFile,
         contents: Contents,
-    ) -> Result<bool, AddFileError> {
+    ) -> Result<Option<Arc<ApplicationFile>>, AddFileError> {
         let failed = |source| AddFileError::Place { place: place.to_owned(), source };
         let earlier = added.iter().rev().find(|earlier| earlier.file.name == file.name);
         if let FileSource::Local(path) = &file.source
@@ -234,7 +247,7 @@ impl AddedFiles {
         {
             // The driver runs no tasks, so it need not be one of the machines that have it.
             warn!(path, "the file is not on the driver's machine; executors must have it on theirs");
-            return self.refuse_name(earlier, place).map(|()| true);
+            return self.refuse_name(earlier, place).map(|()| None);
         }
         let (incoming, parts) = self.store.fetch(file, contents, &|| false).map_err(failed)?;
         file.parts = parts;
@@ -248,11 +261,11 @@ impl AddedFiles {
             && !file.parts.is_empty()
             && earlier.file.parts == file.parts
         {
-            return Ok(false);
+            return Ok(Some(Arc::clone(&earlier.file)));
         }
         self.refuse_name(earlier, place)?;
         self.store.put(&incoming, &file.name).map_err(failed)?;
-        Ok(true)
+        Ok(None)
     }
 
     fn refuse_name(&self, earlier: Option<&AddedFile>, place: &str) -> Result<(), AddFileError> {

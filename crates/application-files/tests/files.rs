@@ -317,15 +317,19 @@ fn one_name_is_one_content() {
     assert!(matches!(application.add(&first, Wanted::File), Ok(Added::New(_))));
     assert!(matches!(application.add(&first, Wanted::File), Ok(Added::Before)));
     assert!(matches!(application.add(&copy, Wanted::File), Ok(Added::SameContent)));
-    assert!(
-        matches!(application.add(&copy, Wanted::Jar), Ok(Added::SameContent | Added::Before)),
-        "a jar is placed as a file is"
-    );
+    assert_eq!(application.driver.list().len(), 1);
+    for jar in [&first, &copy] {
+        let added = application.add(jar, Wanted::Jar);
+        assert!(matches!(added, Ok(Added::SameContent)), "a jar is placed as a file is");
+        let listed = application.driver.list();
+        assert_eq!(listed.iter().map(|(wanted, _)| *wanted).collect::<Vec<_>>(), [Wanted::File, Wanted::Jar]);
+        assert_eq!(listed[0].1, listed[1].1, "one file is served");
+    }
     let refused = application.add(&second, Wanted::File).unwrap_err().to_string();
     assert!(refused.contains("b/a.txt has another content than file://"), "{refused}");
     assert!(refused.contains("under the same name, a.txt") && refused.contains("spark.files.overwrite"), "{refused}");
     assert_eq!(application.in_driver("a.txt"), "a");
-    assert_eq!(application.driver.list().len(), 1);
+    assert_eq!(application.driver.list().len(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs, path::PathBuf};
 
-use crate::say::say;
+use firesteel_console::say;
 
 /// Writes the pages into the given directory, by default `docs`; the result is the exit code.
 pub fn run(words: &[OsString]) -> u8 {

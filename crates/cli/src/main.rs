@@ -15,15 +15,14 @@
 
 mod documents;
 mod download;
-mod say;
 mod spark_class;
 mod spark_home;
 mod submit;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
+use firesteel_console::say;
 use firesteel_submit::Launcher;
-use say::say;
 
 const USAGE: &str = "Usage: firesteel spark-submit|run-example|spark-class [arguments]";
 

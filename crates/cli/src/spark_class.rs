@@ -3,18 +3,22 @@
 use std::ffi::OsString;
 
 use firesteel_conf::nearest;
+use firesteel_console::say;
 use firesteel_submit::Launcher;
 
-use crate::{say::say, submit};
+use crate::submit;
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
+
+/// The driver of Python programs. It needs what `spark-submit` resolves.
+const PYTHON_GATEWAY_SERVER: &str = "org.apache.spark.api.python.PythonGatewayServer";
 
 /// The beginning of the names of the bundled examples' classes, and of all of Spark's.
 const EXAMPLES: &str = "org.apache.spark.examples.";
 const SPARKS: &str = "org.apache.spark.";
 
 /// Spark's daemons and tools that are not built in yet, and what they are called.
-const NOT_BUILT_IN: [(&str, &str); 14] = [
+const NOT_BUILT_IN: [(&str, &str); 13] = [
     ("org.apache.spark.deploy.master.Master", "the standalone master"),
     ("org.apache.spark.deploy.worker.Worker", "the standalone worker"),
     ("org.apache.spark.deploy.Client", "the standalone client"),
@@ -27,7 +31,6 @@ const NOT_BUILT_IN: [(&str, &str); 14] = [
     ("org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "the Thrift server"),
     ("org.apache.spark.sql.connect.service.SparkConnectServer", "the Connect server"),
     ("org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver", "the SQL shell"),
-    ("org.apache.spark.api.python.PythonGatewayServer", "the driver of Python programs"),
     ("org.apache.spark.repl.Main", "the Spark shell"),
 ];
 
@@ -44,11 +47,17 @@ pub fn run(words: &[OsString]) -> u8 {
     if class.starts_with(EXAMPLES) {
         return submit::run(Launcher::RunExample, words);
     }
+    if class == PYTHON_GATEWAY_SERVER {
+        say(format_args!(
+            "Error: {class} is not started by its name: spark-submit starts it, for a Python program and for pyspark-shell"
+        ));
+        return 1;
+    }
     if let Some((_, what)) = NOT_BUILT_IN.iter().find(|(name, _)| *name == class) {
         say(format_args!("Error: {what} ({class}) is not built in yet"));
         return 1;
     }
-    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT]);
+    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, PYTHON_GATEWAY_SERVER]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     if class.starts_with(SPARKS) && hint.is_empty() {
         say(format_args!(

@@ -14,10 +14,10 @@ use firesteel_conf::{
     defaults_file_path, read_properties_file, read_properties_file_if_there,
     spark_env::{self, CONF_DIR_VARIABLE, Environment, SparkEnv},
 };
-use firesteel_model::hide_secrets_of_urls;
+use firesteel_console::say;
 use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
 
-use crate::{download::download, say::say, spark_home};
+use crate::{download::download, spark_home};
 
 /// Runs the command; the result is its exit code. Does not return if an application is started.
 pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
@@ -30,7 +30,7 @@ pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
         Err(error) => match error.downcast_ref::<Refusal>() {
             Some(refusal) => refuse(refusal),
             None => {
-                tell("Error", &format_args!("{error:#}"));
+                say(format_args!("Error: {error:#}"));
                 1
             }
         },
@@ -52,13 +52,8 @@ pub fn print_version() -> u8 {
 }
 
 fn refuse(refusal: &Refusal) -> u8 {
-    tell("Error", refusal);
+    say(format_args!("Error: {refusal}"));
     refusal.exit_code()
-}
-
-/// Prints a line. Any of them may name what the user has given, and that may be a URL with a password.
-fn tell(kind: &str, line: &dyn Display) {
-    say(format_args!("{kind}: {}", hide_secrets_of_urls(&line.to_string())));
 }
 
 fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
@@ -91,14 +86,14 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
             warnings.iter().for_each(warn);
             let error = application.launch();
             let code = error.exit_code();
-            tell("Error", &format_args!("{:#}", anyhow::Error::new(error)));
+            say(format_args!("Error: {:#}", anyhow::Error::new(error)));
             Ok(code)
         }
     }
 }
 
 fn warn(line: impl Display) {
-    tell("Warning", &line);
+    say(format_args!("Warning: {line}"));
 }
 
 /// The environment after `spark-env.sh`. Does not return if that is to be read: then this process begins anew behind it.

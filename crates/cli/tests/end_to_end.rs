@@ -195,7 +195,19 @@ fn codes_and_streams_of_what_runs_nothing() {
             1,
             "Error: could not read the properties file /dev/zero: it has more than 16 MiB",
         ),
+        (
+            "spark-class",
+            &["org.apache.spark.api.python.PythonGatewayServer"],
+            1,
+            "Error: org.apache.spark.api.python.PythonGatewayServer is not started by its name: spark-submit starts it",
+        ),
         ("spark-class", &["com.example.Main"], 1, "Error: com.example.Main is not a class that spark-class knows"),
+        (
+            "spark-class",
+            &["s3a://me:word@bucket/Main"],
+            1,
+            "Error: s3a://*********(redacted)@bucket/Main is not a class",
+        ),
     ];
     for (script, words, code, text) in cases {
         let ended = installation.run(script, words);
@@ -298,11 +310,7 @@ fn spark_env_is_read_through_the_scripts() {
     installation.write("conf/spark-env.sh", "exit 4\n");
     let ended = installation.submit(&[], &[]);
     assert_eq!(ended.code, Some(1));
-    assert!(
-        ended.stderr.contains("conf/spark-env.sh ended the shell that read it (exit status 4)"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("conf/spark-env.sh was not read to its end (exit status 4)"), "{}", ended.stderr);
 }
 
 /// What the shell has when it has read `spark-env.sh`, the application has, and its arguments are what they were.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use firesteel_model::ByteCount;
 
-use crate::{ConfError, MasterUrl, SparkConf, keys};
+use crate::{AnyKey, ConfError, MasterUrl, SparkConf, keys};
 
 /// Settings that contradict each other, or one that cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub enum ConfConflict {
 impl SparkConf {
     /// Reads every declared key that is set; the first value that cannot be read is the error.
     pub fn verify(&self) -> Result<(), ConfError> {
-        let is_set = |key: &&dyn crate::AnyKey| {
+        let is_set = |key: &&dyn AnyKey| {
             self.get_raw(key.name()).is_some() || key.formerly().iter().any(|older| self.get_raw(older).is_some())
         };
         keys::all().filter(is_set).try_for_each(|key| key.verify(self))
@@ -78,14 +78,9 @@ impl SparkConf {
     /// Refuses settings that contradict each other on this master. An application checks once, when it starts.
     pub fn check_conflicts(&self, master: &MasterUrl) -> Result<(), ConfConflict> {
         self.verify()?;
-        let timeout = self.get(&keys::BLOCK_MANAGER_HEARTBEAT_TIMEOUT)?;
-        let interval = self.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL)?;
-        if interval >= timeout {
-            return Err(ConfConflict::Heartbeat { interval, timeout });
-        }
-        let interval = self.get(&keys::NETWORK_TIMEOUT_INTERVAL)?;
-        if interval > timeout {
-            return Err(ConfConflict::TimeoutInterval { interval, timeout });
+        // In local mode no executor can fall silent.
+        if keys::BLOCK_MANAGER_HEARTBEAT_TIMEOUT.managers().contains(master.manager()) {
+            self.check_heartbeats()?;
         }
         let max_failures = match master {
             MasterUrl::Local { max_failures, .. } => *max_failures,
@@ -116,6 +111,19 @@ impl SparkConf {
             if executor > ByteCount::mib((*memory_per_worker_mib).into()) {
                 return Err(ConfConflict::LocalClusterMemory { executor, master: master.to_string() });
             }
+        }
+        Ok(())
+    }
+
+    fn check_heartbeats(&self) -> Result<(), ConfConflict> {
+        let timeout = self.get(&keys::BLOCK_MANAGER_HEARTBEAT_TIMEOUT)?;
+        let interval = self.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL)?;
+        if interval >= timeout {
+            return Err(ConfConflict::Heartbeat { interval, timeout });
+        }
+        let interval = self.get(&keys::NETWORK_TIMEOUT_INTERVAL)?;
+        if interval > timeout {
+            return Err(ConfConflict::TimeoutInterval { interval, timeout });
         }
         Ok(())
     }
@@ -170,6 +178,8 @@ mod tests {
             assert!(error.contains(words), "{settings:?}: {error}");
         }
         assert_eq!(conflict("local[2]", &exclude), None);
+        let silent = [("spark.storage.blockManagerHeartbeatTimeoutMs", "5s"), ("spark.network.timeout", "5s")];
+        assert_eq!(conflict("local[2]", &silent), None, "no executor can be silent there");
         assert_eq!(conflict("local[2]", &[("spark.executorEnv.", "x")]), None, "it does nothing there");
         assert_eq!(conflict("yarn", &[("spark.authenticate.secret.file", "/s")]), None);
     }

@@ -23,6 +23,7 @@
 
 mod account;
 mod artifact;
+mod bounded_file;
 mod check;
 mod cluster_manager;
 mod conf_error;
@@ -49,6 +50,7 @@ mod value;
 
 pub use account::account_name;
 pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
+pub use bounded_file::{read_bounded, read_bounded_file};
 pub use check::ConfConflict;
 pub use cluster_manager::{ClusterManager, Managers};
 pub use conf_error::ConfError;

@@ -12,7 +12,7 @@ pub fn configuration_page() -> String {
          Keys are set in the program, with an option of `spark-submit`, with `--conf key=value`, or in \
          `conf/spark-defaults.conf`; the first of these that has a key counts. A key's value is refused where it is read if it \
          has the wrong form, with the key, the value and what was expected. A `spark.` key that does nothing gets a \
-         warning, except for what Spark itself leaves in a configuration, such as `spark.app.id`.\n\n\
+         warning, except for what Spark itself leaves in a configuration, such as `spark.app.startTime`.\n\n\
          Sizes are whole numbers with one of `b k m g t p e` (binary, `512m`), times with one of `us ms s m min h d` \
          (`100ms`). A number alone has the unit that the table names in brackets. Fractions are refused: `1536m`, not `1.5g`. \
          `${spark.x}`, `${env:X}` and `${system:x}` in values are replaced; of Java's system properties, those that mean \

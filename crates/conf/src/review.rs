@@ -437,6 +437,11 @@ mod tests {
                 "spark.port.maxRetries does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
             ),
             (
+                "spark.storage.blockManagerHeartbeatTimeoutMs",
+                "spark.storage.blockManagerHeartbeatTimeoutMs does nothing on local[*]; it is for local-cluster, standalone, \
+                 YARN, Mesos and Kubernetes",
+            ),
+            (
                 "spark.executor.memory",
                 "spark.executor.memory does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
             ),
@@ -502,6 +507,8 @@ mod tests {
     fn what_is_honoured_or_harmless_gets_no_line() {
         let fine = [
             ("spark.task.cpus", "1"),
+            ("spark.executor.heartbeatInterval", "1s"),
+            ("spark.app.startTime", "1"),
             ("spark.submit.isThriftServer", "x"),
             ("spark.job.description", "x"),
             ("spark.hadoop.fs.s3a.endpoint", "http://x"),

@@ -1,8 +1,8 @@
 //! The shared secret that processes of an application prove to each other (SE-01, SE-02).
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
-use crate::{ConfError, SparkConf, keys};
+use crate::{ConfError, SparkConf, keys, read_bounded_file};
 
 /// The variable by which a cluster manager hands the secret to a process that it starts.
 pub const AUTH_SECRET_VARIABLE: &str = "_SPARK_AUTH_SECRET";
@@ -72,7 +72,7 @@ impl SparkConf {
             SecretSide::Executor => self.get(&keys::AUTHENTICATE_SECRET_EXECUTOR_FILE)?,
         };
         let Some(path) = file.map(PathBuf::from) else { return Ok(None) };
-        match fs::read(&path) {
+        match read_bounded_file(&path) {
             Ok(bytes) if bytes.is_empty() => Err(ReadSecretError::Empty(path)),
             Ok(bytes) => Ok(Some(Secret(bytes))),
             Err(source) => Err(ReadSecretError::Read { path, source }),
@@ -82,7 +82,24 @@ impl SparkConf {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
+
+    #[test]
+    fn what_has_no_end_and_what_nobody_writes_to_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [&pipe, Path::new("/dev/zero")] {
+            let mut conf = SparkConf::new();
+            conf.set("spark.authenticate.secret.file", path.to_str().unwrap());
+            let refused = conf.authentication_secret(SecretSide::Driver, |_| None);
+            assert!(matches!(refused, Err(ReadSecretError::Read { .. })), "{refused:?}");
+        }
+    }
 
     #[test]
     fn each_source_in_turn() {

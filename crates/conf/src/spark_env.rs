@@ -22,14 +22,12 @@ pub const LOADED_VARIABLE: &str = "SPARK_ENV_LOADED";
 /// The directory of the configuration. It is set while `spark-env.sh` is read, and for the application.
 pub const CONF_DIR_VARIABLE: &str = "SPARK_CONF_DIR";
 
-/// `$0` is the script, `$@` what comes after it. The last variable is set once more, as a script may unset it. A signal ends the
-/// shell as it would have ended the launcher. Scripts use `$HOSTNAME`, which bash has of itself and other shells have not; it
-/// is not exported.
+/// `$0` is the script, `$@` what comes after it. The last variable is set once more, as a script may unset it. No signal is
+/// trapped: a shell does what a trap says when the program has ended that the script runs, so one that hangs would keep the
+/// launcher from being ended. bash runs the trap of the shell's end for a signal too, and does not say which it was. Scripts use
+/// `$HOSTNAME`, which bash has of itself and other shells have not; it is not exported.
 const READ_AND_GO_ON: &str = r#": "${HOSTNAME:=$(uname -n)}"
-trap 'printf "Error: %s ended the shell that read it (exit status %s); it must not call exit, and its syntax must be that of bash, or of sh where there is no bash\n" "$0" "$?" >&2; exit 1' EXIT
-trap 'trap - EXIT; exit 129' HUP
-trap 'trap - EXIT; exit 130' INT
-trap 'trap - EXIT; exit 143' TERM
+trap 'printf "Error: %s was not read to its end (exit status %s): a signal ended the shell that read it, or the script called exit, which it must not, or its syntax is not that of bash, or of sh where there is no bash\n" "$0" "$?" >&2; exit 1' EXIT
 set -a
 . "$0"
 SPARK_ENV_LOADED=1
@@ -105,7 +103,11 @@ fn shell(search_path: Option<&OsString>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Output;
+    use std::{
+        io::{BufRead, BufReader, Read},
+        os::unix::process::ExitStatusExt,
+        process::{Output, Stdio},
+    };
 
     use super::*;
 
@@ -205,10 +207,33 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_to_end_does_not_blame_the_script() {
-        let output = read("kill -TERM $$; sleep 1000\n", &["true"]);
-        assert_eq!(output.status.code(), Some(143));
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    fn a_signal_ends_the_launcher_while_the_script_runs_a_program() {
+        for (signal, number) in [("HUP", 1), ("TERM", 15)] {
+            let directory = tempfile::tempdir().unwrap();
+            // The program says that it runs. It ends when the test closes its input, or by itself if that does not come.
+            let script = "bash -c 'echo runs; read -t 60'\nexport A=1\n";
+            fs::write(directory.path().join("spark-env.sh"), script).unwrap();
+            let loaded = load(environment(&[("SPARK_CONF_DIR", directory.path())]), &["env".into()]).unwrap();
+            let SparkEnv::ToRead(mut command) = loaded else { panic!("there is a script") };
+            let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut shell = command.spawn().unwrap();
+            let stdin = shell.stdin.take();
+            let mut stdout = BufReader::new(shell.stdout.take().unwrap());
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert_eq!(line, "runs\n");
+            let told = Command::new("kill").args(["-s", signal, &shell.id().to_string()]).status().unwrap();
+            assert!(told.success());
+            assert_eq!(shell.wait().unwrap().signal(), Some(number), "SIG{signal}");
+            drop(stdin);
+            let mut rest = String::new();
+            stdout.read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, "");
+            let mut said = String::new();
+            shell.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            // Other shells than bash say nothing.
+            assert!(said.is_empty() || said.contains("a signal ended the shell that read it"), "{said}");
+        }
     }
 
     #[test]
@@ -248,12 +273,12 @@ mod tests {
         assert_eq!(by_sh("A=1\n").stdout, b"1\n");
         let output = by_sh("if then\n");
         let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.contains("/spark-env.sh ended the shell that read it (exit status "), "{error}");
+        assert!(error.contains("/spark-env.sh was not read to its end (exit status "), "{error}");
         assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
         for status in [0, 3] {
             let output = read(&format!("A=1\nexit {status}\n"), &["echo", "started"]);
             let error = String::from_utf8(output.stderr).unwrap();
-            assert!(error.contains("/spark-env.sh ended the shell that read it (exit status "), "{error}");
+            assert!(error.contains("/spark-env.sh was not read to its end (exit status "), "{error}");
             assert!(error.contains(&format!("exit status {status})")), "{error}");
             assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
         }

@@ -31,9 +31,11 @@
 mod bar;
 mod lines;
 mod progress;
+mod say;
 mod terminal;
 
 pub use bar::{BarState, Draw, ProgressOptions, progress_line, show_progress};
 pub use lines::{StartFacts, end_line, format_duration, start_line};
 pub use progress::{ConsoleProgress, StartProgressError};
+pub use say::say;
 pub use terminal::{Console, LineWriter};

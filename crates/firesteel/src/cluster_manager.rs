@@ -7,7 +7,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use firesteel_conf::SparkConf;
-use firesteel_model::ApplicationId;
+use firesteel_model::{ApplicationId, url_without_secrets};
 use firesteel_scheduler_backend::ClusterManager;
 use parking_lot::Mutex;
 
@@ -118,9 +118,43 @@ pub(crate) fn claimant(master_url: &str) -> Result<Option<Arc<dyn ExternalCluste
     if claimants.len() > 1 {
         let names: Vec<&str> = claimants.iter().map(|manager| manager.name()).collect();
         return Err(SparkError::Configuration(format!(
-            "Multiple external cluster managers registered for the url {master_url}: {}",
+            "Multiple external cluster managers registered for the url {}: {}",
+            url_without_secrets(master_url),
             names.join(", ")
         )));
     }
     Ok(claimants.pop())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Claimant;
+
+    impl ExternalClusterManager for Claimant {
+        fn can_create(&self, master_url: &str) -> bool {
+            master_url.starts_with("claimed-twice://")
+        }
+
+        fn layout(&self, _master_url: &str, _conf: &SparkConf) -> Result<ClusterLayout, String> {
+            Err("nothing starts here".to_owned())
+        }
+
+        fn create(&self, _request: ClusterRequest) -> Arc<dyn ClusterManager> {
+            unreachable!("there is no layout")
+        }
+
+        fn name(&self) -> &'static str {
+            "Claimant"
+        }
+    }
+
+    #[test]
+    fn who_claims_a_master_too_is_told_without_its_password() {
+        register_cluster_manager(Claimant);
+        register_cluster_manager(Claimant);
+        let refused = claimant("claimed-twice://me:word@host/").err().unwrap().to_string();
+        assert!(refused.contains("for the url claimed-twice://host/: Claimant, Claimant"), "{refused}");
+    }
 }

@@ -141,9 +141,16 @@ impl SparkContext {
             *created_at = Some(location);
         }
         exit::stop_at_exit();
-        let _starting = Starting::begin();
-        let inner = Inner::start(conf.clone()).inspect_err(|_| *CREATED_AT.lock() = None)?;
-        let inner = Arc::new(inner);
+        let starting = Starting::begin();
+        let inner = match Inner::start(conf.clone()) {
+            Ok(inner) => Arc::new(inner),
+            Err(error) => {
+                // In this order: the end of this start must not be taken for that of the next one, which may begin at once.
+                drop(starting);
+                *CREATED_AT.lock() = None;
+                return Err(error);
+            }
+        };
         *ACTIVE.lock() = Arc::downgrade(&inner);
         Ok(Self { inner })
     }

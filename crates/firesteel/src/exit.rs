@@ -6,7 +6,10 @@
 //!
 //! Its own module because it is the only place that needs unsafe code.
 
-#![expect(unsafe_code, reason = "no safe call registers what is to be done when the process ends")]
+#![expect(
+    unsafe_code,
+    reason = "no safe call registers what is to be done when the process ends, nor ends it without that"
+)]
 
 use std::{
     process,
@@ -26,7 +29,7 @@ use crate::{context, end_line, launch};
 const STOP_TIME_OUT: Duration = Duration::from_secs(30);
 
 /// Nothing is to be stopped any more.
-static AT_ONCE: AtomicBool = AtomicBool::new(false);
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Has the context stopped when this process ends. Further calls do nothing.
 pub(crate) fn stop_at_exit() {
@@ -40,14 +43,21 @@ pub(crate) fn stop_at_exit() {
     });
 }
 
-/// Ends this process without stopping anything.
-pub(crate) fn at_once(code: i32) -> ! {
-    AT_ONCE.store(true, Ordering::Relaxed);
+/// Ends this process, whose context has been stopped, or did not start in time and is not waited for once more.
+pub(crate) fn after_stop(code: i32) -> ! {
+    STOPPED.store(true, Ordering::Relaxed);
     process::exit(code);
 }
 
+/// Ends this process, whatever it is at. It may be in [`process::exit`] already, which lets one thread through and has others wait
+/// for ever.
+pub(crate) fn at_once(code: i32) -> ! {
+    // SAFETY: it takes a number and does not return. No destructor and no handler runs, on which nothing here relies for its safety.
+    unsafe { libc::_exit(code) }
+}
+
 extern "C" fn at_exit() {
-    if AT_ONCE.load(Ordering::Relaxed) || !(context::is_active() || end_line::is_held()) {
+    if STOPPED.load(Ordering::Relaxed) || !(context::is_active() || end_line::is_held()) {
         return;
     }
     let stopped = Arc::new((Mutex::new(false), Condvar::new()));
@@ -74,5 +84,43 @@ impl Drop for Tell {
     fn drop(&mut self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+
+    /// Set in the process that is to end.
+    const ENDING: &str = "FIRESTEEL_TEST_ENDING";
+
+    static EXITING: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn exit_slowly() {
+        EXITING.store(true, Ordering::Release);
+        // SAFETY: it takes a number. So long does the test last if it fails.
+        unsafe { libc::sleep(60) };
+    }
+
+    #[test]
+    fn at_once_ends_a_process_that_is_ending_already() {
+        if env::var_os(ENDING).is_some() {
+            // SAFETY: the handler is a function without arguments of the C calling convention, and does not unwind.
+            assert_eq!(unsafe { libc::atexit(exit_slowly) }, 0);
+            thread::spawn(|| process::exit(7));
+            while !EXITING.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            at_once(9);
+        }
+        let this = "exit::tests::at_once_ends_a_process_that_is_ending_already";
+        let mut again = Command::new(env::current_exe().unwrap());
+        let ended = again.args(["--exact", this]).env(ENDING, "1").stdout(Stdio::null()).status().unwrap();
+        assert_eq!(ended.code(), Some(9));
     }
 }

@@ -3,14 +3,10 @@
 //! Spark's format: `<allocations><pool name="production"><weight>2</weight>…`. A value that makes no sense is replaced by
 //! its default with a warning, as in Spark; a file that was named and cannot be read is an error.
 
-use std::{
-    env, fs,
-    io::{self, Read},
-    num::NonZeroU32,
-};
+use std::{env, io, num::NonZeroU32, path::Path};
 
-use firesteel_application_files::{BoxedError, RemoteFiles};
-use firesteel_conf::{SchedulingMode as ConfMode, SparkConf, conf_directory, keys};
+use firesteel_application_files::BoxedError;
+use firesteel_conf::{SchedulingMode as ConfMode, SparkConf, conf_directory, keys, read_bounded_file};
 use firesteel_scheduler::{PoolOptions, SchedulingMode};
 use roxmltree::{Document, Node};
 
@@ -43,7 +39,7 @@ pub(crate) fn pools(conf: &SparkConf) -> Result<Pools, SparkError> {
         return Ok(Pools::default());
     };
     let path = directory.join(DEFAULT_FILE);
-    match fs::read_to_string(&path) {
+    match read_here(&path) {
         Ok(text) => parse(&text).map_err(|error| refused(&path.display().to_string(), &error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Pools::default()),
         Err(error) => Err(refused(&path.display().to_string(), &error)),
@@ -56,10 +52,15 @@ fn refused(path: &str, error: &dyn std::error::Error) -> SparkError {
 
 /// From wherever files of the application may be; without a scheme, from `fs.defaultFS`, as in Spark.
 fn read(conf: &SparkConf, given: &str) -> Result<Result<String, BoxedError>, SparkError> {
-    let systems = RemoteFileSystems::new(conf)?;
-    let mut text = String::new();
-    let read = systems.open(given).and_then(|mut file| Ok(file.read_to_string(&mut text)?));
-    Ok(read.map(|_| text))
+    Ok(RemoteFileSystems::new(conf)?.read_bounded(given).and_then(|bytes| Ok(text(bytes)?)))
+}
+
+fn read_here(path: &Path) -> io::Result<String> {
+    text(read_bounded_file(path)?)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn parse(text: &str) -> Result<Pools, roxmltree::Error> {
@@ -111,7 +112,14 @@ fn value<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener, thread};
+    use std::{
+        fs,
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
 
@@ -181,6 +189,18 @@ mod tests {
         let found = pools(&fair(&format!("http://{address}/pools.xml"))).unwrap();
         serving.join().unwrap();
         assert_eq!(found.pools, [pool("remote", SchedulingMode::Fifo, 1, 0)]);
+    }
+
+    #[test]
+    fn a_named_file_without_an_end_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for (path, why) in [(pipe.as_path(), "nobody writes to it"), (Path::new("/dev/zero"), "more than 16 MiB")] {
+            let refused = pools(&fair(path.to_str().unwrap())).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+            assert!(chain(&read_here(path).unwrap_err()).contains(why));
+        }
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
-    fmt::Display,
     fs,
-    io::{self, Write},
     panic::{self, AssertUnwindSafe},
     process::{self, ExitCode},
     sync::{
@@ -18,9 +16,9 @@ use std::{
 };
 
 use firesteel_conf::{FETCHED_VARIABLE, MAIN_CLASS_VARIABLE};
+use firesteel_console::say;
 use firesteel_executor::ThreadDump;
 use firesteel_executor_backend::is_executor;
-use firesteel_model::hide_secrets_of_urls;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ},
     iterator::Signals,
@@ -113,12 +111,6 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     }
 }
 
-/// Prints a line, or does not: where standard error cannot be written, `eprintln!` would end the application.
-fn say(line: impl Display) {
-    let line = format!("{line}\n");
-    let _ = io::stderr().write_all(hide_secrets_of_urls(&line).as_bytes());
-}
-
 /// The application's own arguments, and a warning for each that is not what it was.
 fn arguments() -> Vec<String> {
     let text = |(index, word): (usize, OsString)| {
@@ -203,6 +195,6 @@ fn stop_on_signals() {
         }
         end_line::print_held(Some(128 + signal));
         remove_fetched_executable();
-        process::exit(128 + signal);
+        exit::after_stop(128 + signal);
     });
 }

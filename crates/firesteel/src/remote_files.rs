@@ -1,11 +1,11 @@
 //! Files that every process fetches by itself: from the file systems, and over HTTP (SS-80).
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{io::Read, path::Path, sync::Arc, time::Duration};
 
 use firesteel_application_files::{BoxedError, RemoteEntry, RemoteFiles};
-use firesteel_conf::{Artifact, ArtifactLocation, SparkConf, keys};
+use firesteel_conf::{Artifact, ArtifactLocation, SparkConf, keys, read_bounded, read_bounded_file};
 use firesteel_filesystem::{
-    FilePath, FileStatus, FileSystem, FileSystems, HadoopConf, HttpFile, ParsePathError, find_files,
+    FilePath, FileStatus, FileSystem, FileSystems, HadoopConf, HttpFile, ParsePathError, Scheme, find_files,
 };
 use firesteel_model::url_without_secrets;
 use tracing::warn;
@@ -91,6 +91,20 @@ impl RemoteFileSystems {
             warn!(path = %directory.path, "a directory among the application's files is left out");
         }
         Ok(files.into_iter().map(|file| file.path.to_string()).collect())
+    }
+}
+
+impl RemoteFileSystems {
+    /// The content of a file that a setting names, wherever it is, unless that is more than any configuration is; a pipe that nobody
+    /// writes to is not waited for.
+    pub(crate) fn read_bounded(&self, url: &str) -> Result<Vec<u8>, BoxedError> {
+        if !HttpFile::is_address(url) {
+            let (path, _) = self.find(url)?;
+            if path.scheme() == Scheme::File {
+                return Ok(read_bounded_file(Path::new(path.path()))?);
+            }
+        }
+        Ok(read_bounded(self.open(url)?)?)
     }
 }
 

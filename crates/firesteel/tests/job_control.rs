@@ -362,12 +362,16 @@ fn a_task_whose_records_cannot_be_encoded_is_not_tried_again() {
         let output = directory.join("output").to_str().unwrap().to_owned();
         let cached = sc.range(0, 1, 1, 1).map(Unencodable);
         cached.persist(StorageLevel::DISK_ONLY).unwrap();
+        let checkpointed = sc.range(0, 1, 1, 1).map(Unencodable);
+        sc.set_checkpoint_dir(directory.join("checkpoints").to_str().unwrap()).unwrap();
+        checkpointed.checkpoint().unwrap();
         let outcomes = [
             records.save_as_object_file(&output),
             records.repartition(2).count().map(drop),
             records.map(|record| (record, 1)).reduce_by_key_with(|left, right| left + right, 2).count().map(drop),
             records.map(|record| (1, record)).group_by_key().count().map(drop),
             cached.count().map(drop),
+            checkpointed.count().map(drop),
             records.collect().map(drop),
         ];
         for (job, outcome) in (1..).zip(outcomes) {
@@ -376,7 +380,7 @@ fn a_task_whose_records_cannot_be_encoded_is_not_tried_again() {
             wait_until("the failure to be told", || failures.load(Ordering::Relaxed) >= job);
         }
         sc.stop();
-        assert_eq!(failures.load(Ordering::Relaxed), 6, "one attempt each");
+        assert_eq!(failures.load(Ordering::Relaxed), 7, "one attempt each");
     });
 }
 

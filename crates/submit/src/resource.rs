@@ -13,7 +13,7 @@ pub enum PrimaryResource {
     R(String),
     /// JVM classes.
     Jar(String),
-    /// `pyspark-shell`: the Python shell, or a Python program that is its own driver.
+    /// `pyspark-shell`: the Python shell, or a Python program that is its own driver. Spark's `bin/pyspark` says `pyspark-shell-main`.
     PySparkShell,
     /// `spark-shell`
     SparkShell,
@@ -28,7 +28,7 @@ impl PrimaryResource {
     pub fn of(text: &str) -> Self {
         let path = text.split(['#', '?']).next().unwrap_or_default().to_ascii_lowercase();
         match text {
-            "pyspark-shell" => Self::PySparkShell,
+            "pyspark-shell" | "pyspark-shell-main" => Self::PySparkShell,
             "spark-shell" => Self::SparkShell,
             "sparkr-shell" => Self::SparkRShell,
             "spark-internal" => Self::Internal,
@@ -39,7 +39,7 @@ impl PrimaryResource {
         }
     }
 
-    /// The text as it was given.
+    /// The text as it was given, of which there is one for each shell.
     pub fn text(&self) -> &str {
         match self {
             Self::Native(text) | Self::Python(text) | Self::R(text) | Self::Jar(text) => text,
@@ -92,5 +92,6 @@ mod tests {
             assert_eq!(PrimaryResource::of(text), resource);
             assert_eq!(resource.text(), text);
         }
+        assert_eq!(PrimaryResource::of("pyspark-shell-main"), PySparkShell);
     }
 }

@@ -1,13 +1,16 @@
 //! Keys of the configuration that are declared and that nothing reads.
 //!
 //! A declared key gets no warning, so one without a reader would be accepted and ignored. The compiler does not see it: a
-//! declaration is public. A key is taken to be read if its name stands in the code of another crate, or if it is what another key
-//! falls back to.
+//! declaration is public. A key is taken to be read if its name stands in code that is no test, or if it is what another key falls back
+//! to. What warns of keys and what checks them against each other do nothing with a value, and so are no readers.
 
 use crate::{finding::Finding, masked::masked, tree::Tree};
 
 /// Where keys are declared.
 const DECLARATIONS: &str = "crates/conf/src/keys/";
+
+/// What names keys without doing what they say.
+const NO_READERS: [&str; 2] = ["crates/conf/src/check.rs", "crates/conf/src/review.rs"];
 
 /// Keys that need no reader, with the reason.
 const WITHOUT_READER: [(&str, &str); 5] = [
@@ -21,8 +24,11 @@ const WITHOUT_READER: [(&str, &str); 5] = [
 /// Looks for a reader of each declaration.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let in_src = |path: &str| path.split('/').nth(2) == Some("src");
-    let readers = tree.rust_sources("crates/").filter(|(path, _)| in_src(path) && !path.starts_with(DECLARATIONS));
-    let read: Vec<String> = readers.map(|(_, text)| masked(text)).collect();
+    let is_test = |path: &str| path.ends_with("/tests.rs");
+    let is_reader =
+        |path: &str| in_src(path) && !is_test(path) && !path.starts_with(DECLARATIONS) && !NO_READERS.contains(&path);
+    let readers = tree.rust_sources("crates/").filter(|(path, _)| is_reader(path));
+    let read: Vec<String> = readers.map(|(_, text)| without_tests(masked(text))).collect();
     let declarations: Vec<(&str, String)> =
         tree.rust_sources(DECLARATIONS).map(|(path, text)| (path, masked(text))).collect();
     let mut findings = Vec::new();
@@ -43,6 +49,28 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The code with all of its test modules blanked out. Each ends where its first line would be closed, as `rustfmt` has it.
+fn without_tests(code: String) -> String {
+    let mut kept = String::with_capacity(code.len());
+    let mut test_ends = None;
+    let mut after_attribute = false;
+    for line in code.lines() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let begins = after_attribute && line.trim_start().starts_with("mod ") && line.trim_end().ends_with('{');
+        if begins && test_ends.is_none() {
+            test_ends = Some(format!("{indent}}}"));
+        }
+        after_attribute = line.trim() == "#[cfg(test)]";
+        match &test_ends {
+            None => kept.push_str(line),
+            Some(end) if line.trim_end() == end => test_ends = None,
+            Some(_) => {}
+        }
+        kept.push('\n');
+    }
+    kept
 }
 
 /// The name that a line of a `keys!` or `prefixes!` block declares.
@@ -82,5 +110,17 @@ mod tests {
         assert_eq!(found(reader), ["crates/conf/src/keys/x.rs:15", "crates/conf/src/keys/x.rs:20"]);
         let reader = "fn f() { get(&keys::READ); get(&keys::READ_TOO); get(&keys::LOST); family(&keys::FAMILY) }\n";
         assert_eq!(found(reader), [""; 0]);
+    }
+
+    #[test]
+    fn tests_and_what_only_checks_are_no_readers() {
+        let reader = "fn f() { get(&keys::READ); get(&keys::READ_TOO) }\n\n#[cfg(test)]\nmod tests {\n    fn g() {\n        \
+                      get(&keys::LOST)\n    }\n}\n\nfn h() { family(&keys::FAMILY) }\n";
+        assert_eq!(found(reader), ["crates/conf/src/keys/x.rs:15"]);
+        let named = "fn f() { get(&keys::READ); get(&keys::READ_TOO); get(&keys::LOST); family(&keys::FAMILY) }\n";
+        for path in NO_READERS.into_iter().chain(["crates/shell/src/a/tests.rs"]) {
+            let tree = Tree::of(&[("crates/conf/src/keys/x.rs", KEYS), (path, named)]);
+            assert_eq!(check(&tree).len(), 4, "{path}");
+        }
     }
 }

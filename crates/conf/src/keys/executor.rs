@@ -29,10 +29,9 @@ keys! { Executor:
     CORES_MAX: Option<u32> = "spark.cores.max", since "0.6.0",
         computed("no limit"), check(|number| *number != Some(0), "at least 1"), only_on(BY_CORES);
 
-    /// How often an executor reports that it lives, with the metrics of its tasks (RT-70).
+    /// How often an executor reports that it lives, with the metrics of its tasks (RT-70); in local mode, how often the event log is told what the driver's memory holds.
     EXECUTOR_HEARTBEAT_INTERVAL: Duration = "spark.executor.heartbeatInterval", since "1.1.0",
-        default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0"),
-        only_on(Managers::WITH_EXECUTORS);
+        default("10s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
 }
 
 prefixes! { Executor:

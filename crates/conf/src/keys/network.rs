@@ -19,7 +19,7 @@ keys! { Network:
     /// How long an executor may be silent; overrides `spark.network.timeout` for executors (RT-71).
     BLOCK_MANAGER_HEARTBEAT_TIMEOUT: Duration = "spark.storage.blockManagerHeartbeatTimeoutMs", since "3.2.0",
         falls_back_to(&NETWORK_TIMEOUT), unit(Unit::Milliseconds),
-        formerly(&["spark.storage.blockManagerSlaveTimeoutMs"]);
+        formerly(&["spark.storage.blockManagerSlaveTimeoutMs"]), only_on(Managers::WITH_EXECUTORS);
 
     /// The name or address under which executors reach the driver.
     DRIVER_HOST: Option<String> = "spark.driver.host", since "0.7.0",

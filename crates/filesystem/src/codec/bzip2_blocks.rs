@@ -24,6 +24,10 @@ const HEADER_BITS: u64 = 32;
 /// No block is larger: 900,000 symbols with the longest codes, and its tables.
 const MAX_BLOCK_BITS: u64 = 8 * (4 << 20);
 
+/// How many marks within one block may be none. That bits of a block are one by chance is not to be expected in any file; in one that was made
+/// for it, each would have all of the block before it decompressed anew.
+const MOST_FALSE_MARKS: u32 = 16;
+
 /// How much of the file is read at once.
 const READ_SIZE: usize = 128 << 10;
 
@@ -31,6 +35,8 @@ const READ_SIZE: usize = 128 << 10;
 pub(crate) struct Bzip2Blocks {
     bits: Bits,
     path: FilePath,
+    /// The split's first byte.
+    start: u64,
     /// The first bit behind the split.
     end: u64,
     next: Option<u64>,
@@ -54,6 +60,7 @@ impl Bzip2Blocks {
         let mut blocks = Self {
             bits: Bits { file, bytes: Vec::new(), base: split.start, at_end: false },
             path: split.path.clone(),
+            start: split.start,
             // The first block of the file belongs to the split at its beginning, however small that is.
             end: if split.start == 0 { (split.end() * 8).max(HEADER_BITS + 1) } else { split.end() * 8 },
             next: None,
@@ -68,6 +75,11 @@ impl Bzip2Blocks {
     /// How many of the bytes are of blocks that begin in the split, once a block behind it was asked for.
     pub(crate) fn own_length(&self) -> Option<u64> {
         self.own_length
+    }
+
+    /// How many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bits.base + self.bits.bytes.len() as u64 - self.start
     }
 
     fn first_block(&mut self, start: u64) -> io::Result<Option<u64>> {
@@ -116,7 +128,7 @@ impl Bzip2Blocks {
         self.bits.forget_before(at);
         let mut from = at + MAGIC_BITS + CHECKSUM_BITS;
         let mut failure = None;
-        loop {
+        for _ in 0..=MOST_FALSE_MARKS {
             let Some(boundary) = self.bits.find(from, at + MAX_BLOCK_BITS)? else {
                 return Err(match failure {
                     Some(failure) => failure,
@@ -144,6 +156,7 @@ impl Bzip2Blocks {
             }
             from = end + 1;
         }
+        Err(corrupt("a block has no end"))
     }
 
     /// The bit behind a stream whose end is marked at `at`: the checksum of all follows, and then bits up to a whole byte.

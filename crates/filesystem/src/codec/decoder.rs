@@ -56,6 +56,11 @@ impl Decoder {
         };
         Ok(Self { format, path: path.clone(), consumed })
     }
+
+    /// How many bytes of the file the format has taken.
+    pub fn bytes_read(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
+    }
 }
 
 impl Read for Decoder {
@@ -75,7 +80,7 @@ impl Read for Decoder {
     }
 }
 
-/// Counts what the format has taken, for its errors.
+/// Counts what the format has taken, for its errors and for whoever measures.
 struct CountingReader {
     input: BufReader<Box<dyn FileRead>>,
     consumed: Arc<AtomicU64>,

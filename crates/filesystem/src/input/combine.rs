@@ -12,7 +12,7 @@ pub struct CombineOptions {
     pub max_partition_bytes: u64,
     /// What opening a file costs, as bytes that could be read meanwhile (`spark.files.openCostInBytes`).
     pub open_cost_in_bytes: u64,
-    /// Partitions are made smaller to have about this many: the larger of Spark's `minPartitions` and default parallelism.
+    /// Partitions are made smaller to have about this many: `minPartitions`, or what Spark has in its place.
     pub min_partitions: usize,
 }
 

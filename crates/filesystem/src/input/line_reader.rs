@@ -47,6 +47,7 @@ impl LineOptions {
 /// Where a split's bytes come from.
 enum Input {
     Bytes(Box<dyn Read + Send>),
+    Decoder(Decoder),
     /// A part of a file of which only reading shows where, decompressed, it ends.
     Bzip2Blocks(Box<Bzip2Blocks>),
 }
@@ -55,6 +56,7 @@ impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Bytes(bytes) => bytes.read(buffer),
+            Self::Decoder(decoder) => decoder.read(buffer),
             Self::Bzip2Blocks(blocks) => blocks.read(buffer),
         }
     }
@@ -102,7 +104,7 @@ impl LineReader {
                 .into());
             }
             let decoder = Decoder::new(codec, file, &split.path)?;
-            return Self::new(Input::Bytes(Box::new(decoder)), split.path.clone(), 0, u64::MAX, options);
+            return Self::new(Input::Decoder(decoder), split.path.clone(), 0, u64::MAX, options);
         }
         if split.start != 0 {
             file.seek(SeekFrom::Start(split.start))?;
@@ -172,9 +174,14 @@ impl LineReader {
         self.skipped
     }
 
-    /// The position behind the lines given out so far, in bytes of the decompressed file.
-    pub fn position(&self) -> u64 {
-        self.position
+    /// How many bytes of the file the lines given out so far have taken: those of a file that is compressed as they were read, with what
+    /// was read ahead.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.input {
+            Input::Bytes(_) => self.position - self.start,
+            Input::Decoder(decoder) => decoder.bytes_read(),
+            Input::Bzip2Blocks(blocks) => blocks.bytes_read(),
+        }
     }
 
     /// Finds the line at the beginning of the buffer, reading as much as it takes.

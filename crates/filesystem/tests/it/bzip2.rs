@@ -147,3 +147,29 @@ fn what_is_no_bzip2_file_is_an_error_and_not_an_empty_one() {
     let error = read_splits(&path, unfinished.len(), &[3 << 20]).unwrap_err();
     assert!(format!("{error:?}").contains("a block has no end"), "{error:?}");
 }
+
+/// Each mark could be the end of the block in front of it, and each time all of that would be decompressed anew.
+#[test]
+fn marks_without_number_are_not_each_tried() {
+    let mark = *b"\x31\x41\x59\x26\x53\x59";
+    let content = [b"BZh9".as_slice(), &mark, &[0; 20], &mark.repeat(1_400_000)].concat();
+    let (_directory, path) = stored(&content);
+    let error = read_splits(&path, content.len(), &[content.len() - 1]).unwrap_err();
+    assert!(format!("{error:?}").contains("a block has no end"), "{error:?}");
+}
+
+/// Parts read a little more than is theirs, as each reads on to the end of its last line.
+#[test]
+fn bytes_of_a_part_count_as_they_are_stored() {
+    let parts: Vec<String> = (0..100).map(|part| format!("{part}\n").repeat(10_000)).collect();
+    let content = streams(parts.iter().map(String::as_bytes));
+    let (_directory, path) = stored(&content);
+    let (half, length) = (content.len() as u64 / 2, content.len() as u64);
+    for (start, end) in [(0, half), (half, length)] {
+        let split = FileSplit { path: path.clone(), start, length: end - start, hosts: vec![] };
+        let mut reader = LineReader::open(&FileSystems::default(), &split, LineOptions::default()).unwrap();
+        while reader.next_line().unwrap().is_some() {}
+        // A file as small as this is read at once.
+        assert_eq!(reader.bytes_read(), length - start, "from {start} of {length}");
+    }
+}

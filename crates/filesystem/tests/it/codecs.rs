@@ -7,7 +7,9 @@ use std::{
 };
 
 use crate::files::{noise, write};
-use firesteel_filesystem::{Codec, Encoder, FilePath, FileSystems, open_input, read_whole_file};
+use firesteel_filesystem::{
+    Codec, Encoder, FilePath, FileSplit, FileSystems, LineOptions, LineReader, open_input, read_whole_file,
+};
 use proptest::prelude::*;
 
 fn compress(codec: Codec, content: &[u8]) -> Vec<u8> {
@@ -40,6 +42,21 @@ fn every_codec_gives_back_what_it_took() {
         }
         assert!(compress(codec, &text()).len() < text().len() / 2, "{codec} compresses");
         assert_eq!(decompress(codec, b"").unwrap(), b"", "{codec}: an empty file holds nothing");
+    }
+}
+
+/// What the metrics of a task say is what storage gave, as in Spark.
+#[test]
+fn bytes_of_a_compressed_file_count_as_they_are_stored() {
+    for codec in Codec::ALL {
+        let stored = compress(codec, &text());
+        let directory = tempfile::tempdir().unwrap();
+        let path = FilePath::local(directory.path()).unwrap().join(&format!("file{}", codec.suffix()));
+        write(&FileSystems::default(), &path, &stored);
+        let split = FileSplit { path, start: 0, length: stored.len() as u64, hosts: vec![] };
+        let mut reader = LineReader::open(&FileSystems::default(), &split, LineOptions::default()).unwrap();
+        while reader.next_line().unwrap().is_some() {}
+        assert_eq!(reader.bytes_read(), stored.len() as u64, "{codec}");
     }
 }
 

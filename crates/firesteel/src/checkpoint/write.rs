@@ -71,7 +71,11 @@ impl<T: Data> Action for WriteCheckpoint<T> {
     }
 
     fn run(&self, records: Records<T>, context: &Arc<TaskContext>) -> Result<(), TaskFailure> {
-        let failed = |error: WriteCheckpointError| TaskFailure::from_error(&error);
+        let failed = |error: WriteCheckpointError| match error {
+            // The record is the same at the next attempt (RT-32).
+            WriteCheckpointError::Encode(_) => TaskFailure::from_final_error(&error),
+            _ => TaskFailure::from_error(&error),
+        };
         let writer = self.write(records, context.partition()).map_err(failed)?;
         ask_to_commit(context, |error| failed(error.into()))?;
         writer.finish().map_err(|error| failed(error.into()))?;

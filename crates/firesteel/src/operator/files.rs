@@ -83,26 +83,26 @@ impl Reader {
     }
 }
 
-/// Records of a split, one `next` after another, until that gives none.
+/// Records of a split, one `next` after another, until that gives none. `bytes_read` is how many bytes of the file were read since it
+/// was opened.
 fn read_records<T: 'static, R: 'static>(
     reader: Arc<Reader>,
     split: FileSplit,
     context: &Arc<TaskContext>,
     opened: Option<R>,
     mut next: impl FnMut(&mut R) -> io::Result<Option<T>> + 'static,
-    mut position: impl FnMut(&R) -> u64 + 'static,
+    bytes_read: impl Fn(&R) -> u64 + 'static,
 ) -> Records<T> {
     let context = Arc::clone(context);
-    let mut counted = opened.as_ref().map(&mut position).unwrap_or_default();
+    let mut counted = 0;
     let mut open = opened;
     Box::new(std::iter::from_fn(move || {
         context.end_if_killed();
         let input = open.as_mut()?;
         let record = reader.overlook(&split, next(input)).flatten();
         let metrics = context.metrics();
-        let reached = position(input);
-        metrics.input_bytes_read.add(reached.saturating_sub(counted));
-        counted = counted.max(reached);
+        let read = bytes_read(input);
+        metrics.input_bytes_read.add(read - std::mem::replace(&mut counted, read));
         match record {
             Some(record) => {
                 metrics.input_records_read.add(1);
@@ -136,7 +136,7 @@ impl Operator for TextFile {
         let opened = LineReader::open(&self.reader.systems, &split, self.options);
         let opened = self.reader.overlook(&split, opened);
         let lines = |reader: &mut LineReader| Ok(reader.next_line()?.map(decode_utf8));
-        read_records(Arc::clone(&self.reader), split, context, opened, lines, LineReader::position)
+        read_records(Arc::clone(&self.reader), split, context, opened, lines, LineReader::bytes_read)
     }
 }
 
@@ -219,7 +219,7 @@ impl Operator for BinaryRecords {
             *position += length;
             Ok(Some(Bytes::from(record)))
         };
-        read_records(Arc::clone(&self.reader), split, context, opened, record, |(_, position)| *position)
+        read_records(Arc::clone(&self.reader), split, context, opened, record, move |(_, position)| *position - begin)
     }
 }
 

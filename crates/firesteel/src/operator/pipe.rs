@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
+    os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
     process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{
@@ -21,8 +22,13 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use firesteel_closure::ConstructError;
-use firesteel_executor::{ProcessGroup, TaskContext, TaskFailure, user_code_thread};
+use firesteel_executor::{KillSwitch, ProcessGroup, TaskContext, TaskFailure, user_code_thread};
 use firesteel_model::Partition;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -146,8 +152,10 @@ impl Running {
         };
         if let (Some(stdin), Some(stdout)) = (stdin, stdout) {
             let feeder = user_code_thread("pipe-stdin");
-            let (context, unwanted) = (Arc::clone(context), Arc::clone(&running.unwanted));
-            let feed = move || feed(&pipe, partition, &context, stdin, &unwanted);
+            let unwanted = Arc::clone(&running.unwanted);
+            let stdin = CommandInput::new(stdin, unwanted, Arc::clone(context.kill_switch())).map_err(start)?;
+            let context = Arc::clone(context);
+            let feed = move || feed(&pipe, partition, &context, stdin);
             running.feeder = Some(feeder.spawn(feed).map_err(start)?);
             let reader = thread::Builder::new().name("pipe-stdout".to_owned());
             reader.spawn(move || read_lines(stdout, &sender)).map_err(start)?;
@@ -221,14 +229,14 @@ fn feed<T: Data + Display>(
     pipe: &Pipe<T>,
     partition: Partition,
     context: &Arc<TaskContext>,
-    stdin: ChildStdin,
-    unwanted: &AtomicBool,
+    stdin: CommandInput<ChildStdin>,
 ) -> Result<(), FeedError> {
     let fed = catch_unwind(AssertUnwindSafe(|| {
         context.enter(|| {
             let mut stdin = BufWriter::new(stdin);
             for record in pipe.parent.records(partition, context) {
-                if unwanted.load(Ordering::Relaxed) {
+                // Records go through a buffer, which meets it late that nobody reads.
+                if stdin.get_ref().is_unwanted() {
                     return Ok(());
                 }
                 writeln!(stdin, "{record}")?;
@@ -241,6 +249,49 @@ fn feed<T: Data + Display>(
         Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Ok(written) => written.map_err(FeedError::Write),
         Err(caught) => Err(FeedError::Records(TaskFailure::from_caught(caught, None))),
+    }
+}
+
+/// Where a command reads from. It is not waited for where nobody wants what is written: the command may have ended, and a process
+/// that has left its group may have the other end, open and unread, for as long as it likes.
+struct CommandInput<W> {
+    pipe: W,
+    unwanted: Arc<AtomicBool>,
+    kill: Arc<KillSwitch>,
+}
+
+impl<W: AsFd> CommandInput<W> {
+    fn new(pipe: W, unwanted: Arc<AtomicBool>, kill: Arc<KillSwitch>) -> std::io::Result<Self> {
+        // Of this end alone: each end of a pipe has flags of its own.
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+        Ok(Self { pipe, unwanted, kill })
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed) || self.kill.flag().load(Ordering::Relaxed)
+    }
+}
+
+impl<W: Write + AsFd> Write for CommandInput<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        loop {
+            match self.pipe.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                written => return written,
+            }
+            if self.is_unwanted() {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            let interval = Timespec::try_from(KILL_CHECK_INTERVAL).map_err(std::io::Error::other)?;
+            match poll(&mut [PollFd::new(&self.pipe, PollFlags::OUT)], Some(&interval)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.pipe.flush()
     }
 }
 
@@ -305,7 +356,43 @@ impl<R: BufRead> Iterator for JavaLines<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_not_written_for_ever() {
+        for ends in [true, false] {
+            // More than any pipe holds.
+            let records = vec![b'x'; 64 << 20];
+            let (unread, pipe) = std::io::pipe().unwrap();
+            let (unwanted, kill) = (Arc::<AtomicBool>::default(), Arc::<KillSwitch>::default());
+            let mut input = CommandInput::new(pipe, Arc::clone(&unwanted), Arc::clone(&kill)).unwrap();
+            let writing = thread::spawn(move || input.write_all(&records));
+            // It has begun, so that it may be waiting.
+            let begun = &mut [PollFd::new(&unread, PollFlags::IN)];
+            poll(begun, None).unwrap();
+            if ends {
+                unwanted.store(true, Ordering::Relaxed);
+            } else {
+                kill.kill("the test");
+            }
+            assert_eq!(writing.join().unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
+        }
+    }
+
+    #[test]
+    fn a_command_that_reads_late_gets_everything() {
+        let records: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_ne_bytes).collect();
+        let (mut unread, pipe) = std::io::pipe().unwrap();
+        let mut input = CommandInput::new(pipe, Arc::default(), Arc::default()).unwrap();
+        let written = records.clone();
+        let writing = thread::spawn(move || input.write_all(&written));
+        let mut read = Vec::new();
+        unread.read_to_end(&mut read).unwrap();
+        assert!(read == records);
+        writing.join().unwrap().unwrap();
+    }
 
     #[test]
     fn lines_end_as_in_java() {
