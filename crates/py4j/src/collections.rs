@@ -269,6 +269,7 @@ pub(crate) fn member_of_every_object<S>(
     }
     Some(match (name, arity) {
         ("toString", 0) => Value::text(call.this_value().to_java_string()),
+        ("hashCode", 0) => Value::Int(call.this_value().identity_hash_code()),
         ("equals", 1) => Value::Bool(call.this_value().equals(call.argument(0))),
         _ => return None,
     })

@@ -51,11 +51,6 @@ impl<S: 'static> Gateway<S> {
         }
     }
 
-    /// What all functions work on.
-    pub fn state(&self) -> &S {
-        &self.state
-    }
-
     /// How many objects the program refers to.
     pub fn live_objects(&self) -> usize {
         self.objects.lock().len()
@@ -228,8 +223,9 @@ impl<S: 'static> Gateway<S> {
             }),
             ArrayCommand::Create(_, lengths) => match lengths.as_slice() {
                 [length] => {
-                    let length = usize::try_from(index_of(length)?)
-                        .map_err(|_| Failure::from(Throwable::new("java.lang.NegativeArraySizeException", "-1")))?;
+                    let length = index_of(length)?;
+                    let negative = |_| Throwable::new("java.lang.NegativeArraySizeException", length.to_string());
+                    let length = usize::try_from(length).map_err(negative)?;
                     Ok(Value::object(JavaArray::new(std::iter::repeat_n(Value::Null, length))))
                 }
                 _ => Err(Failure::NotCalled("arrays of more than one dimension are not built in yet".to_owned())),
@@ -362,6 +358,11 @@ mod tests {
         check(&gateway, "c o0 value e", "!yL142");
         check(&gateway, "c o1 value e", "!yL142");
         check(&gateway, "c o0 equals ro1 e", "!ybtrue");
+        let hash = |object: &str| {
+            let mut lines = ["c", object, "hashCode", "e"].into_iter().map(str::to_owned);
+            gateway.reply(Command::read(|| Ok::<_, Infallible>(lines.next())).unwrap().unwrap())
+        };
+        assert_eq!(hash("o0"), hash("o1"), "they are one object");
         check(&gateway, "c o1 name e", "!ysbase");
         check(&gateway, "c o1 toString e", "!yscom.example.Counter object");
         assert_eq!(gateway.live_objects(), 2);
@@ -433,5 +434,7 @@ mod tests {
         check(&gateway, "a g o5 i1 e", "!ysx");
         check(&gateway, "a e o5 e", "!yi2");
         check(&gateway, "a g o5 i2 e", "!xro6");
+        check(&gateway, "a c sjava.lang.Object i-5 e", "!xro7");
+        check(&gateway, "c o7 getMessage e", "!ys-5");
     }
 }

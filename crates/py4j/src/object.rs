@@ -121,6 +121,14 @@ impl Value {
         }
     }
 
+    /// Java's `hashCode` of objects, which are equal only if they are the same. Fits [`Self::equals`].
+    pub fn identity_hash_code(&self) -> i32 {
+        let Self::Object(object) = self else { return 0 };
+        // Objects lie at least so many bytes apart that the lowest bits say nothing.
+        let address = Arc::as_ptr(object).cast::<()>().addr() >> 4;
+        (address ^ (address >> 32)) as i32
+    }
+
     /// As people read it.
     pub fn to_java_string(&self) -> String {
         match self {

@@ -2,10 +2,12 @@
 
 use std::{
     io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    mem,
     net::{Ipv4Addr, TcpListener, TcpStream},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use subtle::ConstantTimeEq;
@@ -14,8 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::{Command, CommandError, Gateway};
 
-/// Enough for the secret; whoever has not proved it may not make this process hold more.
-const LONGEST_LINE_BEFORE_AUTHENTICATION: u64 = 1024;
 /// PySpark sends functions up to 1 MiB in commands, and broadcasts larger ones; base64 adds a third. A user may call with more,
 /// but not with so much that the driver suffers.
 const LONGEST_LINE: u64 = 256 << 20;
@@ -69,17 +69,30 @@ impl GatewayServer {
 
 fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(TIME_TO_AUTHENTICATE))?;
-    let mut reader = BufReader::new(stream);
-    let first = Command::read(|| read_line(&mut reader, LONGEST_LINE_BEFORE_AUTHENTICATION));
-    match first {
-        Ok(Some(Command::Authenticate(offered))) if same_secret(&offered, secret) => {}
-        _ => return Err(io::Error::new(ErrorKind::PermissionDenied, "it did not prove that it knows the secret")),
-    }
+    authenticate(stream, secret, Instant::now() + TIME_TO_AUTHENTICATE)?;
     stream.set_read_timeout(None)?;
+    let mut reader = BufReader::new(stream);
     send(stream, "!yv".to_owned())?;
     loop {
-        let command = match Command::read(|| read_line(&mut reader, LONGEST_LINE)) {
+        // What is too long is read to the end of its command and refused: the connection, and with it the properties that the
+        // program's thread has set, stay.
+        let mut too_long = false;
+        let read = Command::read(|| {
+            let line = read_line(&mut reader, LONGEST_LINE)?;
+            too_long |= matches!(line, Line::TooLong);
+            Ok(line.into_text())
+        });
+        if too_long && !matches!(read, Err(CommandError::Line(_)) | Ok(None)) {
+            let limit = LONGEST_LINE >> 20;
+            send(
+                stream,
+                gateway.error_reply(&format!(
+                    "an argument is longer than {limit} MiB, the most that a call may carry; use a broadcast value or a file"
+                )),
+            )?;
+            continue;
+        }
+        let command = match read {
             Ok(Some(Command::Shutdown) | None) => return Ok(()),
             Ok(Some(command)) => command,
             Err(error @ CommandError::Argument(_)) => {
@@ -93,10 +106,43 @@ fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -
                 return Err(io::Error::new(ErrorKind::InvalidData, error));
             }
         };
-        if let Some(reply) = gateway.reply(command) {
+        // A bug of ours must not cost the connection: the client would call again on another one, where the properties that the
+        // program's thread has set are missing.
+        let reply = catch_unwind(AssertUnwindSafe(|| gateway.reply(command))).unwrap_or_else(|panic| {
+            // It may panic again when it is dropped.
+            mem::forget(panic);
+            Some(gateway.error_reply(
+                "Firesteel's driver panicked in this call; the lines before this on standard error say where",
+            ))
+        });
+        if let Some(reply) = reply {
             send(stream, reply)?;
         }
     }
+}
+
+/// Two lines, and not one byte more: nothing else of a stranger's is looked at. Who sends byte by byte has no more time than others.
+fn authenticate(mut stream: &TcpStream, secret: &str, deadline: Instant) -> io::Result<()> {
+    let refused = || io::Error::new(ErrorKind::PermissionDenied, "it did not prove that it knows the secret");
+    let expected = Zeroizing::new(format!("A\n{secret}\n").into_bytes());
+    let mut offered = Zeroizing::new(Vec::with_capacity(expected.len()));
+    while offered.len() < expected.len() && offered.iter().filter(|byte| **byte == b'\n').count() < 2 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(refused());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(0) => return Err(refused()),
+            Ok(_) => offered.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Err(refused()),
+        }
+    }
+    // Both are as long, unless it is a wrong secret's end that was found.
+    offered.resize(expected.len(), 0);
+    if expected.as_slice().ct_eq(&offered).into() { Ok(()) } else { Err(refused()) }
 }
 
 /// One system call for each reply.
@@ -105,21 +151,52 @@ fn send(mut stream: &TcpStream, mut reply: String) -> io::Result<()> {
     stream.write_all(reply.as_bytes())
 }
 
-/// A line without its line feed; `None` at the end.
-fn read_line(reader: &mut BufReader<&TcpStream>, longest: u64) -> io::Result<Option<String>> {
+/// What is read of a command.
+enum Line {
+    /// Without its line feed.
+    Text(String),
+    /// It was read to its end and not kept.
+    TooLong,
+    /// The connection's.
+    End,
+}
+
+impl Line {
+    fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::TooLong => Some(String::new()),
+            Self::End => None,
+        }
+    }
+}
+
+fn read_line(reader: &mut BufReader<&TcpStream>, longest: u64) -> io::Result<Line> {
     let mut line = Vec::new();
     reader.by_ref().take(longest).read_until(b'\n', &mut line)?;
     if line.is_empty() {
-        return Ok(None);
+        return Ok(Line::End);
     }
-    if line.pop() != Some(b'\n') {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            format!("a line is cut off or longer than {longest} bytes"),
-        ));
+    if line.pop() == Some(b'\n') {
+        let line = String::from_utf8(line);
+        return line.map(Line::Text).map_err(|error| io::Error::new(ErrorKind::InvalidData, error));
     }
-    let line = String::from_utf8(line);
-    line.map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    if (line.len() as u64) + 1 < longest {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection ends in the middle of a line"));
+    }
+    drop(line);
+    loop {
+        let piece = reader.fill_buf()?;
+        let (length, ended) = match piece.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None if piece.is_empty() => return Ok(Line::End),
+            None => (piece.len(), false),
+        };
+        reader.consume(length);
+        if ended {
+            return Ok(Line::TooLong);
+        }
+    }
 }
 
 /// Compares in a time that does not depend on where the two differ.
@@ -130,11 +207,20 @@ pub fn same_secret(offered: &str, secret: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Class, Value, static_method};
 
     fn connect() -> TcpStream {
+        const PANICS: Class<()> = Class {
+            name: "com.example.Panics",
+            extends: &[],
+            members: &[
+                static_method("now", 0, |_| panic!("as planned")),
+                static_method("not", 1, |_| Ok(Value::Int(1))),
+            ],
+        };
         let server = GatewayServer::bind(Zeroizing::new("s3cret".to_owned())).unwrap();
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port().unwrap())).unwrap();
-        server.serve(Arc::new(Gateway::new((), []))).unwrap();
+        server.serve(Arc::new(Gateway::new((), [PANICS]))).unwrap();
         stream
     }
 
@@ -156,8 +242,48 @@ mod tests {
 
     #[test]
     fn nobody_else_is() {
-        for first in ["A\ns3cre\n", "A\ns3cret2\n", "r\nu\njava\nrj\ne\n", "A\n\n", &"x".repeat(5000)] {
-            assert_eq!(ask(&mut connect(), first), "", "{first}");
+        for first in ["A\ns3cre\n", "A\ns3cret2\n", "r\nu\njava\nrj\ne\n", "A\n\n", "\n\n", &"x".repeat(5000)] {
+            let mut stream = connect();
+            stream.write_all(first.as_bytes()).unwrap();
+            // What was not read makes the end a reset.
+            let mut reply = Vec::new();
+            if let Err(error) = stream.read_to_end(&mut reply) {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{first}");
+            }
+            assert_eq!(reply, b"", "{first}");
         }
+    }
+
+    /// It would have been collected up to its end.
+    #[test]
+    fn a_strangers_command_is_not_read() {
+        let mut stream = connect();
+        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+        let lines = "\n".repeat(1 << 16);
+        let mut sent = stream.write_all(b"c\n");
+        // The system's buffers hold some MB of it; then whoever does not read has closed the connection.
+        for _ in 0..1 << 12 {
+            sent = sent.and_then(|()| stream.write_all(lines.as_bytes()));
+        }
+        assert!(matches!(sent.unwrap_err().kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
+    }
+
+    #[test]
+    fn a_call_that_panics_or_is_too_long_leaves_the_connection() {
+        let mut stream = connect();
+        assert_eq!(ask(&mut stream, "A\ns3cret\n"), "!yv\n");
+        let panicked = ask(&mut stream, "c\nz:com.example.Panics\nnow\ne\n");
+        assert!(panicked.starts_with("!xsFiresteel's driver panicked"), "{panicked}");
+        let mut writer = stream.try_clone().unwrap();
+        let sending = thread::spawn(move || {
+            writer.write_all(b"c\nz:com.example.Panics\nnot\ns").unwrap();
+            let piece = vec![b'x'; 1 << 20];
+            (0..=LONGEST_LINE >> 20).for_each(|_| writer.write_all(&piece).unwrap());
+            writer.write_all(b"\ne\n").unwrap();
+        });
+        let refused = ask(&mut stream, "");
+        sending.join().unwrap();
+        assert!(refused.contains("longer than 256 MiB"), "{refused}");
+        assert_eq!(ask(&mut stream, "c\nz:com.example.Panics\nnot\ni7\ne\n"), "!yi1\n");
     }
 }

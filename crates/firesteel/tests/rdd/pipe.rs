@@ -78,6 +78,18 @@ fn who_has_left_the_commands_group_is_not_waited_for() {
 }
 
 #[test]
+fn who_holds_the_commands_input_and_does_not_read_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let stay = directory.path().join("stay");
+    fs::write(&stay, "").unwrap();
+    let holder = format!("while [ -e {} ]; do sleep 0.01; done", stay.display());
+    // More records than a pipe holds. The holder has left the group, and stays until the directory goes.
+    let numbers = spark().parallelize(0..100_000, 1);
+    let lines = numbers.pipe(shell(&format!("setsid --fork sh -c '{holder}' >/dev/null")));
+    assert_eq!(lines.count().unwrap(), 0);
+}
+
+#[test]
 fn failures_name_the_command_and_its_status() {
     let numbers = spark().parallelize(1..=3, 1);
     let error = numbers.pipe(shell("cat; exit 3")).collect().unwrap_err().to_string();
