@@ -98,6 +98,8 @@ pub enum Section {
     Storage,
     /// Executors.
     Executor,
+    /// Python worker processes.
+    Python,
     /// Ports, time-outs, RPC.
     Network,
     /// Authentication and redaction.
@@ -122,6 +124,7 @@ impl Section {
             Self::Memory => "Memory",
             Self::Storage => "Storage, broadcast and compression",
             Self::Executor => "Executor",
+            Self::Python => "Python",
             Self::Network => "Network",
             Self::Security => "Security",
             Self::EventLog => "Event log",

@@ -170,8 +170,8 @@ static GROUPS: &[Group] = &[
     },
     Group { reason: Elsewhere::NotBuiltIn("Spark Streaming"), names: &["spark.streaming."] },
     Group {
-        reason: Elsewhere::NotBuiltIn("Python"),
-        names: &["spark.python.", "spark.pyspark.", "spark.executor.pyspark.memory"],
+        reason: Elsewhere::NotBuiltIn("this part of what Python programs can set"),
+        names: &["spark.python.", "spark.pyspark."],
     },
     Group { reason: Elsewhere::NotBuiltIn("R"), names: &["spark.r.", "spark.sparkr."] },
     Group {

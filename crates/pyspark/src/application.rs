@@ -17,9 +17,9 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::{
-    channel::AccumulatorClient,
-    error::thrown,
-    rdd::{Updates, workers},
+    channel::{AccumulatorClient, Sockets},
+    error::{ILLEGAL_ARGUMENT, thrown},
+    rdd::{Updates, WorkerSettings, workers},
 };
 
 /// An application of Python.
@@ -31,11 +31,17 @@ pub(crate) struct Application {
     updates: Accumulator<Updates>,
     /// Where that goes.
     accumulator_server: Mutex<Option<AccumulatorClient>>,
+    worker_settings: WorkerSettings,
+    sockets: Sockets,
     stopped: AtomicBool,
 }
 
 impl Application {
-    pub(crate) fn start(conf: SparkConf) -> Result<Arc<Self>, Throwable> {
+    /// `release` is the program's PySpark, if it is known.
+    pub(crate) fn start(conf: SparkConf, release: Option<String>) -> Result<Arc<Self>, Throwable> {
+        let worker_settings = WorkerSettings::new(&conf, release);
+        let worker_settings = worker_settings.map_err(|error| Throwable::new(ILLEGAL_ARGUMENT, error.to_string()))?;
+        let sockets = Sockets::new(worker_settings.launch.socket_directory.as_deref());
         let context = SparkContext::new(&without_defaults(&conf)).map_err(thrown)?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let updates = context.accumulator("Python accumulators");
@@ -50,6 +56,8 @@ impl Application {
             start_time_ms: since_epoch.as_millis() as i64,
             updates,
             accumulator_server: Mutex::default(),
+            worker_settings,
+            sockets,
             stopped: AtomicBool::new(false),
         }))
     }
@@ -73,6 +81,16 @@ impl Application {
 
     pub(crate) fn register_accumulators(&self, server: AccumulatorClient) {
         *self.accumulator_server.lock() = Some(server);
+    }
+
+    /// How its workers run.
+    pub(crate) fn worker_settings(&self) -> &WorkerSettings {
+        &self.worker_settings
+    }
+
+    /// Where the program connects to.
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 
     /// Runs what starts jobs, and then hands on what those have added to accumulators: before the program gets the result, and

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use firesteel::SparkConf;
 use parking_lot::Mutex;
 
-use crate::application::Application;
+use crate::{application::Application, program::ProgramRelease};
 
 /// The state of the driver's process.
 pub(crate) struct Driver {
     /// What `spark-submit` has decided.
     submitted: SparkConf,
+    /// The program's PySpark.
+    release: ProgramRelease,
     /// Java's system properties, as far as the program has set them.
     properties: Mutex<BTreeMap<String, String>>,
     /// The running application.
@@ -18,8 +20,13 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(submitted: SparkConf) -> Self {
-        Self { submitted, properties: Mutex::default(), application: Mutex::default() }
+    pub(crate) fn new(submitted: SparkConf, release: ProgramRelease) -> Self {
+        Self { submitted, release, properties: Mutex::default(), application: Mutex::default() }
+    }
+
+    /// The version of the program's PySpark, if it could be found out.
+    pub(crate) fn release(&self) -> Option<String> {
+        self.release.get()
     }
 
     /// What a new `SparkConf(true)` holds.

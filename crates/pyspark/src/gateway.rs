@@ -6,7 +6,7 @@ use firesteel::SparkConf;
 use firesteel_py4j::{Gateway, GatewayServer};
 use zeroize::Zeroizing;
 
-use crate::{driver::Driver, secret, surface};
+use crate::{driver::Driver, program::ProgramRelease, secret, surface};
 
 /// Where the program finds it.
 pub(crate) struct Address {
@@ -15,10 +15,10 @@ pub(crate) struct Address {
 }
 
 /// Starts to serve the program, which may not have been started yet.
-pub(crate) fn serve(conf: SparkConf) -> Result<Address, Box<dyn Error>> {
+pub(crate) fn serve(conf: SparkConf, release: ProgramRelease) -> Result<Address, Box<dyn Error>> {
     let secret = secret::new();
     let server = GatewayServer::bind(secret.clone())?;
     let port = server.port()?;
-    server.serve(Arc::new(Gateway::new(Driver::new(conf), surface::classes())))?;
+    server.serve(Arc::new(Gateway::new(Driver::new(conf, release), surface::classes())))?;
     Ok(Address { port, secret })
 }

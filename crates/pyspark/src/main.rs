@@ -20,6 +20,7 @@ mod channel;
 mod driver;
 mod error;
 mod gateway;
+mod program;
 mod rdd;
 mod runner;
 mod secret;

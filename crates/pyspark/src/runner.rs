@@ -11,7 +11,7 @@ use std::{
 use firesteel::SparkConf;
 use firesteel_conf::Artifact;
 
-use crate::gateway;
+use crate::{gateway, program::ProgramRelease};
 
 /// The program could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     if let Some(path) = python_path(conf.get_raw("spark.submit.pyFiles"), env::var("PYTHONPATH").ok().as_deref()) {
         command.env("PYTHONPATH", path);
     }
-    let address = gateway::serve(conf)?;
+    let address = gateway::serve(conf, ProgramRelease::of_child(&command))?;
     command
         .env("PYSPARK_GATEWAY_PORT", address.port.to_string())
         .env("PYSPARK_GATEWAY_SECRET", address.secret.as_str())

@@ -15,7 +15,7 @@ use std::{
 
 use firesteel::SparkConf;
 
-use crate::gateway;
+use crate::{gateway, program::ProgramRelease};
 
 const PLACE: &str = "_PYSPARK_DRIVER_CONN_INFO_PATH";
 
@@ -37,7 +37,7 @@ enum ShellError {
 /// Serves the parent until it ends.
 pub(crate) fn run(_arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let place = env::var_os(PLACE).filter(|place| !place.is_empty()).ok_or(ShellError::NoPlace)?;
-    let address = gateway::serve(SparkConf::from_launcher()?)?;
+    let address = gateway::serve(SparkConf::from_launcher()?, ProgramRelease::of_parent())?;
     let path = PathBuf::from(place);
     write_address(&path, address.port, &address.secret).map_err(|source| ShellError::Write { path, source })?;
     let mut bytes = [0; 1024];

@@ -4,9 +4,9 @@
 //! interpreter lock is shared. Each interpreter and environment has one `pyspark.daemon`, which forks a worker for whoever
 //! connects; a worker serves one task at a time and is used again by later ones.
 //!
-//! - [`TaskInput`] and [`OutputDecoder`]: the protocol of PySpark 4.3, from values to bytes and from bytes to values. Pure.
-//! - [`check_version`]: which PySpark this is. The protocol differs from release to release, so others are refused.
-//! - [`WorkerFactory`]: starts daemons, hands out workers, takes them back.
+//! - [`TaskInput`] and [`OutputDecoder`]: the protocol of PySpark's workers, from values to bytes and from bytes to values. Pure.
+//! - [`Release`]: which PySpark this is. The protocol differs from release to release, so unknown ones are refused.
+//! - [`WorkerFactory`]: starts daemons, or workers without one, hands out workers, takes them back, ends those that are idle.
 //! - [`PythonRun`]: one task in one worker. A single thread writes what the worker reads and reads what it writes, whichever
 //!   is possible, so that neither side can wait for the other for ever, and a task that is killed ends at once.
 //!
@@ -14,19 +14,24 @@
 
 #![forbid(unsafe_code)]
 
+mod channel;
 mod daemon;
 mod factory;
+mod idle;
 mod output;
+mod release;
 mod run;
+mod secret;
+mod single;
+mod start;
 mod task;
-mod version;
 mod wait;
 mod worker;
 
-pub use daemon::StartDaemonError;
-pub use factory::{WorkerError, WorkerFactory, WorkerKey};
+pub use factory::{WorkerError, WorkerFactory, WorkerKey, WorkerLaunch};
 pub use output::{DecodeError, Output, OutputDecoder};
+pub use release::{Release, UnsupportedVersion};
 pub use run::{PythonRun, RunError, RunOptions};
+pub use start::StartPythonError;
 pub use task::{TaskContextInfo, TaskInput, TaskResource, encode_element};
-pub use version::{UnsupportedVersion, check_version};
 pub use worker::Worker;

@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::Release;
+
 /// Lengths that are none.
 pub(crate) mod special {
     pub(crate) const END_OF_DATA_SECTION: i32 = -1;
@@ -10,9 +12,6 @@ pub(crate) mod special {
     pub(crate) const END_OF_STREAM: i32 = -4;
     pub(crate) const START_OF_INIT_MESSAGE: i32 = -8;
 }
-
-/// Times and spilled bytes: six numbers of 64 bits.
-const TIMING_LENGTH: usize = 48;
 
 /// One thing that it said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,10 +45,12 @@ pub struct DecodeError {
 }
 
 /// Reads a worker's output, in whatever pieces it comes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutputDecoder {
     bytes: BytesMut,
     place: Place,
+    /// How many bytes of times come before those that say how much was spilled.
+    times: usize,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +63,11 @@ enum Place {
 }
 
 impl OutputDecoder {
+    /// For a worker of this release.
+    pub fn new(release: Release) -> Self {
+        Self { bytes: BytesMut::new(), place: Place::default(), times: 8 * release.times() }
+    }
+
     /// Where more bytes go.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.bytes
@@ -76,11 +82,11 @@ impl OutputDecoder {
                 Place::Elements => match length {
                     0.. => return Ok(self.take(length as usize).map(Output::Element)),
                     special::TIMING_DATA => {
-                        if self.bytes.len() < 4 + TIMING_LENGTH {
+                        if self.bytes.len() < 4 + self.times + 16 {
                             return Ok(None);
                         }
-                        // Four times come first, which differ from what is measured here.
-                        self.bytes.advance(4 + 32);
+                        // The times differ from what is measured here.
+                        self.bytes.advance(4 + self.times);
                         let (memory_bytes, disk_bytes) = (self.bytes.get_u64(), self.bytes.get_u64());
                         return Ok(Some(Output::Spilled { memory_bytes, disk_bytes }));
                     }
@@ -164,7 +170,7 @@ mod tests {
         \xff\xff\xff\xff\0\0\0\x02\0\0\0\x01x\0\0\0\x02yz\xff\xff\xff\xfc";
 
     fn decode(pieces: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Output>, DecodeError> {
-        let mut decoder = OutputDecoder::default();
+        let mut decoder = OutputDecoder::new(Release::V4_3);
         let mut outputs = Vec::new();
         for piece in pieces {
             decoder.buffer().extend_from_slice(&piece);
@@ -187,6 +193,15 @@ mod tests {
         for size in [1, 3, 7, TASK.len()] {
             assert_eq!(decode(TASK.chunks(size).map(<[u8]>::to_vec)).unwrap(), expected, "{size}");
         }
+    }
+
+    #[test]
+    fn older_releases_report_one_time_less() {
+        let mut decoder = OutputDecoder::new(Release::V4_1);
+        decoder.buffer().extend_from_slice(b"\xff\xff\xff\xfd");
+        [1_u64, 2, 3, 256, 9].iter().for_each(|number| decoder.buffer().extend_from_slice(&number.to_be_bytes()));
+        assert_eq!(decoder.decode().unwrap(), Some(Output::Spilled { memory_bytes: 256, disk_bytes: 9 }));
+        assert_eq!(decoder.decode().unwrap(), None);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{self, ErrorKind, Read, Write},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use rustix::event::PollFlags;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     DecodeError, Output, OutputDecoder, TaskContextInfo, TaskInput, Worker,
@@ -39,6 +41,12 @@ pub struct RunOptions {
     pub command: Bytes,
     /// May the worker be used again?
     pub reuse_worker: bool,
+    /// Where workers leave word of what they did when they crashed (`spark.python.worker.faulthandler.enabled`).
+    pub fault_directory: Option<PathBuf>,
+    /// After so long without a byte the worker counts as idle (`spark.python.worker.idleTimeoutSeconds`).
+    pub idle_timeout: Option<Duration>,
+    /// Is an idle one ended (`spark.python.worker.killOnIdleTimeout`)?
+    pub kill_on_idle_timeout: bool,
 }
 
 /// The task did not go well.
@@ -50,9 +58,26 @@ pub enum RunError {
         /// Python's own text.
         traceback: String,
     },
-    /// The worker has ended in the middle.
-    #[error("Python worker exited unexpectedly (crashed)")]
+    /// The worker has ended in the middle. Nobody knows where.
+    #[error(
+        "Python worker exited unexpectedly (crashed); spark.python.worker.faulthandler.enabled=true would show where, if it was a fault of the process"
+    )]
     Crashed,
+    /// The worker has ended in the middle, and has said where.
+    #[error("Python worker exited unexpectedly (crashed): {threads}")]
+    Faulted {
+        /// What its threads did.
+        threads: String,
+    },
+    /// It neither said nor took anything for too long.
+    #[error(
+        "Python worker process terminated due to idle timeout (timeout: {} seconds); spark.python.worker.killOnIdleTimeout asks for that",
+        timeout.as_secs()
+    )]
+    Idle {
+        /// How long.
+        timeout: Duration,
+    },
     /// The task was killed.
     #[error("the task was killed")]
     Killed,
@@ -79,6 +104,9 @@ pub struct PythonRun<I, A, K> {
     on_accumulators: A,
     is_killed: K,
     reuse_worker: bool,
+    fault_directory: Option<PathBuf>,
+    idle_timeout: Option<Duration>,
+    kill_on_idle_timeout: bool,
 }
 
 impl<I, A, K> PythonRun<I, A, K>
@@ -99,17 +127,21 @@ where
             broadcasts: &options.broadcasts,
             command: &options.command,
         };
-        let pending = task.encode(&mut worker.connected().broadcasts);
+        let release = worker.release();
+        let pending = task.encode(release, &mut worker.connected().broadcasts);
         Self {
             worker: Some(worker),
             input: Some(input),
             pending,
             written: 0,
             piece: vec![0; PIECE].into(),
-            decoder: OutputDecoder::default(),
+            decoder: OutputDecoder::new(release),
             on_accumulators,
             is_killed,
             reuse_worker: options.reuse_worker,
+            fault_directory: options.fault_directory.clone(),
+            idle_timeout: options.idle_timeout,
+            kill_on_idle_timeout: options.kill_on_idle_timeout,
         }
     }
 
@@ -131,41 +163,55 @@ where
             let waits_to_write = self.written < self.pending.len();
             let events = if waits_to_write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
-            let waited = wait_for(&worker.connected().stream, events, deadline, &self.is_killed);
+            let idle = self.idle_timeout.map(|timeout| Instant::now() + timeout);
+            let until = deadline.into_iter().chain(idle).min();
+            let waited = wait_for(&worker.connected().channel, events, until, &self.is_killed);
             match waited.map_err(RunError::Io)? {
                 Waited::Ready => {}
                 Waited::Killed => return Err(RunError::Killed),
-                Waited::TimedOut => return Err(RunError::Io(ErrorKind::TimedOut.into())),
+                Waited::TimedOut if until == deadline => return Err(RunError::Io(ErrorKind::TimedOut.into())),
+                Waited::TimedOut => self.is_idle(waits_to_write)?,
             }
         }
+    }
+
+    /// Nothing was read or written for too long.
+    fn is_idle(&self, waits_to_write: bool) -> Result<(), RunError> {
+        let Some(timeout) = self.idle_timeout else { return Ok(()) };
+        let pid = self.worker.as_ref().map(Worker::pid);
+        warn!(?pid, seconds = timeout.as_secs(), waits_to_write, "a Python worker is idle");
+        if self.kill_on_idle_timeout { Err(RunError::Idle { timeout }) } else { Ok(()) }
     }
 
     /// Takes in what has come. False if nothing has.
     fn read(&mut self) -> Result<bool, RunError> {
         let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
-        let read = worker.connected().stream.read(&mut self.piece);
+        let read = worker.connected().channel.read(&mut self.piece);
         match read {
-            Ok(0) => {
-                self.forget_worker();
-                Err(RunError::Crashed)
-            }
+            Ok(0) => Err(self.crashed()),
             Ok(read) => {
                 self.decoder.buffer().extend_from_slice(&self.piece[..read]);
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                self.forget_worker();
-                Err(RunError::Crashed)
-            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(self.crashed()),
             Err(error) => Err(RunError::Io(error)),
         }
     }
 
-    /// It is no process any more, so there is nothing to kill.
-    fn forget_worker(&mut self) {
-        if let Some(worker) = self.worker.take() {
-            worker.forget();
+    /// The worker has closed the connection. Mostly it has ended; one that has only closed its files must not stay.
+    fn crashed(&mut self) -> RunError {
+        let pid = self.worker.take().map(|worker| worker.pid());
+        let path = self.fault_directory.as_ref().zip(pid).map(|(directory, pid)| directory.join(pid.to_string()));
+        let threads = path.as_ref().and_then(|path| fs::read(path).ok());
+        let threads = threads.map(|threads| String::from_utf8_lossy(&threads).into_owned());
+        if let Some(path) = path {
+            // Another worker may get the number.
+            let _ = fs::remove_file(path);
+        }
+        match threads {
+            Some(threads) if !threads.trim().is_empty() => RunError::Faulted { threads },
+            _ => RunError::Crashed,
         }
     }
 
@@ -189,7 +235,7 @@ where
             return Ok(false);
         }
         let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
-        match worker.connected().stream.write(&self.pending[self.written..]) {
+        match worker.connected().channel.write(&self.pending[self.written..]) {
             Ok(written) => {
                 self.written += written;
                 Ok(written > 0)

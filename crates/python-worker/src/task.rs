@@ -2,11 +2,11 @@
 //!
 //! Numbers are big-endian; a text is its length as 32 bits and its UTF-8.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::output::special;
+use crate::{Release, output::special};
 
 /// PySpark's type of a function on whole partitions of an RDD.
 const NON_UDF: i32 = 0;
@@ -39,6 +39,34 @@ pub struct TaskContextInfo {
     pub local_properties: BTreeMap<String, String>,
 }
 
+impl TaskContextInfo {
+    /// Before it was JSON.
+    fn put(&self, release: Release, body: &mut Vec<u8>) {
+        body.push(u8::from(self.is_barrier));
+        if self.is_barrier || release.always_has_barrier_server() {
+            put_number(body, self.conn_info);
+            put_text(body, &self.secret);
+        }
+        put_number(body, self.stage_id as i32);
+        put_number(body, self.partition_id as i32);
+        put_number(body, self.attempt_number as i32);
+        body.extend(self.task_attempt_id.to_be_bytes());
+        put_number(body, self.cpus as i32);
+        put_count(body, self.resources.len());
+        for (name, resource) in &self.resources {
+            put_text(body, name);
+            put_text(body, &resource.name);
+            put_count(body, resource.addresses.len());
+            resource.addresses.iter().for_each(|address| put_text(body, address));
+        }
+        put_count(body, self.local_properties.len());
+        for (key, value) in &self.local_properties {
+            put_text(body, key);
+            put_text(body, value);
+        }
+    }
+}
+
 /// A custom resource.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TaskResource {
@@ -68,31 +96,39 @@ pub struct TaskInput<'a> {
 }
 
 impl TaskInput<'_> {
-    /// The message that starts a task in a worker that knows the broadcast values `known`: it is told to forget those that
+    /// What starts a task in a worker of this release that knows the broadcast values `known`: it is told to forget those that
     /// this task does not need, and where the new ones are.
-    pub fn encode(&self, known: &mut std::collections::BTreeSet<i64>) -> Vec<u8> {
+    pub fn encode(&self, release: Release, known: &mut BTreeSet<i64>) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.command.len() + 1024);
         put_number(&mut body, self.partition as i32);
         put_text(&mut body, self.python_version);
-        let context = serde_json::to_string(self.context).expect("texts, numbers and maps of them are JSON");
-        put_text(&mut body, &context);
+        if release.has_json_context() {
+            let context = serde_json::to_string(self.context).expect("texts, numbers and maps of them are JSON");
+            put_text(&mut body, &context);
+        } else {
+            self.context.put(release, &mut body);
+        }
         put_text(&mut body, self.files_directory);
         put_count(&mut body, self.includes.len());
         self.includes.iter().for_each(|include| put_text(&mut body, include));
         self.put_broadcasts(&mut body, known);
         put_number(&mut body, NON_UDF);
-        // Settings of runners and of evaluation, which RDDs have none of.
-        put_count(&mut body, 0);
-        put_count(&mut body, 0);
+        if release.has_json_context() {
+            // Settings of runners and of evaluation, which RDDs have none of.
+            put_count(&mut body, 0);
+            put_count(&mut body, 0);
+        }
         encode_element(self.command, &mut body);
-
+        if !release.has_init_message() {
+            return body;
+        }
         let mut message = Vec::with_capacity(body.len() + 8);
         put_number(&mut message, special::START_OF_INIT_MESSAGE);
         encode_element(&body, &mut message);
         message
     }
 
-    fn put_broadcasts(&self, body: &mut Vec<u8>, known: &mut std::collections::BTreeSet<i64>) {
+    fn put_broadcasts(&self, body: &mut Vec<u8>, known: &mut BTreeSet<i64>) {
         // They are not encrypted.
         body.push(0);
         let forgotten: Vec<i64> = known.iter().copied().filter(|id| !self.broadcasts.contains_key(id)).collect();
@@ -137,8 +173,6 @@ fn put_text(output: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn context() -> TaskContextInfo {
@@ -184,8 +218,38 @@ mod tests {
             command: b"abc",
         };
         let mut known = BTreeSet::from([3, 5]);
-        assert_eq!(input.encode(&mut known), expected);
+        assert_eq!(input.encode(Release::V4_3, &mut known), expected);
         assert_eq!(known, BTreeSet::from([4, 5]));
+        // Before there was a message around it.
+        assert_eq!(input.encode(Release::V4_2, &mut BTreeSet::from([3, 5])), expected[8..]);
+    }
+
+    #[test]
+    fn before_4_2_a_context_was_no_json() {
+        let name = || "gpu".to_owned();
+        let resource = TaskResource { name: name(), addresses: vec!["0".into()] };
+        let context = TaskContextInfo { resources: BTreeMap::from([(name(), resource)]), ..context() };
+        let input = TaskInput {
+            partition: 5,
+            python_version: "3.11",
+            context: &context,
+            files_directory: "/f",
+            includes: &[],
+            broadcasts: &BTreeMap::new(),
+            command: b"abc",
+        };
+        let server: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";
+        for (release, server) in [(Release::V3_5, server), (Release::V4_0, server), (Release::V4_1, &[])] {
+            let mut expected = b"\0\0\0\x05\0\0\0\x043.11\0".to_vec();
+            expected.extend(server);
+            // Stage, partition, attempt, the attempt's number, cores.
+            expected.extend(b"\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x01");
+            expected.extend(b"\0\0\0\x01\0\0\0\x03gpu\0\0\0\x03gpu\0\0\0\x01\0\0\0\x010");
+            expected.extend(b"\0\0\0\x01\0\0\0\x01a\0\0\0\x01b");
+            // Files, no includes, no broadcast values, the type of function.
+            expected.extend(b"\0\0\0\x02/f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03abc");
+            assert_eq!(input.encode(release, &mut BTreeSet::new()), expected, "{release:?}");
+        }
     }
 
     #[test]

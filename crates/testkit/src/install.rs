@@ -75,7 +75,10 @@ pub fn maven_jars(name: &str, artifacts: &[&str]) -> Result<PathBuf, InstallErro
 }
 
 /// Makes a directory of the cache unless it is complete. One process at a time does so; what one that was ended has left is removed.
-fn install(name: &str, make: impl FnOnce(&Path) -> Result<(), InstallError>) -> Result<PathBuf, InstallError> {
+pub(crate) fn install(
+    name: &str,
+    make: impl FnOnce(&Path) -> Result<(), InstallError>,
+) -> Result<PathBuf, InstallError> {
     let cache = cache_directory(TEST_SERVERS)?;
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -100,7 +103,7 @@ fn install(name: &str, make: impl FnOnce(&Path) -> Result<(), InstallError>) -> 
     Ok(directory)
 }
 
-fn run(command: &mut Command) -> Result<(), InstallError> {
+pub(crate) fn run(command: &mut Command) -> Result<(), InstallError> {
     /// The last lines are the ones that say what went wrong.
     const KEPT_CHARACTERS: usize = 4000;
     let line = format!("{command:?}");

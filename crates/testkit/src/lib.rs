@@ -16,6 +16,7 @@ mod http;
 mod install;
 mod moto;
 mod port;
+mod pyspark;
 mod server_process;
 
 pub use hdfs::Hdfs;
@@ -23,4 +24,5 @@ pub use http::{HttpReply, http_request};
 pub use install::{InstallError, cache_directory, maven_jars, python_environment};
 pub use moto::Moto;
 pub use port::free_port;
+pub use pyspark::pyspark_without_jars;
 pub use server_process::{ServerProcess, StartError};

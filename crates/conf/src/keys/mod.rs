@@ -53,6 +53,7 @@ mod executor;
 mod files;
 mod memory;
 mod network;
+mod python;
 mod scheduler;
 mod security;
 mod shuffle;
@@ -67,6 +68,7 @@ pub use executor::*;
 pub use files::*;
 pub use memory::*;
 pub use network::*;
+pub use python::*;
 pub use scheduler::*;
 pub use security::*;
 pub use shuffle::*;
@@ -84,6 +86,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         memory::ALL,
         storage::ALL,
         executor::ALL,
+        python::ALL,
         network::ALL,
         security::ALL,
         event_log::ALL,

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -11,42 +10,41 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use zeroize::Zeroizing;
 
-use super::TIME_TO_CONNECT_SECONDS;
-use crate::secret;
+use super::{
+    TIME_TO_CONNECT_SECONDS,
+    sockets::{Address, Socket, Sockets, Stream},
+};
 
 /// No secret is longer: whoever claims so is not the program.
 const LONGEST_SECRET: usize = 256;
 
-/// Waits on loopback for the program.
+/// Waits for the program.
 pub(super) struct Listener {
-    listener: TcpListener,
-    secret: Zeroizing<String>,
+    socket: Socket,
+    address: Address,
 }
 
 impl Listener {
-    pub(super) fn bind() -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, secret: secret::new() })
+    pub(super) fn bind(sockets: &Sockets) -> io::Result<Self> {
+        let (socket, address) = sockets.bind()?;
+        Ok(Self { socket, address })
     }
 
-    pub(super) fn port(&self) -> io::Result<u16> {
-        Ok(self.listener.local_addr()?.port())
-    }
-
-    pub(super) fn secret(&self) -> &Zeroizing<String> {
-        &self.secret
+    pub(super) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The first connection that proves the secret, if it comes in time. Others are closed.
-    pub(super) fn accept(&self) -> io::Result<TcpStream> {
+    pub(super) fn accept(&self) -> io::Result<Stream> {
         let deadline = Instant::now() + Duration::from_secs(TIME_TO_CONNECT_SECONDS);
         loop {
             self.wait(deadline)?;
-            let (stream, _) = self.listener.accept()?;
+            let mut stream = self.socket.accept()?;
+            let Address::Port(_, secret) = &self.address else { return Ok(stream) };
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             stream.set_read_timeout(Some(left))?;
-            if authenticate(&stream, &self.secret).is_ok() {
+            if authenticate(&mut stream, secret).is_ok() {
                 stream.set_read_timeout(None)?;
                 return Ok(stream);
             }
@@ -60,7 +58,7 @@ impl Listener {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the Python program did not connect in time"));
             }
             let timeout = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-            match poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&timeout)) {
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -69,7 +67,7 @@ impl Listener {
     }
 }
 
-fn authenticate(mut stream: &TcpStream, secret: &str) -> io::Result<()> {
+fn authenticate(stream: &mut Stream, secret: &str) -> io::Result<()> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length) as usize;
@@ -89,14 +87,17 @@ fn authenticate(mut stream: &TcpStream, secret: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{
+        net::{Ipv4Addr, TcpStream},
+        thread,
+    };
 
     use super::*;
 
     #[test]
     fn the_connection_with_the_secret_is_the_one() {
-        let listener = Listener::bind().unwrap();
-        let (port, secret) = (listener.port().unwrap(), listener.secret().clone());
+        let listener = Listener::bind(&Sockets::Loopback).unwrap();
+        let Address::Port(port, secret) = listener.address().clone() else { panic!("no port") };
         let client = thread::spawn(move || {
             let offer = |secret: &str| {
                 let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();

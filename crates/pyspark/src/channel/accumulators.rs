@@ -1,24 +1,33 @@
 //! What tasks have added to accumulators, to the program's own server.
 
 use std::{
-    io::{self, BufWriter, ErrorKind, Read, Write},
-    net::TcpStream,
+    io::{self, ErrorKind, Read, Write},
+    path::PathBuf,
 };
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use super::sockets::Stream;
+
+/// Where the program's server is.
+#[derive(Clone)]
+pub(crate) enum AccumulatorServer {
+    /// With what proves to it who connects.
+    Loopback { host: String, port: u16, token: Zeroizing<String> },
+    /// In the file system, which has let nobody else.
+    FileSystem(PathBuf),
+}
+
 /// The way to the program's server, which is connected to when there is something to say.
 pub(crate) struct AccumulatorClient {
-    host: String,
-    port: u16,
-    token: Zeroizing<String>,
-    stream: Option<TcpStream>,
+    server: AccumulatorServer,
+    stream: Option<Stream>,
 }
 
 impl AccumulatorClient {
-    pub(crate) fn new(host: &str, port: u16, token: &str) -> Self {
-        Self { host: host.to_owned(), port, token: Zeroizing::new(token.to_owned()), stream: None }
+    pub(crate) fn new(server: AccumulatorServer) -> Self {
+        Self { server, stream: None }
     }
 
     /// Sends updates and waits until the program has taken them in, for as long as it lives: its other threads may keep it busy.
@@ -32,25 +41,29 @@ impl AccumulatorClient {
     }
 
     fn try_send(&mut self, updates: &[Bytes]) -> io::Result<()> {
-        let is_new = self.stream.is_none();
-        let mut stream: &TcpStream = match &mut self.stream {
+        let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => {
-                let stream = TcpStream::connect((self.host.as_str(), self.port))?;
-                stream.set_nodelay(true)?;
-                none.insert(stream)
-            }
+            none => none.insert(self.server.connect()?),
         };
-        let mut writer = BufWriter::new(stream);
-        if is_new {
-            writer.write_all(self.token.as_bytes())?;
-        }
-        write_batch(updates, &mut writer)?;
-        writer.flush()?;
-        drop(writer);
+        let mut batch = Vec::new();
+        write_batch(updates, &mut batch)?;
+        stream.write_all(&batch)?;
         let mut answer = [0];
         stream.read_exact(&mut answer)?;
         if answer == [1] { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidData, "it has another answer than 1")) }
+    }
+}
+
+impl AccumulatorServer {
+    fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Loopback { host, port, token } => {
+                let mut stream = Stream::connect(host, *port)?;
+                stream.write_all(token.as_bytes())?;
+                Ok(stream)
+            }
+            Self::FileSystem(path) => Stream::connect_path(path),
+        }
     }
 }
 

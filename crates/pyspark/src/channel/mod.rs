@@ -1,16 +1,18 @@
 //! Sockets beside the gateway: what is too much for lines of text.
 //!
-//! Whoever connects to one of ours sends the secret that the program has got by the gateway, and is told `ok`. All numbers are
-//! big-endian, and an element is its length and its bytes.
+//! Whoever connects to one of ours on loopback sends the secret that the program has got by the gateway, and is told `ok`. All
+//! numbers are big-endian, and an element is its length and its bytes.
 
 mod accept;
 mod accumulators;
 mod parallelize;
 mod results;
+mod sockets;
 
-pub(crate) use accumulators::AccumulatorClient;
+pub(crate) use accumulators::{AccumulatorClient, AccumulatorServer};
 pub(crate) use parallelize::{ParallelizeServer, read_elements};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
+pub(crate) use sockets::{Address, Sockets};
 
 /// As long as PySpark itself waits for a connection, which it learns from here (`spark.python.authenticate.socketTimeout`).
 pub(crate) const TIME_TO_CONNECT_SECONDS: u64 = 15;

@@ -6,36 +6,31 @@ use std::{
 };
 
 use bytes::Bytes;
-use zeroize::Zeroizing;
 
-use super::accept::Listener;
+use super::{Address, Sockets, accept::Listener};
 
 /// Takes elements from one connection, in chunks of any lengths: a number, so many bytes, and -1 at the end. The elements are
 /// in what the chunks hold together.
 pub(crate) struct ParallelizeServer {
-    port: u16,
-    secret: Zeroizing<String>,
+    address: Address,
     receiver: JoinHandle<io::Result<Vec<Bytes>>>,
 }
 
 impl ParallelizeServer {
-    pub(crate) fn start() -> io::Result<Self> {
-        let listener = Listener::bind()?;
-        let (port, secret) = (listener.port()?, listener.secret().clone());
+    pub(crate) fn start(sockets: &Sockets) -> io::Result<Self> {
+        let listener = Listener::bind(sockets)?;
+        let address = listener.address().clone();
         let receive = move || {
             let stream = listener.accept()?;
             read_elements(Chunks { source: BufReader::new(stream), left: 0, ended: false })
         };
         let receiver = thread::Builder::new().name("python-parallelize".to_owned()).spawn(receive)?;
-        Ok(Self { port, secret, receiver })
+        Ok(Self { address, receiver })
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn secret(&self) -> &str {
-        &self.secret
+    /// Where the collection goes.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Waits until all elements have come.

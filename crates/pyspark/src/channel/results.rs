@@ -2,30 +2,27 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
     thread::{self, JoinHandle},
 };
 
 use bytes::Bytes;
 use firesteel_py4j::{Call, Class, Failure, JavaArray, Object, Throwable, Value, method};
 use parking_lot::Mutex;
-use zeroize::Zeroizing;
 
-use super::accept::Listener;
+use super::{Address, Sockets, accept::Listener, sockets::Stream};
 use crate::{driver::Driver, error::SPARK_EXCEPTION};
 
 /// Serves one connection.
 pub(crate) struct ResultServer {
-    port: u16,
-    secret: Zeroizing<String>,
+    address: Address,
     server: Mutex<Option<JoinHandle<Result<(), Throwable>>>>,
 }
 
 impl ResultServer {
     /// Sends these pieces to the connection, which hold whole elements; they go when they are sent, or nobody came.
-    pub(crate) fn send(pieces: Vec<Bytes>) -> Result<Self, Throwable> {
+    pub(crate) fn send(sockets: &Sockets, pieces: Vec<Bytes>) -> Result<Self, Throwable> {
         // One after another, so that what was sent can go.
-        Self::start(|mut stream| {
+        Self::start(sockets, |mut stream| {
             pieces.into_iter().try_for_each(|piece| stream.write_all(&piece)).map_err(|error| not_sent(&error))
         })
     }
@@ -33,33 +30,40 @@ impl ResultServer {
     /// Sends partition after partition, as long as the connection asks for them: 1 asks for the next, 0 for none. What comes is 1
     /// and a partition with a mark at its end; 0 if there is none; -1 if it could not be computed.
     pub(crate) fn send_when_asked(
+        sockets: &Sockets,
         partitions: impl Iterator<Item = Result<Bytes, Throwable>> + Send + 'static,
     ) -> Result<Self, Throwable> {
-        Self::start(|stream| send_when_asked(&stream, partitions))
+        Self::start(sockets, |stream| send_when_asked(stream, partitions))
     }
 
-    fn start(serve: impl FnOnce(TcpStream) -> Result<(), Throwable> + Send + 'static) -> Result<Self, Throwable> {
-        Self::try_start(serve).map_err(|error| {
+    fn start(
+        sockets: &Sockets,
+        serve: impl FnOnce(Stream) -> Result<(), Throwable> + Send + 'static,
+    ) -> Result<Self, Throwable> {
+        Self::try_start(sockets, serve).map_err(|error| {
             Throwable::new(SPARK_EXCEPTION, format!("could not open a socket for the result of a job: {error}"))
         })
     }
 
-    fn try_start(serve: impl FnOnce(TcpStream) -> Result<(), Throwable> + Send + 'static) -> io::Result<Self> {
-        let listener = Listener::bind()?;
-        let (port, secret) = (listener.port()?, listener.secret().clone());
+    fn try_start(
+        sockets: &Sockets,
+        serve: impl FnOnce(Stream) -> Result<(), Throwable> + Send + 'static,
+    ) -> io::Result<Self> {
+        let listener = Listener::bind(sockets)?;
+        let address = listener.address().clone();
         let accept_and_serve = move || {
             let stream = listener.accept().map_err(|error| not_sent(&error))?;
             drop(listener);
             serve(stream)
         };
         let server = thread::Builder::new().name("python-results".to_owned()).spawn(accept_and_serve)?;
-        Ok(Self { port, secret, server: Mutex::new(Some(server)) })
+        Ok(Self { address, server: Mutex::new(Some(server)) })
     }
 
-    /// What the program gets: port, secret, and this.
+    /// What the program gets: port or path, secret, and this.
     pub(crate) fn into_value(self) -> Value {
-        let (port, secret) = (Value::Int(i32::from(self.port)), Value::text(self.secret.as_str()));
-        Value::object(JavaArray::new([port, secret, Value::object(self)]))
+        let (place, secret) = (self.address.place(), self.address.secret());
+        Value::object(JavaArray::new([place, secret, Value::object(self)]))
     }
 }
 
@@ -94,31 +98,27 @@ const NO_MORE: i32 = 0;
 const FAILED: i32 = -1;
 
 fn send_when_asked(
-    stream: &TcpStream,
+    mut stream: Stream,
     mut partitions: impl Iterator<Item = Result<Bytes, Throwable>>,
 ) -> Result<(), Throwable> {
-    let send = |bytes: &[u8]| {
-        let mut writer = stream;
-        writer.write_all(bytes).map_err(|error| not_sent(&error))
-    };
+    let send = |stream: &mut Stream, bytes: &[u8]| stream.write_all(bytes).map_err(|error| not_sent(&error));
     loop {
         let mut request = [0; 4];
-        let mut reader = stream;
         // Whoever has closed the connection wants no more.
-        if reader.read_exact(&mut request).is_err() || i32::from_be_bytes(request) != NEXT {
+        if stream.read_exact(&mut request).is_err() || i32::from_be_bytes(request) != NEXT {
             return Ok(());
         }
         match partitions.next() {
             Some(Ok(piece)) => {
-                send(&NEXT.to_be_bytes())?;
-                send(&piece)?;
-                send(&END_OF_PARTITION.to_be_bytes())?;
+                send(&mut stream, &NEXT.to_be_bytes())?;
+                send(&mut stream, &piece)?;
+                send(&mut stream, &END_OF_PARTITION.to_be_bytes())?;
             }
             Some(Err(throwable)) => {
-                send(&FAILED.to_be_bytes())?;
+                send(&mut stream, &FAILED.to_be_bytes())?;
                 return Err(throwable);
             }
-            None => return send(&NO_MORE.to_be_bytes()),
+            None => return send(&mut stream, &NO_MORE.to_be_bytes()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    path::PathBuf,
     sync::{Arc, LazyLock},
 };
 
@@ -13,8 +15,9 @@ use firesteel_python_worker::{
     PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
 };
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
-use super::{Updates, append, broadcast};
+use super::{Updates, WorkerSettings, append, broadcast};
 use crate::{
     channel::TIME_TO_CONNECT_SECONDS,
     error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
@@ -40,8 +43,8 @@ pub(crate) struct PythonFunction {
     pub(crate) broadcasts: Vec<Broadcast<Bytes>>,
     /// Where what it adds to accumulators goes.
     pub(crate) updates: Accumulator<Updates>,
-    /// May a worker run more than one task (`spark.python.worker.reuse`)?
-    pub(crate) reuse_worker: bool,
+    /// How its workers run.
+    pub(crate) workers: WorkerSettings,
     /// Do the elements of its input consist of several frames?
     pub(crate) several: bool,
 }
@@ -96,7 +99,9 @@ fn fail(error: RunError, context: &TaskContext) -> ! {
             let text = "[PYTHON_EXCEPTION] An exception was thrown from the Python worker: ";
             (PYTHON_EXCEPTION, format!("{text}{traceback}\n SQLSTATE: 38000"))
         }
-        error @ RunError::Crashed => (SPARK_EXCEPTION, error.to_string()),
+        error @ (RunError::Crashed | RunError::Faulted { .. } | RunError::Idle { .. }) => {
+            (SPARK_EXCEPTION, error.to_string())
+        }
         error => TaskFailure::from_error(&error).throw(),
     };
     TaskFailure::from(TaskEndReason::ExceptionFailure {
@@ -136,7 +141,10 @@ impl PythonFunction {
             includes: self.includes.clone(),
             broadcasts: broadcast::files(&self.broadcasts, context).into_iter().collect(),
             command: self.command.clone(),
-            reuse_worker: self.reuse_worker,
+            reuse_worker: self.workers.reuse,
+            fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
+            idle_timeout: self.workers.idle_timeout,
+            kill_on_idle_timeout: self.workers.kill_on_idle_timeout,
         }
     }
 
@@ -159,9 +167,36 @@ impl PythonFunction {
             // The user's own setting counts.
             environment.entry(name.to_owned()).or_insert(value);
         }
-        if self.reuse_worker {
-            environment.insert("SPARK_REUSE_WORKER".to_owned(), "1".to_owned());
+        let workers = &self.workers;
+        let wanted = [
+            ("SPARK_REUSE_WORKER", workers.reuse.then(|| "1".to_owned())),
+            ("PYSPARK_EXECUTOR_MEMORY_MB", workers.memory_mib.map(|memory| memory.to_string())),
+            (
+                "PYTHON_FAULTHANDLER_DIR",
+                workers.faulthandler.then(|| fault_directory(context).to_string_lossy().into_owned()),
+            ),
+            (
+                "PYTHON_TRACEBACK_DUMP_INTERVAL_SECONDS",
+                workers.traceback_dump_interval_seconds.map(|seconds| seconds.to_string()),
+            ),
+        ];
+        environment.extend(wanted.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        WorkerKey {
+            python: self.python.clone(),
+            environment,
+            launch: workers.launch.clone(),
+            driver_release: workers.driver_release.clone(),
         }
-        WorkerKey { python: self.python.clone(), environment }
     }
+}
+
+/// Where workers leave word of what they did when they crashed. It goes with the local directories.
+fn fault_directory(context: &TaskContext) -> PathBuf {
+    let directories = context.environment().local_dirs().directories();
+    let directory = directories.first().map_or_else(std::env::temp_dir, |first| first.join("python-faulthandler"));
+    // Where that cannot be, the workers say so.
+    if let Err(error) = fs::create_dir_all(&directory) {
+        warn!(%error, path = %directory.display(), "there is no directory for what Python workers say of crashes");
+    }
+    directory
 }

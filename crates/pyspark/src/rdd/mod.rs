@@ -8,9 +8,11 @@ mod elements;
 mod function;
 mod pairs;
 mod updates;
+mod worker_settings;
 
 pub(crate) use broadcast::PythonBroadcast;
 pub(crate) use elements::{Elements, Later, append, join_elements, piece};
 pub(crate) use function::{BUFFER_SIZE, PythonFunction, SimplePythonFunction, apply, workers};
 pub(crate) use pairs::{PythonPartitioner, pair_up, values};
 pub(crate) use updates::Updates;
+pub(crate) use worker_settings::WorkerSettings;

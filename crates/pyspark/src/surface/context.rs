@@ -19,7 +19,7 @@ use crate::{application::Application, driver::Driver, error::thrown, rdd::Elemen
 const JAVA_SPARK_CONTEXT: &str = "org.apache.spark.api.java.JavaSparkContext";
 const SPARK_CONTEXT: &str = "org.apache.spark.SparkContext";
 
-/// The release of Spark whose PySpark is served.
+/// The release of Spark that this is, if it could not be found out which one the program's PySpark is of.
 const VERSION: &str = "4.3.0";
 
 /// The application, as one of the two classes.
@@ -41,7 +41,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             constructor(1, new),
             method("sc", 0, |call| as_class(call, SPARK_CONTEXT)),
-            method("version", 0, |_| Ok(Value::text(VERSION))),
+            method("version", 0, |call| Ok(Value::text(call.state.release().unwrap_or_else(|| VERSION.to_owned())))),
             method("startTime", 0, |call| Ok(Value::Long(application(call)?.start_time_ms()))),
             method("textFile", 2, files::text_file),
             method("wholeTextFiles", 2, files::whole_text_files),
@@ -127,7 +127,7 @@ fn frames(application: &Arc<Application>, rdd: Rdd<Bytes>) -> JavaResult {
 }
 
 fn new(call: &JavaCall<'_>) -> JavaResult {
-    let application = Application::start(call.object::<ConfHandle>(0)?.conf())?;
+    let application = Application::start(call.object::<ConfHandle>(0)?.conf(), call.state.release())?;
     call.state.started(&application);
     Ok(Value::object(ContextHandle { application, class: JAVA_SPARK_CONTEXT }))
 }

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     application::Application,
-    channel::{AccumulatorClient, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS, read_elements},
+    channel::{
+        AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS,
+        read_elements,
+    },
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
     rdd::{
@@ -36,11 +39,7 @@ const PARALLELIZE_SERVER: &str = "org.apache.spark.api.python.PythonParallelizeS
 pub(super) struct BytesToString;
 
 /// The program's own server of accumulators.
-pub(super) struct AccumulatorHandle {
-    host: String,
-    port: u16,
-    token: zeroize::Zeroizing<String>,
-}
+pub(super) struct AccumulatorHandle(AccumulatorServer);
 
 /// A file with a pickled value.
 struct BroadcastFile(String);
@@ -49,14 +48,13 @@ struct BroadcastFile(String);
 struct ParallelizeHandle {
     application: Arc<Application>,
     partitions: u32,
-    port: u16,
-    secret: zeroize::Zeroizing<String>,
+    address: Address,
     server: Mutex<Option<ParallelizeServer>>,
 }
 
 impl AccumulatorHandle {
     pub(super) fn client(&self) -> AccumulatorClient {
-        AccumulatorClient::new(&self.host, self.port, &self.token)
+        AccumulatorClient::new(self.0.clone())
     }
 }
 
@@ -116,7 +114,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[constructor(2, new_partitioner)],
     },
     Class { name: BYTES_TO_STRING, extends: &[], members: &[constructor(0, |_| Ok(Value::object(BytesToString)))] },
-    Class { name: ACCUMULATOR, extends: &[], members: &[constructor(3, new_accumulator)] },
+    Class {
+        name: ACCUMULATOR,
+        extends: &[],
+        members: &[constructor(3, new_accumulator), constructor(1, new_accumulator_on_file)],
+    },
     Class { name: PYTHON_BROADCAST, extends: &[], members: &[] },
     Class {
         name: BROADCAST,
@@ -138,8 +140,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         extends: &[],
         members: &[
             constructor(2, new_parallelize_server),
-            method("connInfo", 0, |call| Ok(Value::Int(i32::from(call.this::<ParallelizeHandle>()?.port)))),
-            method("secret", 0, |call| Ok(Value::text(call.this::<ParallelizeHandle>()?.secret.as_str()))),
+            method("connInfo", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.place())),
+            method("secret", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.secret())),
             method("getResult", 0, parallelize_result),
         ],
     },
@@ -173,7 +175,7 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
         python_version: call.text(4)?.to_owned(),
         broadcasts: broadcasts.collect::<Result<Vec<Broadcast<Bytes>>, Failure>>()?,
         updates: application.updates().clone(),
-        reuse_worker: application.conf().get_raw("spark.python.worker.reuse") != Some("false"),
+        workers: application.worker_settings().clone(),
         several: false,
     })))
 }
@@ -218,8 +220,12 @@ fn new_partitioner(call: &JavaCall<'_>) -> JavaResult {
 
 fn new_accumulator(call: &JavaCall<'_>) -> JavaResult {
     let port = u16::try_from(call.long(1)?).map_err(|_| call.wrong(1, "a port"))?;
-    let token = zeroize::Zeroizing::new(call.text(2)?.to_owned());
-    Ok(Value::object(AccumulatorHandle { host: call.text(0)?.to_owned(), port, token }))
+    let (host, token) = (call.text(0)?.to_owned(), zeroize::Zeroizing::new(call.text(2)?.to_owned()));
+    Ok(Value::object(AccumulatorHandle(AccumulatorServer::Loopback { host, port, token })))
+}
+
+fn new_accumulator_on_file(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::object(AccumulatorHandle(AccumulatorServer::FileSystem(call.text(0)?.into()))))
 }
 
 fn context<'a>(call: &JavaCall<'a>) -> Result<&'a ContextHandle, Failure> {
@@ -248,12 +254,12 @@ fn read_rdd_from_file(call: &JavaCall<'_>) -> JavaResult {
 
 fn new_parallelize_server(call: &JavaCall<'_>) -> JavaResult {
     let (application, partitions) = (&context(call)?.application, partitions(call, 1)?);
-    let server = ParallelizeServer::start().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
+    let server = ParallelizeServer::start(application.sockets());
+    let server = server.map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
     Ok(Value::object(ParallelizeHandle {
         application: Arc::clone(application),
         partitions,
-        port: server.port(),
-        secret: zeroize::Zeroizing::new(server.secret().to_owned()),
+        address: server.address().clone(),
         server: Mutex::new(Some(server)),
     }))
 }
@@ -270,7 +276,7 @@ fn parallelize_result(call: &JavaCall<'_>) -> JavaResult {
 fn serve(handle: &RddHandle, partitions: impl IntoIterator<Item = u32>) -> JavaResult {
     let with = handle.rdd()?.with(handle.elements.are_several());
     let pieces = handle.application.run(|| with.run_job_on(partitions, piece));
-    Ok(ResultServer::send(pieces.map_err(thrown)?)?.into_value())
+    Ok(ResultServer::send(handle.application.sockets(), pieces.map_err(thrown)?)?.into_value())
 }
 
 fn collect_and_serve(call: &JavaCall<'_>) -> JavaResult {
@@ -298,7 +304,7 @@ fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
         let pieces = properties.run(job).map_err(thrown)?;
         Ok(pieces.into_iter().next().unwrap_or_default())
     });
-    Ok(ResultServer::send_when_asked(partitions)?.into_value())
+    Ok(ResultServer::send_when_asked(handle.application.sockets(), partitions)?.into_value())
 }
 
 fn run_job(call: &JavaCall<'_>) -> JavaResult {

@@ -41,6 +41,12 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[static_method("asJava", 1, |call| Ok(call.argument(0).clone()))],
     },
     Class {
+        // The same for PySpark 3.5.
+        name: "scala.collection.JavaConverters",
+        extends: &[],
+        members: &[static_method("seqAsJavaList", 1, |call| Ok(call.argument(0).clone()))],
+    },
+    Class {
         name: TUPLE2,
         extends: &[],
         members: &[

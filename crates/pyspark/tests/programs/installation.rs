@@ -10,6 +10,7 @@ use std::{
 /// Scripts, binaries, and a place for scratch files.
 pub struct Installation {
     directory: tempfile::TempDir,
+    interpreter: PathBuf,
 }
 
 /// How a command ended.
@@ -23,8 +24,8 @@ impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 }
@@ -46,8 +47,13 @@ static FIRESTEEL: LazyLock<PathBuf> = LazyLock::new(|| {
 
 impl Installation {
     pub fn new() -> Self {
+        Self::with_interpreter(PYSPARK.join("bin/python"))
+    }
+
+    /// With another interpreter than that of PySpark 4.3.
+    pub fn with_interpreter(interpreter: PathBuf) -> Self {
         let directory = tempfile::Builder::new().prefix("spark home ").tempdir().unwrap();
-        let this = Self { directory };
+        let this = Self { directory, interpreter };
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         ["bin", "conf", "scratch"].iter().for_each(|name| fs::create_dir(this.path(name)).unwrap());
         for script in ["spark-submit", "find-firesteel.sh"] {
@@ -71,7 +77,7 @@ impl Installation {
 
     /// The interpreter that has PySpark.
     pub fn interpreter(&self) -> PathBuf {
-        PYSPARK.join("bin/python")
+        self.interpreter.clone()
     }
 
     /// `spark-submit options script arguments`

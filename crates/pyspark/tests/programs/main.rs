@@ -4,6 +4,7 @@
 //! which cargo builds with the workspace; if it is missing, it is built here.
 
 mod installation;
+mod workers;
 
 use std::{
     fs,
@@ -95,7 +96,7 @@ fn workers_of_another_release_are_refused_with_both_versions() {
     let old = format!("spark.executorEnv.PYTHONPATH={}", installation.path("old").display());
     let ended = installation.submit(&["--master", "local[1]", "--conf", &old], "one_job.py", &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
-    for version in ["is 4.2.0", "PySpark 4.3"] {
+    for version in ["is 4.2.0", "own is 4.3.0"] {
         assert!(ended.stderr.contains(version), "{version}: {}", ended.stderr);
     }
 }
@@ -119,15 +120,19 @@ fn nothing_is_left_of_a_program() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let pids: Vec<u32> = ended.stdout.lines().map(|line| line.parse().unwrap()).collect();
         assert!(pids.len() > 2, "{pids:?}");
-        // They end by themselves when their daemon's input has ended, which is after the driver's end.
-        let deadline = Instant::now() + Duration::from_secs(60);
-        for pid in pids {
-            while is_worker(pid) {
-                assert!(Instant::now() < deadline, "{pid} still runs");
-                thread::yield_now();
-            }
-        }
+        wait_for_end_of_workers(pids);
         assert_eq!(installation.left_in_scratch(), Vec::<String>::new());
+    }
+}
+
+/// They end by themselves when their daemon's input has ended, which is after the driver's end.
+fn wait_for_end_of_workers(pids: impl IntoIterator<Item = u32>) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for pid in pids {
+        while is_worker(pid) {
+            assert!(Instant::now() < deadline, "{pid} still runs");
+            thread::yield_now();
+        }
     }
 }
 

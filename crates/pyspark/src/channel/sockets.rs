@@ -1,0 +1,183 @@
+//! Where the program and this process meet: on loopback, or in the file system (`spark.python.unix.domain.socket.enabled`).
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use firesteel_py4j::Value;
+use zeroize::Zeroizing;
+
+use crate::secret;
+
+/// Which sockets an application has.
+#[derive(Clone, Debug)]
+pub(crate) enum Sockets {
+    Loopback,
+    /// In this directory.
+    FileSystem(PathBuf),
+}
+
+/// Where to connect to, as the program is told. What proves who connects is in no log.
+#[derive(Clone)]
+pub(crate) enum Address {
+    /// With what proves that it is the program who connects.
+    Port(u16, Zeroizing<String>),
+    /// The file system has let nobody else.
+    Path(PathBuf),
+}
+
+/// A socket that waits.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Loopback(TcpListener),
+    FileSystem(UnixListener, PathBuf),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Loopback(TcpStream),
+    FileSystem(UnixStream),
+}
+
+impl Sockets {
+    pub(crate) fn new(directory: Option<&str>) -> Self {
+        directory.map_or(Self::Loopback, |directory| Self::FileSystem(directory.into()))
+    }
+
+    pub(super) fn bind(&self) -> io::Result<(Socket, Address)> {
+        match self {
+            Self::Loopback => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                let port = listener.local_addr()?.port();
+                Ok((Socket::Loopback(listener), Address::Port(port, secret::new())))
+            }
+            Self::FileSystem(directory) => {
+                let path = directory.join(format!(".{:032x}.sock", rand::random::<u128>()));
+                let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+                let listener = UnixListener::bind(&path).map_err(named)?;
+                let socket = Socket::FileSystem(listener, path.clone());
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(named)?;
+                Ok((socket, Address::Path(path)))
+            }
+        }
+    }
+}
+
+impl Address {
+    /// The port or the path.
+    pub(crate) fn place(&self) -> Value {
+        match self {
+            Self::Port(port, _) => Value::Int(i32::from(*port)),
+            Self::Path(path) => Value::text(path.to_string_lossy()),
+        }
+    }
+
+    /// The secret, if there has to be one.
+    pub(crate) fn secret(&self) -> Value {
+        match self {
+            Self::Port(_, secret) => Value::text(secret.as_str()),
+            Self::Path(_) => Value::Null,
+        }
+    }
+}
+
+impl Socket {
+    pub(super) fn accept(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Loopback(listener) => Stream::Loopback(listener.accept()?.0),
+            Self::FileSystem(listener, _) => Stream::FileSystem(listener.accept()?.0),
+        })
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Loopback(listener) => listener.as_fd(),
+            Self::FileSystem(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Self::FileSystem(_, path) = self {
+            // Somebody may have cleaned up.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Stream {
+    /// To a server of the program on loopback.
+    pub(super) fn connect(host: &str, port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect((host, port))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Loopback(stream))
+    }
+
+    /// To a server of the program in the file system.
+    pub(super) fn connect_path(path: &Path) -> io::Result<Self> {
+        Ok(Self::FileSystem(UnixStream::connect(path)?))
+    }
+
+    pub(super) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Loopback(stream) => stream.set_read_timeout(timeout),
+            Self::FileSystem(stream) => stream.set_read_timeout(timeout),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Loopback(stream) => stream.read(bytes),
+            Self::FileSystem(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Loopback(stream) => stream.write(bytes),
+            Self::FileSystem(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_the_file_system_is_its_owner_s_and_goes_with_its_listener() {
+        let directory = std::env::temp_dir();
+        let (socket, address) = Sockets::new(directory.to_str()).bind().unwrap();
+        let Address::Path(path) = address else { panic!("no path") };
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        Stream::connect_path(&path).unwrap().write_all(b"a").unwrap();
+        let mut byte = [0];
+        socket.accept().unwrap().read_exact(&mut byte).unwrap();
+        assert_eq!(byte, *b"a");
+        drop(socket);
+        assert!(!path.exists());
+    }
+}
