@@ -32,6 +32,8 @@ pub struct WorkerKey {
     pub environment: BTreeMap<String, String>,
     /// How they are started.
     pub launch: WorkerLaunch,
+    /// The program's own Python, `3.11`: that of the workers must be the same, as bytecode is pickled.
+    pub driver_python: String,
     /// The program's own release of PySpark, if it is known: that of the workers must be the same.
     pub driver_release: Option<String>,
 }
@@ -102,7 +104,7 @@ pub enum WorkerError {
 impl WorkerError {
     /// Will every other attempt meet the same?
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Start(StartPythonError::Version(_)))
+        matches!(self, Self::Start(StartPythonError::Version(_) | StartPythonError::PythonVersion { .. }))
     }
 }
 

@@ -60,6 +60,18 @@ pub enum StartPythonError {
     /// Another PySpark.
     #[error(transparent)]
     Version(#[from] UnsupportedVersion),
+    /// Another Python.
+    #[error(
+        "{python} is Python {found}, and the program's own is {driver}; functions are pickled with their bytecode, so both must be the same: name another interpreter by PYSPARK_PYTHON or spark.pyspark.python"
+    )]
+    PythonVersion {
+        /// The interpreter.
+        python: String,
+        /// Its version.
+        found: String,
+        /// The program's.
+        driver: String,
+    },
     /// It did not start in time.
     #[error("{python} did not start its workers within {} s", TIME_TO_START.as_secs())]
     TimedOut {
@@ -111,6 +123,10 @@ pub(crate) fn start(
     let versions = stdout.text(is_killed).and_then(|version| Ok((version, stdout.text(is_killed)?)));
     let release = versions.and_then(|(python_version, pyspark_version)| {
         debug!(python = key.python, python_version, pyspark_version, "a Python process for workers has started");
+        if python_version != key.driver_python {
+            let driver = key.driver_python.clone();
+            return Err(StartPythonError::PythonVersion { python: python(), found: python_version, driver });
+        }
         let driver = key.driver_release.as_deref();
         let release = Release::of_workers(&key.python, &pyspark_version, driver)?;
         if key.launch.socket_directory.is_some() && !release.has_unix_sockets() {

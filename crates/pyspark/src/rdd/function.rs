@@ -185,6 +185,7 @@ impl PythonFunction {
             python: self.python.clone(),
             environment,
             launch: workers.launch.clone(),
+            driver_python: self.python_version.clone(),
             driver_release: workers.driver_release.clone(),
         }
     }

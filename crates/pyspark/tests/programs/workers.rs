@@ -133,6 +133,20 @@ fn programs_of_other_releases_run_with_their_own_workers() {
 }
 
 #[test]
+fn workers_of_another_python_are_refused_with_both_versions() {
+    let installation = Installation::new();
+    let pretend = "import collections, sys\nfields = 'major minor micro releaselevel serial'\n\
+        sys.version_info = collections.namedtuple('V', fields)(3, 99, 1, 'final', 0)\n";
+    installation.write("other/sitecustomize.py", pretend);
+    let other = format!("spark.executorEnv.PYTHONPATH={}", installation.path("other").display());
+    let ended = installation.submit(&["--master", "local[1]", "--conf", &other], "one_job.py", &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    for version in ["is Python 3.99", "the program's own is 3."] {
+        assert!(ended.stderr.contains(version), "{version}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn workers_of_another_release_than_the_program_s_are_refused() {
     let installation = Installation::new();
     let old = format!("spark.pyspark.python={}", ENVIRONMENTS[3].join("bin/python").display());
