@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, ErrorKind, Read, Write},
+    os::fd::AsFd,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -14,7 +15,8 @@ use tracing::{debug, warn};
 
 use crate::{
     DecodeError, Output, OutputDecoder, TaskContextInfo, TaskInput, Worker,
-    wait::{Waited, wait_for},
+    wait::{Waited, wait_for_event_or_end},
+    worker::Connected,
 };
 
 /// So much is read and written at once: what PySpark's own buffers hold.
@@ -165,9 +167,14 @@ where
             let Some(worker) = &mut self.worker else { return Err(RunError::Crashed) };
             let idle = self.idle_timeout.map(|timeout| Instant::now() + timeout);
             let until = deadline.into_iter().chain(idle).min();
-            let waited = wait_for(&worker.connected().channel, events, until, &self.is_killed);
+            let Connected { channel, process, .. } = worker.connected();
+            let process = process.as_ref().map(AsFd::as_fd);
+            let waited = wait_for_event_or_end(&*channel, events, process, until, &self.is_killed);
             match waited.map_err(RunError::Io)? {
                 Waited::Ready => {}
+                // What it has said at last may have come meanwhile.
+                Waited::Ended if self.read()? => {}
+                Waited::Ended => return Err(self.crashed()),
                 Waited::Killed => return Err(RunError::Killed),
                 Waited::TimedOut if until == deadline => return Err(RunError::Io(ErrorKind::TimedOut.into())),
                 Waited::TimedOut => self.is_idle(waits_to_write)?,

@@ -134,7 +134,7 @@ fn accept(
     loop {
         let waited = listener.wait(deadline, &|| is_killed() || has_ended());
         match waited.map_err(|source| StartPythonError::Io { python: python(), source })? {
-            Waited::Ready => {}
+            Waited::Ready | Waited::Ended => {}
             Waited::Killed if is_killed() => return Err(StartPythonError::Killed),
             Waited::Killed => return Err(StartPythonError::Ended { python: python() }),
             Waited::TimedOut => return Err(StartPythonError::TimedOut { python: python() }),

@@ -180,7 +180,7 @@ impl StartReader {
         let mut read = 0;
         while read < bytes.len() {
             match wait_for(&self.stdout, PollFlags::IN, Some(self.deadline), is_killed).map_err(io_error)? {
-                Waited::Ready => {}
+                Waited::Ready | Waited::Ended => {}
                 Waited::Killed => return Err(StartPythonError::Killed),
                 Waited::TimedOut => return Err(StartPythonError::TimedOut { python: python() }),
             }

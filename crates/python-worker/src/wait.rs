@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Waited {
     Ready,
+    /// The process has ended, and no event has come before.
+    Ended,
     Killed,
     TimedOut,
 }
@@ -26,6 +28,17 @@ pub(crate) enum Waited {
 pub(crate) fn wait_for(
     descriptor: impl AsFd,
     events: PollFlags,
+    deadline: Option<Instant>,
+    is_killed: &dyn Fn() -> bool,
+) -> io::Result<Waited> {
+    wait_for_event_or_end(descriptor, events, None, deadline, is_killed)
+}
+
+/// As [`wait_for`], or until a process has ended: what it has forked may keep the other side open.
+pub(crate) fn wait_for_event_or_end(
+    descriptor: impl AsFd,
+    events: PollFlags,
+    process: Option<BorrowedFd<'_>>,
     deadline: Option<Instant>,
     is_killed: &dyn Fn() -> bool,
 ) -> io::Result<Waited> {
@@ -39,9 +52,12 @@ pub(crate) fn wait_for(
         }
         let time = left.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
         let timeout = Timespec { tv_sec: 0, tv_nsec: time.as_nanos().max(1) as _ };
-        let mut descriptors = [PollFd::new(&descriptor, events)];
-        match poll(&mut descriptors, Some(&timeout)) {
+        let second = process.unwrap_or(descriptor.as_fd());
+        let mut descriptors = [PollFd::new(&descriptor, events), PollFd::from_borrowed_fd(second, PollFlags::IN)];
+        let number = if process.is_some() { 2 } else { 1 };
+        match poll(&mut descriptors[..number], Some(&timeout)) {
             Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) if descriptors[0].revents().is_empty() => return Ok(Waited::Ended),
             Ok(_) => return Ok(Waited::Ready),
             Err(error) => return Err(error.into()),
         }

@@ -30,7 +30,7 @@ pub(crate) struct Connected {
     pub(crate) channel: Channel,
     pub(crate) pid: i32,
     /// The process, whatever becomes of its number. The system may not have that.
-    process: Option<OwnedFd>,
+    pub(crate) process: Option<OwnedFd>,
     /// The broadcast values that it holds.
     pub(crate) broadcasts: BTreeSet<i64>,
 }

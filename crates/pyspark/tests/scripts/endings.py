@@ -111,6 +111,17 @@ def forks(n):
 
 assert numbers.map(forks).sum() == 190
 
+
+# It ends, and what it has forked keeps its connection open.
+def leaves_a_child(n):
+    if os.fork() == 0:
+        threading.Event().wait()
+    os._exit(1)
+
+
+assert "Python worker exited unexpectedly (crashed)" in fails(leaves_a_child)
+assert numbers.sum() == 190
+
 # Its output has no end.
 assert numbers.mapPartitions(lambda _: itertools.count()).take(1) == [0]
 assert numbers.flatMap(lambda n: itertools.repeat(n)).take(3) == [0, 0, 0]
