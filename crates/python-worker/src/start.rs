@@ -21,8 +21,11 @@ pub(crate) const TIME_TO_START: Duration = Duration::from_secs(120);
 /// No version, and no path of a socket, is longer; what is, is not from our own lines.
 const LONGEST_TEXT: usize = 256;
 
-/// The program, which becomes what its arguments say after the two versions.
+/// The program, which becomes what its arguments say after the two versions. It is handed over where it does not fill lists of
+/// processes.
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
+const BOOTSTRAP_VARIABLE: &str = "FIRESTEEL_PYTHON_BOOTSTRAP";
+const RUN_BOOTSTRAP: &str = "import os; exec(os.environ.pop('FIRESTEEL_PYTHON_BOOTSTRAP'))";
 
 /// What the driver's Python program needs and its workers must not know.
 const NOT_FOR_WORKERS: [&str; 3] = ["PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "_PYSPARK_DRIVER_CONN_INFO_PATH"];
@@ -110,11 +113,11 @@ pub(crate) fn start(
 ) -> Result<Started, StartPythonError> {
     let python = || key.python.clone();
     let mut command = Command::new(&key.python);
-    command.args(["-c", BOOTSTRAP]).args(arguments).stdin(stdin).stdout(Stdio::piped());
+    command.args(["-c", RUN_BOOTSTRAP]).args(arguments).stdin(stdin).stdout(Stdio::piped());
     for name in NOT_FOR_WORKERS {
         command.env_remove(name);
     }
-    command.envs(&key.environment).envs(variables.iter().copied());
+    command.envs(&key.environment).envs(variables.iter().copied()).env(BOOTSTRAP_VARIABLE, BOOTSTRAP);
     let mut child = command.spawn().map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
     let stdin = child.stdin.take();
     let deadline = Instant::now() + TIME_TO_START;
