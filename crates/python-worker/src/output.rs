@@ -36,12 +36,27 @@ pub enum Output {
     },
 }
 
-/// It said what the protocol does not know.
+/// What it said cannot be taken in.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the Python worker sent the unknown mark {mark} {place}")]
-pub struct DecodeError {
-    mark: i32,
-    place: &'static str,
+pub enum DecodeError {
+    /// The protocol does not know it.
+    #[error("the Python worker sent the unknown mark {mark} {place}")]
+    Unknown {
+        /// The number.
+        mark: i32,
+        /// Where it was.
+        place: &'static str,
+    },
+    /// The process that has to hold it could not.
+    #[error(
+        "a Python function has made an element of {length} bytes, and the executor has {most} bytes of memory for data; raise spark.executor.memory (in local mode spark.driver.memory), or make smaller elements"
+    )]
+    TooLarge {
+        /// The element's length.
+        length: usize,
+        /// The greatest that is taken.
+        most: usize,
+    },
 }
 
 /// Reads a worker's output, in whatever pieces it comes.
@@ -51,6 +66,7 @@ pub struct OutputDecoder {
     place: Place,
     /// How many bytes of times come before those that say how much was spilled.
     times: usize,
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -63,9 +79,9 @@ enum Place {
 }
 
 impl OutputDecoder {
-    /// For a worker of this release.
-    pub fn new(release: Release) -> Self {
-        Self { bytes: BytesMut::new(), place: Place::default(), times: 8 * release.times() }
+    /// For a worker of this release, and elements of `most` bytes.
+    pub fn new(release: Release, most: usize) -> Self {
+        Self { bytes: BytesMut::new(), place: Place::default(), times: 8 * release.times(), most }
     }
 
     /// Where more bytes go.
@@ -80,7 +96,7 @@ impl OutputDecoder {
             let length = i32::from_be_bytes([a, b, c, d]);
             match &mut self.place {
                 Place::Elements => match length {
-                    0.. => return Ok(self.take(length as usize).map(Output::Element)),
+                    0.. => return Ok(self.take(length as usize)?.map(Output::Element)),
                     special::TIMING_DATA => {
                         if self.bytes.len() < 4 + self.times + 16 {
                             return Ok(None);
@@ -94,7 +110,7 @@ impl OutputDecoder {
                         let Some(length) = self.bytes.get(4..8) else { return Ok(None) };
                         let length = i32::from_be_bytes([length[0], length[1], length[2], length[3]]);
                         let Ok(length) = usize::try_from(length) else {
-                            return Err(DecodeError { mark: length, place: "as the length of a traceback" });
+                            return Err(DecodeError::Unknown { mark: length, place: "as the length of a traceback" });
                         };
                         if self.bytes.len() < 8 + length {
                             return Ok(None);
@@ -107,11 +123,11 @@ impl OutputDecoder {
                         self.bytes.advance(4);
                         self.place = Place::Accumulators(None, Vec::new());
                     }
-                    mark => return Err(DecodeError { mark, place: "between elements" }),
+                    mark => return Err(DecodeError::Unknown { mark, place: "between elements" }),
                 },
                 Place::Accumulators(count @ None, _) => {
                     let Ok(number) = u32::try_from(length) else {
-                        return Err(DecodeError { mark: length, place: "as the number of accumulators" });
+                        return Err(DecodeError::Unknown { mark: length, place: "as the number of accumulators" });
                     };
                     *count = Some(number);
                     self.bytes.advance(4);
@@ -122,9 +138,9 @@ impl OutputDecoder {
                 }
                 Place::Accumulators(Some(_), _) => {
                     let Ok(length) = usize::try_from(length) else {
-                        return Err(DecodeError { mark: length, place: "between accumulators" });
+                        return Err(DecodeError::Unknown { mark: length, place: "between accumulators" });
                     };
-                    let Some(update) = self.take(length) else { return Ok(None) };
+                    let Some(update) = self.take(length)? else { return Ok(None) };
                     let Place::Accumulators(Some(count), updates) = &mut self.place else { unreachable!("see above") };
                     updates.push(update);
                     if updates.len() == *count as usize {
@@ -137,7 +153,7 @@ impl OutputDecoder {
                     let reusable = match length {
                         special::END_OF_STREAM => true,
                         special::END_OF_DATA_SECTION => false,
-                        mark => return Err(DecodeError { mark, place: "at the end" }),
+                        mark => return Err(DecodeError::Unknown { mark, place: "at the end" }),
                     };
                     self.bytes.advance(4);
                     return Ok(Some(Output::EndOfTask { reusable }));
@@ -147,15 +163,18 @@ impl OutputDecoder {
     }
 
     /// A length and so many bytes.
-    fn take(&mut self, length: usize) -> Option<Bytes> {
+    fn take(&mut self, length: usize) -> Result<Option<Bytes>, DecodeError> {
+        if length > self.most {
+            return Err(DecodeError::TooLarge { length, most: self.most });
+        }
         let missing = (4 + length).saturating_sub(self.bytes.len());
         if missing > 0 {
             // A large element is not copied once more with every doubling.
             self.bytes.reserve(missing);
-            return None;
+            return Ok(None);
         }
         self.bytes.advance(4);
-        Some(self.bytes.split_to(length).freeze())
+        Ok(Some(self.bytes.split_to(length).freeze()))
     }
 }
 
@@ -170,7 +189,7 @@ mod tests {
         \xff\xff\xff\xff\0\0\0\x02\0\0\0\x01x\0\0\0\x02yz\xff\xff\xff\xfc";
 
     fn decode(pieces: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Output>, DecodeError> {
-        let mut decoder = OutputDecoder::new(Release::V4_3);
+        let mut decoder = OutputDecoder::new(Release::V4_3, 1024);
         let mut outputs = Vec::new();
         for piece in pieces {
             decoder.buffer().extend_from_slice(&piece);
@@ -197,7 +216,7 @@ mod tests {
 
     #[test]
     fn older_releases_report_one_time_less() {
-        let mut decoder = OutputDecoder::new(Release::V4_1);
+        let mut decoder = OutputDecoder::new(Release::V4_1, 1024);
         decoder.buffer().extend_from_slice(b"\xff\xff\xff\xfd");
         [1_u64, 2, 3, 256, 9].iter().for_each(|number| decoder.buffer().extend_from_slice(&number.to_be_bytes()));
         assert_eq!(decoder.decode().unwrap(), Some(Output::Spilled { memory_bytes: 256, disk_bytes: 9 }));
@@ -216,6 +235,13 @@ mod tests {
         let output = "\0\0\0\u{1}e".bytes().chain(*b"\xff\xff\xff\xfe\0\0\0\x04\xc3\xa9!\xff").map(|byte| vec![byte]);
         let expected = [Output::Element(Bytes::from_static(b"e")), Output::Exception("\u{e9}!\u{fffd}".into())];
         assert_eq!(decode(output).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_element_that_is_too_large_is_refused_before_it_comes() {
+        let refused = decode([b"\0\0\x04\x01".to_vec()].into_iter()).unwrap_err();
+        assert_eq!(refused, DecodeError::TooLarge { length: 1025, most: 1024 });
+        assert_eq!(decode([b"\0\0\x04\0".to_vec()].into_iter()), Ok(Vec::new()));
     }
 
     #[test]

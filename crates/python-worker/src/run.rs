@@ -43,6 +43,8 @@ pub struct RunOptions {
     pub command: Bytes,
     /// May the worker be used again?
     pub reuse_worker: bool,
+    /// Larger elements are refused: this process could not hold them.
+    pub most_element_bytes: usize,
     /// Where workers leave word of what they did when they crashed (`spark.python.worker.faulthandler.enabled`).
     pub fault_directory: Option<PathBuf>,
     /// After so long without a byte the worker counts as idle (`spark.python.worker.idleTimeoutSeconds`).
@@ -83,7 +85,7 @@ pub enum RunError {
     /// The task was killed.
     #[error("the task was killed")]
     Killed,
-    /// It speaks another protocol.
+    /// It speaks another protocol, or says too much at once.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The connection.
@@ -137,7 +139,7 @@ where
             pending,
             written: 0,
             piece: vec![0; PIECE].into(),
-            decoder: OutputDecoder::new(release),
+            decoder: OutputDecoder::new(release, options.most_element_bytes),
             on_accumulators,
             is_killed,
             reuse_worker: options.reuse_worker,

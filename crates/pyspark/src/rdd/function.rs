@@ -10,9 +10,10 @@ use std::{
 use bytes::Bytes;
 use firesteel::{Accumulator, Broadcast, Records, SparkFiles, TaskEndReason};
 use firesteel_executor::{TaskContext, TaskFailure};
+use firesteel_memory::MemoryMode;
 use firesteel_py4j::Object;
 use firesteel_python_worker::{
-    PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
+    DecodeError, PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
 };
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -102,6 +103,8 @@ fn fail(error: RunError, context: &TaskContext) -> ! {
         error @ (RunError::Crashed | RunError::Faulted { .. } | RunError::Idle { .. }) => {
             (SPARK_EXCEPTION, error.to_string())
         }
+        // The same would come from every other attempt.
+        RunError::Decode(error @ DecodeError::TooLarge { .. }) => TaskFailure::from_final_error(&error).throw(),
         error => TaskFailure::from_error(&error).throw(),
     };
     TaskFailure::from(TaskEndReason::ExceptionFailure {
@@ -120,6 +123,7 @@ impl PythonFunction {
             let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
             (name.clone(), TaskResource { name, addresses })
         });
+        let memory = context.environment().storage_memory(MemoryMode::OnHeap);
         let properties = context.stage_description().properties.iter();
         RunOptions {
             partition,
@@ -142,6 +146,7 @@ impl PythonFunction {
             broadcasts: broadcast::files(&self.broadcasts, context).into_iter().collect(),
             command: self.command.clone(),
             reuse_worker: self.workers.reuse,
+            most_element_bytes: usize::try_from(memory.bytes()).unwrap_or(usize::MAX),
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,

@@ -132,6 +132,13 @@ large = sc.parallelize([100 << 20], 1).map(bytes)
 assert large.map(len).collect() == [100 << 20]
 assert [len(element) for element in large.collect()] == [100 << 20]
 
+# Or larger than an executor of 1 GiB could hold.
+try:
+    sc.parallelize([600 << 20], 1).map(bytes).collect()
+    raise AssertionError("it did not fail")
+except Exception as error:
+    assert "a Python function has made an element of 6291" in str(error), error
+
 assert numbers.sum() == 190
 assert executors() == before, "an executor has ended"
 
