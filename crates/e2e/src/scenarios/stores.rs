@@ -88,11 +88,10 @@ fn save_without_end(spark: &SparkContext, gates: &Gates) -> anyhow::Result<()> {
     let output = format!("{}/endless", setting(spark, "root")?);
     let lines = spark.range(0, 2, 1, 2).with(gates.clone()).map_partitions_with_index(|gates, index, _| {
         let gates = gates.clone();
-        (0_u64..).map(move |number| {
-            if number == 100_000 {
+        (0_u64..).inspect(move |number| {
+            if *number == 100_000 {
                 gates.announce(&format!("saving-{index}"));
             }
-            number
         })
     });
     lines.save_as_text_file(&output)?;
