@@ -27,13 +27,18 @@ pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
     };
     match act(launcher, parsed) {
         Ok(code) => code,
-        Err(error) => match error.downcast_ref::<Refusal>() {
-            Some(refusal) => refuse(refusal),
-            None => {
-                tell("Error", &format_args!("{error:#}"));
-                1
-            }
-        },
+        Err(error) => refuse_any(&error),
+    }
+}
+
+/// Says why the command did nothing.
+pub fn refuse_any(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) => refuse(refusal),
+        None => {
+            tell("Error", &format_args!("{error:#}"));
+            1
+        }
     }
 }
 
@@ -51,13 +56,13 @@ pub fn print_version() -> u8 {
     0
 }
 
-fn refuse(refusal: &Refusal) -> u8 {
+pub fn refuse(refusal: &Refusal) -> u8 {
     tell("Error", refusal);
     refusal.exit_code()
 }
 
 /// Prints a line. Any of them may name what the user has given, and that may be a URL with a password.
-fn tell(kind: &str, line: &dyn Display) {
+pub fn tell(kind: &str, line: &dyn Display) {
     say(format_args!("{kind}: {}", hide_secrets_of_urls(&line.to_string())));
 }
 
@@ -102,7 +107,7 @@ fn warn(line: impl Display) {
 }
 
 /// The environment after `spark-env.sh`. Does not return if that is to be read: then this process begins anew behind it.
-fn load_spark_env() -> anyhow::Result<Environment> {
+pub fn load_spark_env() -> anyhow::Result<Environment> {
     let program = env::current_exe().context("could not find out where this program is")?.into_os_string();
     let program: Vec<OsString> = [program].into_iter().chain(env::args_os().skip(1)).collect();
     match spark_env::load(environment_with_home(), &program)? {
@@ -126,7 +131,7 @@ fn environment_with_home() -> Environment {
 
 /// The properties files that count: the given one, which must be there, else the defaults file; both if asked for (SS-20,
 /// AS-23).
-fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Defaults, Refusal> {
+pub fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Defaults, Refusal> {
     let variable = |name: &str| environment.get(OsStr::new(name)).cloned();
     let given = arguments.value("--properties-file").map(PathBuf::from);
     let mut settings = Vec::new();

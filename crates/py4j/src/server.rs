@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-use crate::{Command, CommandError, Gateway};
+use crate::{Command, CommandError, Gateway, abandoned::Connection};
 
 /// Enough for the secret; whoever has not proved it may not make this process hold more.
 const LONGEST_LINE_BEFORE_AUTHENTICATION: u64 = 1024;
@@ -78,6 +78,7 @@ fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -
     }
     stream.set_read_timeout(None)?;
     send(stream, "!yv".to_owned())?;
+    let connection = Connection::of_this_thread(stream)?;
     loop {
         let command = match Command::read(|| read_line(&mut reader, LONGEST_LINE)) {
             Ok(Some(Command::Shutdown) | None) => return Ok(()),
@@ -93,7 +94,11 @@ fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -
                 return Err(io::Error::new(ErrorKind::InvalidData, error));
             }
         };
-        if let Some(reply) = gateway.reply(command) {
+        let reply = gateway.reply(command);
+        if connection.is_abandoned() {
+            return Ok(());
+        }
+        if let Some(reply) = reply {
             send(stream, reply)?;
         }
     }

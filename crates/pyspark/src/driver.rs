@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use firesteel::SparkConf;
 use parking_lot::Mutex;
 
-use crate::application::Application;
+use crate::{application::Application, surface::Session};
 
 /// The state of the driver's process.
 pub(crate) struct Driver {
@@ -15,11 +15,18 @@ pub(crate) struct Driver {
     properties: Mutex<BTreeMap<String, String>>,
     /// The running application.
     application: Mutex<Option<Arc<Application>>>,
+    /// The session that programs get if they name none.
+    default_session: Mutex<Option<Session>>,
 }
 
 impl Driver {
     pub(crate) fn new(submitted: SparkConf) -> Self {
-        Self { submitted, properties: Mutex::default(), application: Mutex::default() }
+        Self {
+            submitted,
+            properties: Mutex::default(),
+            application: Mutex::default(),
+            default_session: Mutex::default(),
+        }
     }
 
     /// What a new `SparkConf(true)` holds.
@@ -42,6 +49,14 @@ impl Driver {
     /// The application that runs, or ran last.
     pub(crate) fn application(&self) -> Option<Arc<Application>> {
         self.application.lock().clone()
+    }
+
+    pub(crate) fn default_session(&self) -> Option<Session> {
+        self.default_session.lock().clone()
+    }
+
+    pub(crate) fn set_default_session(&self, session: Option<Session>) {
+        *self.default_session.lock() = session;
     }
 
     pub(crate) fn started(&self, application: &Arc<Application>) {

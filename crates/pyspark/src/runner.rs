@@ -1,29 +1,19 @@
 //! `spark-submit script.py`: the program is a child process.
 
-use std::{
-    env,
-    error::Error,
-    os::unix::process::ExitStatusExt,
-    path::Path,
-    process::{self, Command},
-};
+use std::{env, error::Error, os::unix::process::ExitStatusExt, path::Path, process};
 
 use firesteel::SparkConf;
 use firesteel_conf::Artifact;
 
-use crate::gateway;
+use crate::{child, gateway};
 
 /// The program could not be run.
 #[derive(Debug, thiserror::Error)]
 enum RunnerError {
     #[error("there is no Python program to run")]
     NoProgram,
-    #[error("could not start {python}; PYSPARK_DRIVER_PYTHON or PYSPARK_PYTHON names another interpreter")]
-    Interpreter {
-        python: String,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("could not start a process for the Python program")]
+    Child(#[source] std::io::Error),
 }
 
 /// Runs the program that the first argument names, with the other arguments, and ends with its exit code.
@@ -31,7 +21,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let conf = SparkConf::from_launcher()?;
     let (program, arguments) = arguments.split_first().ok_or(RunnerError::NoProgram)?;
     let python = interpreter(&conf, |name| env::var(name).ok());
-    let mut command = Command::new(&python);
+    let mut command = child::command(&python)?;
     command.arg(program).args(arguments);
     if let Some(worker_python) = conf.get_raw("spark.pyspark.python") {
         command.env("PYSPARK_PYTHON", worker_python);
@@ -48,7 +38,9 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         // Keys must have the same hash in the program and in all workers.
         command.env("PYTHONHASHSEED", "0");
     }
-    let status = command.status().map_err(|source| RunnerError::Interpreter { python, source })?;
+    // A terminal tells both processes, and it is for the program to say what becomes of it.
+    firesteel::leave_interrupts();
+    let status = command.status().map_err(RunnerError::Child)?;
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) => process::exit(code),

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -120,6 +121,8 @@ impl Daemon {
         let secret = new_secret();
         let mut command = Command::new(python);
         command.args(["-c", BOOTSTRAP, "pyspark.worker"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // It makes itself the leader of its group, but only when PySpark is imported; a Ctrl-C before that is not for it.
+        command.process_group(0);
         NOT_FOR_WORKERS.iter().for_each(|name| {
             command.env_remove(name);
         });

@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 
@@ -43,14 +44,38 @@ impl Listener {
         let deadline = Instant::now() + Duration::from_secs(TIME_TO_CONNECT_SECONDS);
         loop {
             self.wait(deadline)?;
-            let (stream, _) = self.listener.accept()?;
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            stream.set_read_timeout(Some(left))?;
-            if authenticate(&stream, &self.secret).is_ok() {
-                stream.set_read_timeout(None)?;
+            if let Some(stream) = self.accept_one(left)? {
                 return Ok(stream);
             }
         }
+    }
+
+    /// The next connection that proves the secret, whenever it comes; none when the other end of `open` is closed.
+    pub(super) fn accept_until(&self, open: &UnixStream) -> io::Result<Option<TcpStream>> {
+        loop {
+            let mut descriptors = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(open, PollFlags::IN)];
+            match poll(&mut descriptors, None) {
+                Ok(_) if !descriptors[1].revents().is_empty() => return Ok(None),
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(stream) = self.accept_one(Duration::from_secs(TIME_TO_CONNECT_SECONDS))? {
+                return Ok(Some(stream));
+            }
+        }
+    }
+
+    /// The connection that waits, if it proves the secret in this time.
+    fn accept_one(&self, time: Duration) -> io::Result<Option<TcpStream>> {
+        let (stream, _) = self.listener.accept()?;
+        stream.set_read_timeout(Some(time))?;
+        if authenticate(&stream, &self.secret).is_err() {
+            return Ok(None);
+        }
+        stream.set_read_timeout(None)?;
+        Ok(Some(stream))
     }
 
     fn wait(&self, deadline: Instant) -> io::Result<()> {

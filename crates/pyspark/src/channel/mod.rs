@@ -5,10 +5,12 @@
 
 mod accept;
 mod accumulators;
+mod barrier;
 mod parallelize;
 mod results;
 
 pub(crate) use accumulators::AccumulatorClient;
+pub(crate) use barrier::BarrierServer;
 pub(crate) use parallelize::{ParallelizeServer, read_elements};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
 

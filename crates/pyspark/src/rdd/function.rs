@@ -14,7 +14,7 @@ use firesteel_python_worker::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Updates, append, broadcast};
+use super::{Updates, append, barrier::Barrier, broadcast};
 use crate::{
     channel::TIME_TO_CONNECT_SECONDS,
     error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
@@ -22,6 +22,9 @@ use crate::{
 
 /// What PySpark's own buffers hold; it is told, as Spark tells it.
 pub(crate) const BUFFER_SIZE: i32 = 65536;
+
+/// Under this property PySpark looks for the hosts of a barrier stage's tasks.
+const ADDRESSES: &str = "addresses";
 
 /// A function on whole partitions, as PySpark hands it over; and how it is run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +71,8 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         let context = Arc::clone(&context);
         move || context.is_interrupted()
     };
-    let options = function.options(partition, &context);
+    let barrier = context.barrier().is_some().then(|| Barrier::start(&context));
+    let options = function.options(partition, &context, barrier.as_ref());
     let worker = workers().worker(&function.worker_key(&context), &is_killed).unwrap_or_else(|error| {
         context.end_if_killed();
         if error.is_final() { TaskFailure::from_final_error(&error) } else { TaskFailure::from_error(&error) }.throw()
@@ -86,11 +90,14 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         }
     };
     let run = PythonRun::new(worker, &options, input, on_accumulators, is_killed);
-    Box::new(run.map(move |element| element.unwrap_or_else(|error| fail(error, &context))))
+    Box::new(run.map(move |element| element.unwrap_or_else(|error| fail(error, &context, barrier.as_ref()))))
 }
 
-fn fail(error: RunError, context: &TaskContext) -> ! {
+fn fail(error: RunError, context: &TaskContext, barrier: Option<&Barrier>) -> ! {
     context.end_if_killed();
+    if let Some(barrier) = barrier {
+        barrier.fail_if_not_passed();
+    }
     let (class_name, description) = match error {
         RunError::Exception { traceback } => {
             let text = "[PYTHON_EXCEPTION] An exception was thrown from the Python worker: ";
@@ -109,20 +116,25 @@ fn fail(error: RunError, context: &TaskContext) -> ! {
 }
 
 impl PythonFunction {
-    fn options(&self, partition: u32, context: &TaskContext) -> RunOptions {
+    fn options(&self, partition: u32, context: &TaskContext, barrier: Option<&Barrier>) -> RunOptions {
         let cpus = context.cpus();
         let resources = context.resources().iter().map(|resource| {
             let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
             (name.clone(), TaskResource { name, addresses })
         });
         let properties = context.stage_description().properties.iter();
+        let mut local_properties: BTreeMap<_, _> =
+            properties.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if let Some(tasks) = context.barrier() {
+            local_properties.insert(ADDRESSES.to_owned(), tasks.addresses.join(","));
+        }
         RunOptions {
             partition,
             python_version: self.python_version.clone(),
             context: TaskContextInfo {
-                is_barrier: false,
-                conn_info: -1,
-                secret: String::new(),
+                is_barrier: barrier.is_some(),
+                conn_info: barrier.map_or(-1, |barrier| i32::from(barrier.server.port())),
+                secret: barrier.map_or_else(String::new, |barrier| barrier.server.secret().to_owned()),
                 stage_id: context.stage().stage_id.0,
                 partition_id: context.partition().0,
                 attempt_number: context.attempt_number().0,
@@ -130,7 +142,7 @@ impl PythonFunction {
                 cpus,
                 cpu_amount: cpus.to_string(),
                 resources: resources.collect(),
-                local_properties: properties.map(|(key, value)| (key.clone(), value.clone())).collect(),
+                local_properties,
             },
             files_directory: SparkFiles::root_directory().to_string_lossy().into_owned(),
             includes: self.includes.clone(),

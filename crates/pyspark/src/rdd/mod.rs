@@ -3,14 +3,17 @@
 //! To Rust an element is a frame: bytes that only Python understands, or text as UTF-8. One that consists of several, as a pair
 //! does, is those frames with their lengths, one after another, which is exactly how a worker and the program read it.
 
+mod barrier;
 mod broadcast;
 mod elements;
 mod function;
+mod numbers;
 mod pairs;
 mod updates;
 
 pub(crate) use broadcast::PythonBroadcast;
 pub(crate) use elements::{Elements, Later, append, join_elements, piece};
 pub(crate) use function::{BUFFER_SIZE, PythonFunction, SimplePythonFunction, apply, workers};
+pub(crate) use numbers::{Number, read_numbers};
 pub(crate) use pairs::{PythonPartitioner, pair_up, values};
 pub(crate) use updates::Updates;

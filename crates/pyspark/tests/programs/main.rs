@@ -3,6 +3,8 @@
 //! Each is a script in `tests/scripts` that asserts what it gets and prints a line at its end. Scripts need the binary `firesteel` too,
 //! which cargo builds with the workspace; if it is missing, it is built here.
 
+mod control;
+mod doctests;
 mod installation;
 
 use std::{
