@@ -169,6 +169,18 @@ static GROUPS: &[Group] = &[
         names: &["spark.sql.", "spark.hive.", "spark.connect.", "spark.remote", "spark.api.mode", "spark.databricks."],
     },
     Group { reason: Elsewhere::NotBuiltIn("Spark Streaming"), names: &["spark.streaming."] },
+    // Read by PySpark, and by the driver of its programs: an application in Rust has no use for them, and no harm of them.
+    Group {
+        reason: Elsewhere::Harmless,
+        names: &[
+            "spark.python.profile",
+            "spark.python.profile.dump",
+            "spark.python.profile.memory",
+            "spark.python.worker.reuse",
+            "spark.pyspark.driver.python",
+            "spark.pyspark.python",
+        ],
+    },
     Group {
         reason: Elsewhere::NotBuiltIn("Python"),
         names: &["spark.python.", "spark.pyspark.", "spark.executor.pyspark.memory"],

@@ -134,6 +134,13 @@ fn the_shell_starts_the_program_that_is_named() {
 }
 
 #[test]
+fn profiles_are_gathered() {
+    let ended = Installation::new().submit(&["--master", "local-cluster[2,1,1024]"], "profiles.py", &[]);
+    assert_ok(&ended);
+    assert!(!ended.stderr.contains("spark.python.profile"), "{}", ended.stderr);
+}
+
+#[test]
 fn many_jobs_and_many_tasks_leave_nothing() {
     assert_ok(&Installation::new().submit(&["--master", "local[2]"], "many.py", &["60", "500"]));
 }
