@@ -3,6 +3,7 @@
 //! ```text
 //! firesteel spark-submit [options] APPLICATION [arguments]
 //! firesteel run-example [options] EXAMPLE [arguments]
+//! firesteel pyspark [options]
 //! firesteel spark-class CLASS [arguments]
 //! firesteel internal docs [DIRECTORY]
 //! ```
@@ -15,6 +16,7 @@
 
 mod documents;
 mod download;
+mod pyspark;
 mod spark_class;
 mod spark_home;
 mod submit;
@@ -24,7 +26,7 @@ use std::{env, ffi::OsString, process::ExitCode};
 use firesteel_console::say;
 use firesteel_submit::Launcher;
 
-const USAGE: &str = "Usage: firesteel spark-submit|run-example|spark-class [arguments]";
+const USAGE: &str = "Usage: firesteel spark-submit|run-example|pyspark|spark-class [arguments]";
 
 fn main() -> ExitCode {
     let mut words = env::args_os().skip(1);
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let code = match command.as_deref().and_then(|command| command.to_str()) {
         Some("spark-submit") => submit::run(Launcher::SparkSubmit, &arguments),
         Some("run-example") => submit::run(Launcher::RunExample, &arguments),
+        Some("pyspark") => pyspark::run(&arguments),
         Some("spark-class") => spark_class::run(&arguments),
         Some("internal") => documents::run(&arguments),
         Some("--version") => submit::print_version(),

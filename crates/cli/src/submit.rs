@@ -27,13 +27,18 @@ pub fn run(launcher: Launcher, words: &[OsString]) -> u8 {
     };
     match act(launcher, parsed) {
         Ok(code) => code,
-        Err(error) => match error.downcast_ref::<Refusal>() {
-            Some(refusal) => refuse(refusal),
-            None => {
-                say(format_args!("Error: {error:#}"));
-                1
-            }
-        },
+        Err(error) => refuse_any(&error),
+    }
+}
+
+/// Says why the command did nothing.
+pub fn refuse_any(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) => refuse(refusal),
+        None => {
+            say(format_args!("Error: {error:#}"));
+            1
+        }
     }
 }
 
@@ -51,7 +56,7 @@ pub fn print_version() -> u8 {
     0
 }
 
-fn refuse(refusal: &Refusal) -> u8 {
+pub fn refuse(refusal: &Refusal) -> u8 {
     say(format_args!("Error: {refusal}"));
     refusal.exit_code()
 }
@@ -97,7 +102,7 @@ fn warn(line: impl Display) {
 }
 
 /// The environment after `spark-env.sh`. Does not return if that is to be read: then this process begins anew behind it.
-fn load_spark_env() -> anyhow::Result<Environment> {
+pub fn load_spark_env() -> anyhow::Result<Environment> {
     let program = env::current_exe().context("could not find out where this program is")?.into_os_string();
     let program: Vec<OsString> = [program].into_iter().chain(env::args_os().skip(1)).collect();
     match spark_env::load(environment_with_home(), &program)? {
@@ -121,7 +126,7 @@ fn environment_with_home() -> Environment {
 
 /// The properties files that count: the given one, which must be there, else the defaults file; both if asked for (SS-20,
 /// AS-23).
-fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Defaults, Refusal> {
+pub fn read_defaults(arguments: &Arguments, environment: &Environment) -> Result<Defaults, Refusal> {
     let variable = |name: &str| environment.get(OsStr::new(name)).cloned();
     let given = arguments.value("--properties-file").map(PathBuf::from);
     let mut settings = Vec::new();

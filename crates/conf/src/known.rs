@@ -169,6 +169,11 @@ static GROUPS: &[Group] = &[
         names: &["spark.sql.", "spark.hive.", "spark.connect.", "spark.remote", "spark.api.mode", "spark.databricks."],
     },
     Group { reason: Elsewhere::NotBuiltIn("Spark Streaming"), names: &["spark.streaming."] },
+    // Read by PySpark, and by the driver of its programs: an application in Rust has no use for them, and no harm of them.
+    Group {
+        reason: Elsewhere::Harmless,
+        names: &["spark.python.profile", "spark.python.profile.dump", "spark.python.profile.memory"],
+    },
     Group { reason: Elsewhere::NotBuiltIn("this part of what Python programs can set"), names: &["spark.python."] },
     Group { reason: Elsewhere::NotBuiltIn("R"), names: &["spark.r.", "spark.sparkr."] },
     Group {

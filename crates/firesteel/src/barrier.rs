@@ -37,6 +37,20 @@ impl<T: Data> Rdd<T> {
     pub fn barrier(&self) -> RddBarrier<T> {
         RddBarrier { rdd: self.clone() }
     }
+
+    /// Is it computed in a barrier stage, because [`Rdd::barrier`] was called on it or on what it is computed from without a
+    /// shuffle?
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize([1, 2], 2);
+    /// let gathered = numbers.barrier().map_partitions(|records| records);
+    /// assert!(!numbers.is_barrier() && gathered.is_barrier());
+    /// assert!(gathered.map(|n| n + 1).is_barrier() && !gathered.repartition(2).is_barrier());
+    /// ```
+    pub fn is_barrier(&self) -> bool {
+        self.core().info.barrier
+    }
 }
 
 impl<T: Data> RddBarrier<T> {
@@ -93,6 +107,30 @@ impl<T: Data> RddBarrier<T> {
     {
         let _scope = Scope::enter("mapPartitions");
         let mut new = NewRdd::one_to_one("mapPartitions", self.rdd.core());
+        new.barrier = true;
+        self.rdd.with(env).map_partitions_as(new, function)
+    }
+
+    /// As [`RddBarrier::map_partitions_env`] where the closure keeps each record's key, so that the result is partitioned as this
+    /// data set is.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let pairs = spark.parallelize([(1, 'a'), (2, 'b')], 2).partition_by(2);
+    /// let kept = pairs.barrier().map_partitions_preserving_partitioning((), |(), _, records| records);
+    /// assert_eq!(kept.partitioner(), pairs.partitioner());
+    /// assert_eq!(kept.count()?, 2);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn map_partitions_preserving_partitioning<E: Env, I, F>(&self, env: E, function: F) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("mapPartitions");
+        let core = self.rdd.core();
+        let mut new = NewRdd::one_to_one("mapPartitions", core).partitioned(core.partitioner.clone());
         new.barrier = true;
         self.rdd.with(env).map_partitions_as(new, function)
     }

@@ -48,7 +48,10 @@ pub(crate) enum Checkpoint {
     /// The next action brings it about.
     Marked(Mark),
     /// Its job is under way.
-    InProgress,
+    InProgress {
+        /// As its mark said.
+        local: bool,
+    },
     /// The RDD is read from it.
     Done(Arc<Cut>),
 }
@@ -210,11 +213,29 @@ impl<T: Data> Rdd<T> {
         self.core().with_checkpoint(|checkpoint| matches!(checkpoint, Checkpoint::Done(_)))
     }
 
+    /// Is its checkpoint a local one, made or to be made? See [`Rdd::local_checkpoint`].
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let squares = spark.range(0, 4, 1, 2).map(|n| n * n);
+    /// assert!(!squares.is_locally_checkpointed());
+    /// squares.local_checkpoint();
+    /// assert!(squares.is_locally_checkpointed());
+    /// ```
+    pub fn is_locally_checkpointed(&self) -> bool {
+        self.core().with_checkpoint(|checkpoint| match checkpoint {
+            Checkpoint::Marked(mark) => mark.local,
+            Checkpoint::InProgress { local } => *local,
+            Checkpoint::Done(cut) => cut.files.is_none(),
+            Checkpoint::None => false,
+        })
+    }
+
     /// The directory of its checkpoint; none before that is written, and none for a local one. See [`Rdd::checkpoint`].
     pub fn get_checkpoint_file(&self) -> Option<String> {
         self.core().with_checkpoint(|checkpoint| match checkpoint {
             Checkpoint::Done(cut) => cut.files.as_ref().map(|files| files.directory.to_string()),
-            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress => None,
+            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress { .. } => None,
         })
     }
 
@@ -229,7 +250,7 @@ impl<T: Data> Rdd<T> {
                 *before = mark;
                 false
             }
-            Checkpoint::InProgress | Checkpoint::Done(_) => false,
+            Checkpoint::InProgress { .. } | Checkpoint::Done(_) => false,
         });
         if marked {
             self.context().registry().marked.fetch_add(1, Ordering::Relaxed);
@@ -249,10 +270,10 @@ pub(crate) fn after_job(context: &SparkContext, rdd: &Arc<RddCore>) -> Result<()
         let mark = rdd.with_checkpoint(|checkpoint| match checkpoint {
             Checkpoint::Marked(mark) => {
                 let mark = mark.clone();
-                *checkpoint = Checkpoint::InProgress;
+                *checkpoint = Checkpoint::InProgress { local: mark.local };
                 Some(mark)
             }
-            Checkpoint::None | Checkpoint::InProgress | Checkpoint::Done(_) => None,
+            Checkpoint::None | Checkpoint::InProgress { .. } | Checkpoint::Done(_) => None,
         });
         if let Some(mark) = mark {
             make(context, &rdd, mark)?;

@@ -42,7 +42,7 @@ use crate::{
     driver_metrics::DriverMetrics,
     end_line::EndLine,
     error::SparkError,
-    event_log, exit, fair_scheduler_file,
+    event_log, exit, fair_scheduler_file, job_canceller,
     lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
     listeners::{BusSink, ConsoleOptions, Listeners},
     local_properties, logging,
@@ -379,12 +379,13 @@ impl SparkContext {
             what: call_site.short.clone(),
             message: error.to_string(),
         })?;
-        let job = self.inner.handle.submit_job(JobRequest {
+        let request = JobRequest {
             kind: JobRequestKind::Result { rdd: current_info(rdd), partitions, work: work.into() },
             properties: Arc::new(local_properties::of_this_thread()),
             call_site_short: call_site.short.clone(),
             call_site_long: call_site.long.clone(),
-        });
+        };
+        let job = job_canceller::submit(|| self.inner.handle.submit_job(request));
         let ended = job.wait(on_output);
         self.inner.listeners.job_ended();
         ended.map(drop).map_err(SparkError::from_job)

@@ -9,7 +9,7 @@ use std::{
     process::{self, ExitCode},
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -32,6 +32,9 @@ pub type Application = fn(Vec<String>) -> Result<(), Box<dyn Error>>;
 
 /// The signal that this process was told to end by; 0 if none.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// Is SIGINT somebody else's to heed?
+static INTERRUPTS_LEFT: AtomicBool = AtomicBool::new(false);
 
 /// Spark's exit code for a main class that cannot be loaded (SS-102).
 const NO_SUCH_CLASS: u8 = 101;
@@ -111,6 +114,19 @@ pub fn main(applications: &[(&str, Application)]) -> ExitCode {
     }
 }
 
+/// Has SIGINT do nothing to this process from here on. For an application that runs a program of the user's as a child: a terminal
+/// sends the signal to both, and it is for the child to say what becomes of it.
+///
+/// ```
+/// firesteel::leave_interrupts();
+/// let interrupted = std::process::Command::new("sh").args(["-c", "kill -INT $$"]).status()?;
+/// assert!(!interrupted.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn leave_interrupts() {
+    INTERRUPTS_LEFT.store(true, Ordering::Relaxed);
+}
+
 /// The application's own arguments, and a warning for each that is not what it was.
 fn arguments() -> Vec<String> {
     let text = |(index, word): (usize, OsString)| {
@@ -179,13 +195,14 @@ fn stop_on_signals() {
     let Ok(mut signals) = Signals::new(heeded) else { return };
     // Without the thread, signals end the process at once, and executors by their lost connection.
     let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let Some(signal) = signals.forever().next() else { return };
+        let heeded = |signal: &i32| *signal != SIGINT || !INTERRUPTS_LEFT.load(Ordering::Relaxed);
+        let Some(signal) = signals.forever().find(heeded) else { return };
         SIGNAL.store(signal, Ordering::Relaxed);
         let first = Instant::now();
         // A second signal is one too many: it ends the process at once. But `timeout` and shells tell a process and then its
         // group, which are one wish.
         thread::spawn(move || {
-            if let Some(signal) = signals.forever().find(|_| first.elapsed() > ONE_WISH) {
+            if let Some(signal) = signals.forever().find(|signal| heeded(signal) && first.elapsed() > ONE_WISH) {
                 exit::at_once(128 + signal);
             }
         });

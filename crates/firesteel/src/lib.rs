@@ -32,6 +32,7 @@ mod files;
 mod future_action;
 mod hadoop;
 mod interruptible;
+mod job_canceller;
 mod job_control;
 mod joins;
 mod keyed;
@@ -82,7 +83,7 @@ pub use data::{Data, Key, Records};
 pub use describe::{Dependency, PartitionerInfo};
 pub use env::Env;
 pub use error::SparkError;
-pub use firesteel_conf::SparkConf;
+pub use firesteel_conf::{LogLevel, SparkConf};
 pub use firesteel_filesystem::Codec;
 pub use firesteel_model::{
     ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel, TaskEndReason,
@@ -90,7 +91,8 @@ pub use firesteel_model::{
 pub use firesteel_scheduler::LostOutputs;
 pub use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
 pub use future_action::FutureAction;
-pub use launch::{Application, main};
+pub use job_canceller::JobCanceller;
+pub use launch::{Application, leave_interrupts, main};
 pub use local_properties::InheritedLocalProperties;
 pub use numeric::Number;
 pub use partitioner::{HashPartitioner, Partitioner, Partitioning, RangePartitioner};

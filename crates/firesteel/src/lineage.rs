@@ -318,7 +318,7 @@ impl RddCore {
     fn latest_info(&self) -> Arc<RddInfo> {
         self.with_checkpoint(|checkpoint| match checkpoint {
             Checkpoint::Done(cut) => Arc::clone(&cut.info),
-            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress => Arc::clone(&self.info),
+            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress { .. } => Arc::clone(&self.info),
         })
     }
 

@@ -36,6 +36,7 @@ pub struct Gateway<S: 'static> {
     next_id: AtomicU64,
     /// What the program has imported, `a.b.C` or `a.b.*`.
     imports: RwLock<Vec<String>>,
+    explanations: &'static [(&'static str, &'static str)],
 }
 
 impl<S: 'static> Gateway<S> {
@@ -48,7 +49,13 @@ impl<S: 'static> Gateway<S> {
             objects: Mutex::default(),
             next_id: AtomicU64::new(0),
             imports: RwLock::default(),
+            explanations: &[],
         }
+    }
+
+    /// The same gateway, which says more of members that are not there: what is said, by how their class's name begins.
+    pub fn explaining(self, explanations: &'static [(&'static str, &'static str)]) -> Self {
+        Self { explanations, ..self }
     }
 
     /// How many objects the program refers to.
@@ -84,11 +91,15 @@ impl<S: 'static> Gateway<S> {
             Command::Authenticate(_) => Ok(Value::Void),
             Command::GiveUp | Command::Shutdown => return None,
         };
-        Some(match outcome {
+        Some(self.encode_outcome(outcome))
+    }
+
+    fn encode_outcome(&self, outcome: Result<Value, Failure>) -> String {
+        match outcome {
             Ok(value) => self.encode(SUCCESS, &value),
             Err(Failure::Thrown(throwable)) => self.encode(ERROR, &Value::Object(throwable)),
             Err(Failure::NotCalled(why)) => self.encode(ERROR, &Value::text(why)),
-        })
+        }
     }
 
     /// The reply to what is no command.
@@ -127,7 +138,9 @@ impl<S: 'static> Gateway<S> {
         let arity = arguments.len();
         let member = match kind {
             MemberKind::Constructor => format!("the constructor of {class} with {arity} arguments"),
-            MemberKind::Static | MemberKind::Method => format!("{class}.{name} with {arity} arguments"),
+            MemberKind::Static | MemberKind::StaticField | MemberKind::Method => {
+                format!("{class}.{name} with {arity} arguments")
+            }
         };
         let call = Call { state: &self.state, this, arguments, member: &member };
         if (class, name, arity) == ("py4j.reflection.TypeUtil", "isInstanceOf", 2) {
@@ -144,10 +157,14 @@ impl<S: 'static> Gateway<S> {
                 "getMessage" | "getLocalizedMessage" => Value::text(throwable.message()),
                 "getCause" => Value::Null,
                 "toString" => Value::text(throwable.to_string()),
-                _ => return Err(not_built_in(&member)),
+                _ => return Err(not_built_in(&member, None)),
             });
         }
-        member_of_every_object(&call, kind, name, arity).ok_or_else(|| not_built_in(&member))
+        member_of_every_object(&call, kind, name, arity).ok_or_else(|| {
+            let full_name = format!("{class}.{name}");
+            let explanation = self.explanations.iter().find(|(start, _)| full_name.starts_with(start));
+            not_built_in(&member, explanation.map(|(_, explanation)| *explanation))
+        })
     }
 
     /// The member, of the class itself or of what it inherits from.
@@ -196,8 +213,11 @@ impl<S: 'static> Gateway<S> {
         }
     }
 
-    /// Every member is a method: one that is not there is refused when it is called, with its number of arguments.
+    /// Every member that is no field is a method: one that is not there is refused when it is called, with its number of arguments.
     fn resolve_member(&self, class: &str, member: &str) -> String {
+        if self.find(class, MemberKind::StaticField, member, 0).is_some() {
+            return self.encode_outcome(self.invoke(class, MemberKind::StaticField, member, None, &[]));
+        }
         let nested = format!("{class}${member}");
         if self.classes.contains_key(nested.as_str()) { format!("{SUCCESS}c{nested}") } else { format!("{SUCCESS}m") }
     }
@@ -299,8 +319,9 @@ impl<S: 'static> Gateway<S> {
 }
 
 /// The refusal of what no table has.
-fn not_built_in(member: &str) -> Failure {
-    Failure::NotCalled(format!("py4j.Py4JException: {member} is not built into Firesteel yet"))
+fn not_built_in(member: &str, explanation: Option<&str>) -> Failure {
+    let explanation = explanation.map(|explanation| format!(": {explanation}")).unwrap_or_default();
+    Failure::NotCalled(format!("py4j.Py4JException: {member} is not built into Firesteel yet{explanation}"))
 }
 
 #[cfg(test)]

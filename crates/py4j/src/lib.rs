@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod abandoned;
 mod class;
 mod collections;
 mod command;
@@ -26,7 +27,8 @@ mod object;
 mod server;
 mod throwable;
 
-pub use class::{Call, Class, Member, constructor, method, static_method};
+pub use abandoned::unless_abandoned;
+pub use class::{Call, Class, Member, constructor, method, static_field, static_method};
 pub use collections::{JavaArray, JavaIterator, JavaList, JavaMap, JavaSet};
 pub use command::{ArrayCommand, Command, CommandError, Target};
 pub use encoding::{Argument, ObjectId, ParseArgumentError};

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-use crate::{Command, CommandError, Gateway};
+use crate::{Command, CommandError, Gateway, abandoned::Connection};
 
 /// PySpark sends functions up to 1 MiB in commands, and broadcasts larger ones; base64 adds a third. A user may call with more,
 /// but not with so much that the driver suffers.
@@ -73,6 +73,7 @@ fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -
     stream.set_read_timeout(None)?;
     let mut reader = BufReader::new(stream);
     send(stream, "!yv".to_owned())?;
+    let connection = Connection::of_this_thread(stream)?;
     loop {
         // What is too long is read to the end of its command and refused: the connection, and with it the properties that the
         // program's thread has set, stay.
@@ -115,6 +116,9 @@ fn serve_connection<S>(stream: &TcpStream, gateway: &Gateway<S>, secret: &str) -
                 "Firesteel's driver panicked in this call; the lines before this on standard error say where",
             ))
         });
+        if connection.is_abandoned() {
+            return Ok(());
+        }
         if let Some(reply) = reply {
             send(stream, reply)?;
         }

@@ -11,8 +11,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use firesteel::{Accumulator, SparkConf, SparkContext, SparkFiles};
-use firesteel_py4j::Throwable;
+use firesteel::{Accumulator, JobCanceller, SparkConf, SparkContext, SparkFiles};
+use firesteel_py4j::{Throwable, unless_abandoned};
 use parking_lot::Mutex;
 use tracing::warn;
 
@@ -22,6 +22,9 @@ use crate::{
     error::{ILLEGAL_ARGUMENT, thrown},
     rdd::{Updates, WorkerSettings, workers},
 };
+
+/// Why a job is cancelled that nobody waits for.
+const INTERRUPTED: &str = "because the Python program was interrupted while it waited for it";
 
 /// An application of Python.
 pub(crate) struct Application {
@@ -94,10 +97,12 @@ impl Application {
         &self.sockets
     }
 
-    /// Runs what starts jobs, and then hands on what those have added to accumulators: before the program gets the result, and
+    /// Runs what starts jobs, which are cancelled if the program waits for them no longer; and then hands on what those have added
+    /// to accumulators: before the program gets the result, and
     /// also if there is none.
     pub(crate) fn run<R>(&self, job: impl FnOnce() -> R) -> R {
-        let result = job();
+        let canceller = JobCanceller::new(&self.context);
+        let result = unless_abandoned(|| canceller.cancel(INTERRUPTED), || canceller.run(job));
         // Held while the updates are taken and sent, so that whoever finds nothing to send returns after it was sent.
         let mut server = self.accumulator_server.lock();
         let arrived = Updates::take_arrived();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use firesteel::SparkConf;
 use parking_lot::Mutex;
 
-use crate::{application::Application, program::ProgramRelease};
+use crate::{application::Application, program::ProgramRelease, surface::Session};
 
 /// The state of the driver's process.
 pub(crate) struct Driver {
@@ -17,11 +17,19 @@ pub(crate) struct Driver {
     properties: Mutex<BTreeMap<String, String>>,
     /// The running application.
     application: Mutex<Option<Arc<Application>>>,
+    /// The session that programs get if they name none.
+    default_session: Mutex<Option<Session>>,
 }
 
 impl Driver {
     pub(crate) fn new(submitted: SparkConf, release: ProgramRelease) -> Self {
-        Self { submitted, release, properties: Mutex::default(), application: Mutex::default() }
+        Self {
+            submitted,
+            release,
+            properties: Mutex::default(),
+            application: Mutex::default(),
+            default_session: Mutex::default(),
+        }
     }
 
     /// The version of the program's PySpark, if it could be found out.
@@ -49,6 +57,14 @@ impl Driver {
     /// The application that runs, or ran last.
     pub(crate) fn application(&self) -> Option<Arc<Application>> {
         self.application.lock().clone()
+    }
+
+    pub(crate) fn default_session(&self) -> Option<Session> {
+        self.default_session.lock().clone()
+    }
+
+    pub(crate) fn set_default_session(&self, session: Option<Session>) {
+        *self.default_session.lock() = session;
     }
 
     pub(crate) fn started(&self, application: &Arc<Application>) {

@@ -19,6 +19,7 @@ pub(crate) fn serve(conf: SparkConf, release: ProgramRelease) -> Result<Address,
     let secret = secret::new();
     let server = GatewayServer::bind(secret.clone())?;
     let port = server.port()?;
-    server.serve(Arc::new(Gateway::new(Driver::new(conf, release), surface::classes())))?;
+    let gateway = Gateway::new(Driver::new(conf, release), surface::classes()).explaining(&surface::EXPLANATIONS);
+    server.serve(Arc::new(gateway))?;
     Ok(Address { port, secret })
 }

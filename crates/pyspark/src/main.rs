@@ -18,6 +18,7 @@
 mod application;
 mod call_site;
 mod channel;
+mod child;
 mod driver;
 mod error;
 mod gateway;
@@ -36,6 +37,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = child::become_interpreter() {
+        return code;
+    }
     firesteel::main(&[
         ("org.apache.spark.deploy.PythonRunner", runner::run),
         ("org.apache.spark.api.python.PythonGatewayServer", shell::run),

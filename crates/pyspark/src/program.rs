@@ -31,9 +31,9 @@ enum State {
 }
 
 impl ProgramRelease {
-    /// Asks the interpreter that a command would run.
-    pub(crate) fn of_child(command: &Command) -> Self {
-        let mut probe = Command::new(command.get_program());
+    /// Asks the interpreter that a command would become.
+    pub(crate) fn of_child(python: &str, command: &Command) -> Self {
+        let mut probe = Command::new(python);
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => probe.env(name, value),

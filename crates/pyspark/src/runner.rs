@@ -1,29 +1,20 @@
 //! `spark-submit script.py`: the program is a child process.
 
-use std::{
-    env,
-    error::Error,
-    os::unix::process::ExitStatusExt,
-    process::{self, Command},
-};
+use std::{env, error::Error, os::unix::process::ExitStatusExt, process};
 
 use firesteel::SparkConf;
 use firesteel_conf::{ConfError, MAIN_CLASS_VARIABLE, keys};
 use firesteel_executor_backend::LAUNCH_VARIABLE;
 
-use crate::{gateway, modules::SubmittedModules, program::ProgramRelease};
+use crate::{child, gateway, modules::SubmittedModules, program::ProgramRelease};
 
 /// The program could not be run.
 #[derive(Debug, thiserror::Error)]
 enum RunnerError {
     #[error("there is no Python program to run")]
     NoProgram,
-    #[error("could not start {python}; PYSPARK_DRIVER_PYTHON or PYSPARK_PYTHON names another interpreter")]
-    Interpreter {
-        python: String,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("could not start a process for the Python program")]
+    Child(#[source] std::io::Error),
 }
 
 /// Runs the program that the first argument names, with the other arguments, and ends with its exit code.
@@ -31,7 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let conf = SparkConf::from_launcher()?;
     let (program, arguments) = arguments.split_first().ok_or(RunnerError::NoProgram)?;
     let python = interpreter(&conf, |name| env::var(name).ok())?;
-    let mut command = Command::new(&python);
+    let mut command = child::command(&python)?;
     command.arg(program).args(arguments);
     // A program that starts another application is not this one.
     command.env_remove(MAIN_CLASS_VARIABLE).env_remove(LAUNCH_VARIABLE);
@@ -42,7 +33,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     if let Some(path) = modules.python_path(env::var("PYTHONPATH").ok().as_deref()) {
         command.env("PYTHONPATH", path);
     }
-    let address = gateway::serve(conf, ProgramRelease::of_child(&command))?;
+    let address = gateway::serve(conf, ProgramRelease::of_child(&python, &command))?;
     command
         .env("PYSPARK_GATEWAY_PORT", address.port.to_string())
         .env("PYSPARK_GATEWAY_SECRET", address.secret.as_str())
@@ -51,7 +42,9 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         // Keys must have the same hash in the program and in all workers.
         command.env("PYTHONHASHSEED", "0");
     }
-    let status = command.status().map_err(|source| RunnerError::Interpreter { python, source })?;
+    // A terminal tells both processes, and it is for the program to say what becomes of it.
+    firesteel::leave_interrupts();
+    let status = command.status().map_err(RunnerError::Child)?;
     // Before this process exits, which drops nothing.
     drop(modules);
     match (status.code(), status.signal()) {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write},
+    os::unix::net::UnixStream,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -73,6 +74,25 @@ impl Listener {
                 drop(ends);
             };
             thread::Builder::new().name("python-authentication".to_owned()).spawn(prove)?;
+        }
+    }
+
+    /// The next connection that proves the secret, whenever it comes; none when the other end of `open` is closed. For workers, of
+    /// which the one that is meant comes first as a rule: they are let prove it one after the other.
+    pub(super) fn accept_until(&self, open: &UnixStream) -> io::Result<Option<Stream>> {
+        loop {
+            let mut descriptors = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(open, PollFlags::IN)];
+            match poll(&mut descriptors, None) {
+                Ok(_) if !descriptors[1].revents().is_empty() => return Ok(None),
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let mut stream = self.socket.accept()?;
+            let Address::Port(_, secret) = &self.address else { return Ok(Some(stream)) };
+            if authenticate(&mut stream, secret, Instant::now() + TIME_TO_PROVE).is_ok() {
+                return Ok(Some(stream));
+            }
         }
     }
 

@@ -5,11 +5,13 @@
 
 mod accept;
 mod accumulators;
+mod barrier;
 mod parallelize;
 mod results;
 mod sockets;
 
 pub(crate) use accumulators::{AccumulatorClient, AccumulatorServer};
+pub(crate) use barrier::BarrierServer;
 pub(crate) use parallelize::{ParallelizeServer, read_elements};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
 pub(crate) use sockets::{Address, Sockets};

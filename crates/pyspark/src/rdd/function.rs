@@ -18,7 +18,7 @@ use firesteel_python_worker::{
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{BroadcastFile, Updates, WorkerSettings, append, broadcast};
+use super::{BroadcastFile, Updates, WorkerSettings, append, barrier::Barrier, broadcast};
 use crate::{
     channel::TIME_TO_CONNECT_SECONDS,
     error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
@@ -26,6 +26,9 @@ use crate::{
 
 /// What PySpark's own buffers hold; it is told, as Spark tells it.
 pub(crate) const BUFFER_SIZE: i32 = 65536;
+
+/// Under this property PySpark looks for the hosts of a barrier stage's tasks.
+const ADDRESSES: &str = "addresses";
 
 /// A function on whole partitions, as PySpark hands it over; and how it is run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,10 +75,11 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         let context = Arc::clone(&context);
         move || context.is_interrupted()
     };
+    let barrier = context.barrier().is_some().then(|| Barrier::start(&context));
     let files = broadcast::files(&function.broadcasts, &context);
     let files = files.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
     let paths = files.iter().map(|(id, file)| (*id, file.path())).collect();
-    let options = function.options(partition, paths, &context);
+    let options = function.options(partition, paths, &context, barrier.as_ref());
     let worker = workers().worker(&function.worker_key(&context), &is_killed).unwrap_or_else(|error| {
         context.end_if_killed();
         if error.is_final() { TaskFailure::from_final_error(&error) } else { TaskFailure::from_error(&error) }.throw()
@@ -96,12 +100,15 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
     Box::new(run.map(move |element| {
         // The files stay as long as the task.
         let _ = &files;
-        element.unwrap_or_else(|error| fail(error, &context))
+        element.unwrap_or_else(|error| fail(error, &context, barrier.as_ref()))
     }))
 }
 
-fn fail(error: RunError, context: &TaskContext) -> ! {
+fn fail(error: RunError, context: &TaskContext, barrier: Option<&Barrier>) -> ! {
     context.end_if_killed();
+    if let Some(barrier) = barrier {
+        barrier.fail_if_not_passed();
+    }
     let (class_name, description) = match error {
         RunError::Exception { traceback } => {
             let text = "[PYTHON_EXCEPTION] An exception was thrown from the Python worker: ";
@@ -124,7 +131,13 @@ fn fail(error: RunError, context: &TaskContext) -> ! {
 }
 
 impl PythonFunction {
-    fn options(&self, partition: u32, broadcasts: BTreeMap<i64, String>, context: &TaskContext) -> RunOptions {
+    fn options(
+        &self,
+        partition: u32,
+        broadcasts: BTreeMap<i64, String>,
+        context: &TaskContext,
+        barrier: Option<&Barrier>,
+    ) -> RunOptions {
         let cpus = context.cpus();
         let resources = context.resources().iter().map(|resource| {
             let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
@@ -132,13 +145,18 @@ impl PythonFunction {
         });
         let memory = context.environment().storage_memory(MemoryMode::OnHeap);
         let properties = context.stage_description().properties.iter();
+        let mut local_properties: BTreeMap<_, _> =
+            properties.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if let Some(tasks) = context.barrier() {
+            local_properties.insert(ADDRESSES.to_owned(), tasks.addresses.join(","));
+        }
         RunOptions {
             partition,
             python_version: self.python_version.clone(),
             context: TaskContextInfo {
-                is_barrier: false,
-                conn_info: -1,
-                secret: String::new(),
+                is_barrier: barrier.is_some(),
+                conn_info: barrier.map_or(-1, |barrier| i32::from(barrier.server.port())),
+                secret: barrier.map_or_else(String::new, |barrier| barrier.server.secret().to_owned()),
                 stage_id: context.stage().stage_id.0,
                 partition_id: context.partition().0,
                 attempt_number: context.attempt_number().0,
@@ -146,7 +164,7 @@ impl PythonFunction {
                 cpus,
                 cpu_amount: cpus.to_string(),
                 resources: resources.collect(),
-                local_properties: properties.map(|(key, value)| (key.clone(), value.clone())).collect(),
+                local_properties,
             },
             files_directory: SparkFiles::root_directory().to_string_lossy().into_owned(),
             includes: self.includes.clone(),

@@ -20,7 +20,7 @@ const JAVA_SPARK_CONTEXT: &str = "org.apache.spark.api.java.JavaSparkContext";
 const SPARK_CONTEXT: &str = "org.apache.spark.SparkContext";
 
 /// The release of Spark that this is, if it could not be found out which one the program's PySpark is of.
-const VERSION: &str = "4.3.0";
+pub(super) const VERSION: &str = "4.3.0";
 
 /// The application, as one of the two classes.
 pub(crate) struct ContextHandle {
@@ -115,6 +115,11 @@ const COMMON: &str = "org.apache.spark.SparkContext$Common";
 
 pub(crate) fn application<'a>(call: &JavaCall<'a>) -> Result<&'a Arc<Application>, firesteel_py4j::Failure> {
     Ok(&call.this::<ContextHandle>()?.application)
+}
+
+/// The application as `SparkContext`.
+pub(super) fn spark_context(application: &Arc<Application>) -> Value {
+    Value::object(ContextHandle { application: Arc::clone(application), class: SPARK_CONTEXT })
 }
 
 fn as_class(call: &JavaCall<'_>, class: &'static str) -> JavaResult {

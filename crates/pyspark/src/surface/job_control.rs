@@ -1,6 +1,6 @@
 //! Naming and cancelling jobs, by the thread of the program that starts them.
 
-use firesteel::{InheritedLocalProperties, SparkContext};
+use firesteel::{InheritedLocalProperties, LogLevel, SparkContext};
 use firesteel_model::property;
 use firesteel_py4j::{Class, JavaSet, Object, Throwable, Value, method};
 
@@ -10,7 +10,16 @@ use super::{
 };
 use crate::{call_site, driver::Driver, error::ILLEGAL_ARGUMENT};
 
-const LOG_LEVELS: [&str; 8] = ["ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"];
+const LOG_LEVELS: [(&str, LogLevel); 8] = [
+    ("ALL", LogLevel::All),
+    ("DEBUG", LogLevel::Debug),
+    ("ERROR", LogLevel::Error),
+    ("WARN", LogLevel::Warn),
+    ("INFO", LogLevel::Info),
+    ("OFF", LogLevel::Off),
+    ("FATAL", LogLevel::Fatal),
+    ("TRACE", LogLevel::Trace),
+];
 
 /// The properties of a thread as they were when it was asked for them. They never change, so a clone is the same.
 struct Properties(InheritedLocalProperties);
@@ -41,17 +50,15 @@ pub(super) fn set_local_properties(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::Void)
 }
 
-/// The level itself is that of the process: Spark's own words for it are checked, and nothing else happens.
+/// The level of this process, which is that of executors too only in local mode.
 pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {
-    let level = call.text(0)?.to_uppercase();
-    if !LOG_LEVELS.contains(&level.as_str()) {
-        let message = format!("Supplied level {level} did not match one of: {}", LOG_LEVELS.join(","));
+    let text = call.text(0)?;
+    let Some((_, level)) = LOG_LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) else {
+        let names: Vec<_> = LOG_LEVELS.iter().map(|(name, _)| *name).collect();
+        let message = format!("requirement failed: Supplied level {text} did not match one of: {}", names.join(","));
         return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
-    }
-    tracing::warn!(
-        level,
-        "the log level of a running application cannot be changed yet; set RUST_LOG before it starts"
-    );
+    };
+    application(call)?.context().set_log_level(*level);
     Ok(Value::Void)
 }
 

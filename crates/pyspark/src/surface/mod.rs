@@ -3,18 +3,23 @@
 //! To add a member is to write its function and an entry. What is in no table is refused by the gateway with class, member and
 //! number of arguments.
 
+mod approximate;
 mod conf;
 mod context;
 mod files;
 mod job_control;
 mod python;
 mod rdd;
+mod resources;
 mod scala;
+mod sql;
 mod status;
 mod storage_level;
 mod system;
 
 use firesteel_py4j::{Call, Class, Failure, Value};
+
+pub(crate) use sql::Session;
 
 use crate::{channel, driver::Driver};
 
@@ -25,12 +30,15 @@ pub(crate) type JavaResult = Result<Value, Failure>;
 /// All of them.
 pub(crate) fn classes() -> Vec<Class<Driver>> {
     let tables = [
+        approximate::CLASSES,
         conf::CLASSES,
         context::CLASSES,
         job_control::CLASSES,
         python::CLASSES,
         rdd::CLASSES,
+        resources::CLASSES,
         scala::CLASSES,
+        sql::CLASSES,
         status::CLASSES,
         storage_level::CLASSES,
         system::CLASSES,
@@ -38,6 +46,17 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
     let declared = tables.into_iter().flatten().map(|class| Class { ..*class });
     declared.chain([channel::RESULT_SERVER]).collect()
 }
+
+/// What is said of members that are not there, by how their full names begin: what PySpark calls on the way to SQL, too.
+pub(crate) const EXPLANATIONS: [(&str, &str); 5] = [
+    (sql::PACKAGE, NO_SQL),
+    ("org.apache.spark.api.python.PythonSQLUtils", NO_SQL),
+    ("org.apache.spark.api.python.PythonUtils.toArray", NO_SQL),
+    ("org.apache.spark.api.python.PythonUtils.toSeq", NO_SQL),
+    ("org.apache.spark.api.python.SerDeUtil.toJavaArray", NO_SQL),
+];
+
+const NO_SQL: &str = "there is no SQL and there are no DataFrames, only data sets (RDDs)";
 
 #[cfg(test)]
 mod tests {

@@ -190,16 +190,14 @@ fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
     let parent = call.object::<RddHandle>(0)?;
     let function = call.object::<SimplePythonFunction>(1)?.0.clone();
     let (preserves_partitioning, is_barrier) = (call.bool(2)?, call.bool(3)?);
-    if is_barrier {
-        return Err(Failure::NotCalled(
-            "barrier stages of Python functions are not built into Firesteel yet".to_owned(),
-        ));
-    }
     let function = PythonFunction { several: parent.elements.are_several(), ..function };
-    let applied = parent.rdd()?.with(function);
-    let context = parent.application.context();
-    let frames: Rdd<Bytes> = by_default(context, "RDD at PythonRDD.scala:59", || {
-        applied.map_partitions_shown_as("PythonRDD", preserves_partitioning, apply)
+    let rdd = parent.rdd()?;
+    let frames: Rdd<Bytes> = by_default(parent.application.context(), "RDD at PythonRDD.scala:59", || {
+        match (is_barrier, preserves_partitioning) {
+            (false, _) => rdd.with(function).map_partitions_shown_as("PythonRDD", preserves_partitioning, apply),
+            (true, false) => rdd.barrier().map_partitions_env(function, apply),
+            (true, true) => rdd.barrier().map_partitions_preserving_partitioning(function, apply),
+        }
     });
     Ok(RddHandle::value(&parent.application, PYTHON_RDD, Elements::Frames(frames)))
 }

@@ -11,6 +11,7 @@ use super::{
     JavaCall, JavaResult,
     context::done,
     python::{BytesToString, new_pairwise_rdd},
+    resources,
     scala::ScalaOption,
     storage_level::StorageLevelHandle,
     system::CodecClass,
@@ -91,6 +92,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("unpersist", 1, unpersist),
             method("getStorageLevel", 0, get_storage_level),
             method("toDebugString", 0, |call| Ok(Value::text(this(call)?.rdd()?.to_debug_string()))),
+            method("withResources", 1, resources::with_resources),
+            method("getResourceProfile", 0, resources::get_resource_profile),
             method("rdd", 0, |call| Ok(this(call)?.as_class(RDD))),
         ],
     },
@@ -122,8 +125,13 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         name: RDD,
         extends: &[COMMON],
         members: &[
-            method("isBarrier", 0, |_| Ok(Value::Bool(false))),
+            method("isBarrier", 0, is_barrier),
             method("checkpoint", 0, |call| done(this(call)?.rdd()?.checkpoint())),
+            method("localCheckpoint", 0, |call| {
+                this(call)?.rdd()?.local_checkpoint();
+                Ok(call.this_value())
+            }),
+            method("isLocallyCheckpointed", 0, |call| Ok(Value::Bool(this(call)?.rdd()?.is_locally_checkpointed()))),
             method("isCheckpointed", 0, |call| Ok(Value::Bool(this(call)?.rdd()?.is_checkpointed()))),
             method("getCheckpointFile", 0, |call| {
                 let file = this(call)?.rdd()?.get_checkpoint_file();
@@ -195,6 +203,15 @@ pub(super) fn union_of(application: &Arc<Application>, handles: &[&RddHandle]) -
     let context = application.context();
     let union = native(context, "union", || context.union(&rdds));
     Ok(RddHandle::value(application, first.class, first.elements.like(union)))
+}
+
+/// What is looked at only when it is needed is a source, and no source is.
+fn is_barrier(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::Bool(match &this(call)?.elements {
+        Elements::Frames(rdd) | Elements::Text(rdd) | Elements::Several(rdd) => rdd.is_barrier(),
+        Elements::Keyed(rdd) => rdd.is_barrier(),
+        Elements::Later(_) => false,
+    }))
 }
 
 fn coalesce(call: &JavaCall<'_>) -> JavaResult {

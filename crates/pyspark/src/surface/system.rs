@@ -59,7 +59,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
     Class {
         name: "org.apache.spark.util.Utils",
         extends: &[],
-        members: &[static_method("getLocalDir", 1, get_local_dir), static_method("createTempDir", 2, create_temp_dir)],
+        members: &[
+            static_method("getLocalDir", 1, get_local_dir),
+            static_method("createTempDir", 2, create_temp_dir),
+            static_method("exceptionString", 1, |call| Ok(Value::text(call.object::<Throwable>(0)?.stack_trace()))),
+        ],
     },
 ];
 
@@ -69,6 +73,8 @@ fn get_property(call: &JavaCall<'_>) -> JavaResult {
         "java.io.tmpdir" => Some(env::temp_dir().to_string_lossy().into_owned()),
         "user.dir" => env::current_dir().ok().map(|directory| directory.to_string_lossy().into_owned()),
         "user.home" => env::var("HOME").ok(),
+        // Whatever way it was started, `spark-submit` has started it.
+        "SPARK_SUBMIT" => Some("true".to_owned()),
         "line.separator" => Some("\n".to_owned()),
         "file.separator" => Some("/".to_owned()),
         _ => None,

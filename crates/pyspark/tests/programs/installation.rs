@@ -53,7 +53,7 @@ impl Installation {
         let this = Self { directory, interpreter };
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         ["bin", "conf", "scratch"].iter().for_each(|name| fs::create_dir(this.path(name)).unwrap());
-        for script in ["spark-submit", "find-firesteel.sh"] {
+        for script in ["spark-submit", "pyspark", "pyspark-startup.py", "find-firesteel.sh"] {
             link_or_copy(&repository.join("bin").join(script), &this.path("bin").join(script));
         }
         link_or_copy(&FIRESTEEL, &this.path("bin/firesteel"));
@@ -87,11 +87,24 @@ impl Installation {
         command.args(options).arg(script).args(arguments).output().unwrap().into()
     }
 
+    /// `spark-submit options script`, to be started by the test itself.
+    pub fn submit_command(&self, options: &[&str], script: &str) -> Command {
+        let mut command = self.clean(self.path("bin/spark-submit"));
+        command.args(options).arg(place_of(script));
+        command
+    }
+
     /// `python script arguments`
     pub fn python(&self, script: &str, arguments: &[&str]) -> Ended {
+        self.python_command(script, arguments).output().unwrap().into()
+    }
+
+    /// The same, to be started by the test itself.
+    pub fn python_command(&self, script: &str, arguments: &[&str]) -> Command {
         let mut command = self.clean(self.interpreter());
         command.env("SPARK_HOME", self.directory.path()).env("PYTHONHASHSEED", "0");
-        command.arg(place_of(script)).args(arguments).output().unwrap().into()
+        command.arg(place_of(script)).args(arguments);
+        command
     }
 
     /// What is in the scratch directories.
@@ -101,7 +114,7 @@ impl Installation {
     }
 
     /// A command that sees nothing of the surroundings of the tests.
-    fn clean(&self, program: PathBuf) -> Command {
+    pub fn clean(&self, program: PathBuf) -> Command {
         let mut command = clean(Command::new(program), self.directory.path());
         command.env("PYSPARK_PYTHON", self.interpreter());
         command.env("SPARK_LOCAL_DIRS", self.path("scratch")).env("TMPDIR", self.directory.path());

@@ -25,12 +25,6 @@ refused(lambda: sc._jvm.SparkConf(1, 2), "the constructor of org.apache.spark.Sp
 refused(lambda: numbers.saveAsPickleFile("/tmp/x"), "org.apache.spark.api.java.JavaRDD.saveAsObjectFile with 1 arguments")
 assert type(sc._jvm.no.such.package).__name__ == "JavaPackage"
 
-try:
-    numbers.barrier().mapPartitions(lambda it: it).collect()
-    raise AssertionError("it was not refused")
-except Py4JError as error:
-    assert "barrier stages of Python functions are not built into Firesteel yet" in str(error), error
-
 # The program goes on.
 assert numbers.count() == 4
 sc.stop()

@@ -1,0 +1,319 @@
+//! Resource profiles: what tasks and executors of a stage should have.
+//!
+//! They can be made and looked at. A data set takes none: as in Spark, local masters refuse them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI32, Ordering},
+};
+
+use firesteel::SparkConf;
+use firesteel_conf::keys;
+use firesteel_py4j::{Class, Failure, JavaMap, Object, Throwable, Value, constructor, method};
+use parking_lot::Mutex;
+
+use super::{JavaCall, JavaResult, rdd::RddHandle};
+use crate::{
+    driver::Driver,
+    error::{ILLEGAL_ARGUMENT, SPARK_EXCEPTION},
+};
+
+const BUILDER: &str = "org.apache.spark.resource.ResourceProfileBuilder";
+const PROFILE: &str = "org.apache.spark.resource.ResourceProfile";
+const EXECUTOR_REQUESTS: &str = "org.apache.spark.resource.ExecutorResourceRequests";
+const TASK_REQUESTS: &str = "org.apache.spark.resource.TaskResourceRequests";
+const EXECUTOR_REQUEST: &str = "org.apache.spark.resource.ExecutorResourceRequest";
+const TASK_REQUEST: &str = "org.apache.spark.resource.TaskResourceRequest";
+
+const CPUS: &str = "cpus";
+
+/// The default profile is 0.
+static NEXT_ID: AtomicI32 = AtomicI32::new(1);
+
+/// So much of a resource for each executor.
+#[derive(Clone)]
+struct ExecutorRequest {
+    name: String,
+    amount: i64,
+    discovery_script: String,
+    vendor: String,
+}
+
+/// So much of a resource for each task.
+#[derive(Clone)]
+struct TaskRequest {
+    name: String,
+    amount: f64,
+}
+
+/// Those of executors, in the order of their names' first mention.
+#[derive(Default)]
+struct ExecutorRequests(Mutex<Vec<ExecutorRequest>>);
+
+#[derive(Default)]
+struct TaskRequests(Mutex<Vec<TaskRequest>>);
+
+#[derive(Default)]
+struct Builder {
+    executor: ExecutorRequests,
+    task: TaskRequests,
+}
+
+struct Profile {
+    id: i32,
+    executor: ExecutorRequests,
+    task: TaskRequests,
+}
+
+impl Object for ExecutorRequest {
+    fn class(&self) -> &'static str {
+        EXECUTOR_REQUEST
+    }
+}
+
+impl Object for TaskRequest {
+    fn class(&self) -> &'static str {
+        TASK_REQUEST
+    }
+}
+
+impl Object for ExecutorRequests {
+    fn class(&self) -> &'static str {
+        EXECUTOR_REQUESTS
+    }
+}
+
+impl Object for TaskRequests {
+    fn class(&self) -> &'static str {
+        TASK_REQUESTS
+    }
+}
+
+impl Object for Builder {
+    fn class(&self) -> &'static str {
+        BUILDER
+    }
+}
+
+impl Object for Profile {
+    fn class(&self) -> &'static str {
+        PROFILE
+    }
+}
+
+impl ExecutorRequests {
+    /// The last request of a name counts.
+    fn put(&self, request: ExecutorRequest) {
+        let mut requests = self.0.lock();
+        match requests.iter_mut().find(|own| own.name == request.name) {
+            Some(own) => *own = request,
+            None => requests.push(request),
+        }
+    }
+
+    fn put_all(&self, other: &Self) {
+        let others = other.0.lock().clone();
+        others.into_iter().for_each(|request| self.put(request));
+    }
+
+    fn to_map(&self) -> Value {
+        let requests = self.0.lock();
+        let entries = requests.iter().map(|own| (Value::text(own.name.as_str()), Value::object(own.clone())));
+        Value::object(JavaMap::new(entries))
+    }
+}
+
+impl TaskRequests {
+    fn put(&self, request: TaskRequest) {
+        let mut requests = self.0.lock();
+        match requests.iter_mut().find(|own| own.name == request.name) {
+            Some(own) => *own = request,
+            None => requests.push(request),
+        }
+    }
+
+    fn put_all(&self, other: &Self) {
+        let others = other.0.lock().clone();
+        others.into_iter().for_each(|request| self.put(request));
+    }
+
+    fn to_map(&self) -> Value {
+        let requests = self.0.lock();
+        let entries = requests.iter().map(|own| (Value::text(own.name.as_str()), Value::object(own.clone())));
+        Value::object(JavaMap::new(entries))
+    }
+}
+
+pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        name: BUILDER,
+        extends: &[],
+        members: &[
+            constructor(0, |_| Ok(Value::object(Builder::default()))),
+            method("require", 1, require),
+            method("clearExecutorResourceRequests", 0, |call| {
+                call.this::<Builder>()?.executor.0.lock().clear();
+                Ok(call.this_value())
+            }),
+            method("clearTaskResourceRequests", 0, |call| {
+                call.this::<Builder>()?.task.0.lock().clear();
+                Ok(call.this_value())
+            }),
+            method("executorResourcesJMap", 0, |call| Ok(call.this::<Builder>()?.executor.to_map())),
+            method("taskResourcesJMap", 0, |call| Ok(call.this::<Builder>()?.task.to_map())),
+            method("build", 0, build),
+        ],
+    },
+    Class {
+        name: PROFILE,
+        extends: &[],
+        members: &[
+            method("id", 0, |call| Ok(Value::Int(call.this::<Profile>()?.id))),
+            method("executorResourcesJMap", 0, |call| Ok(call.this::<Profile>()?.executor.to_map())),
+            method("taskResourcesJMap", 0, |call| Ok(call.this::<Profile>()?.task.to_map())),
+        ],
+    },
+    Class {
+        name: EXECUTOR_REQUESTS,
+        extends: &[],
+        members: &[
+            constructor(0, |_| Ok(Value::object(ExecutorRequests::default()))),
+            method("memory", 1, |call| put_memory(call, "memory")),
+            method("memoryOverhead", 1, |call| put_memory(call, "memoryOverhead")),
+            method("pysparkMemory", 1, |call| put_memory(call, "pyspark.memory")),
+            method("offHeapMemory", 1, |call| put_memory(call, "offHeap")),
+            method("cores", 1, |call| put(call, "cores", call.long(0)?, "", "")),
+            method("resource", 2, |call| put(call, call.text(0)?, call.long(1)?, "", "")),
+            method("resource", 3, |call| put(call, call.text(0)?, call.long(1)?, call.text(2)?, "")),
+            method("resource", 4, |call| put(call, call.text(0)?, call.long(1)?, call.text(2)?, call.text(3)?)),
+            method("requestsJMap", 0, |call| Ok(call.this::<ExecutorRequests>()?.to_map())),
+        ],
+    },
+    Class {
+        name: TASK_REQUESTS,
+        extends: &[],
+        members: &[
+            constructor(0, |_| Ok(Value::object(TaskRequests::default()))),
+            method("cpus", 1, cpus),
+            method("resource", 2, task_resource),
+            method("requestsJMap", 0, |call| Ok(call.this::<TaskRequests>()?.to_map())),
+        ],
+    },
+    Class {
+        name: EXECUTOR_REQUEST,
+        extends: &[],
+        members: &[
+            method("resourceName", 0, |call| Ok(Value::text(call.this::<ExecutorRequest>()?.name.as_str()))),
+            method("amount", 0, |call| Ok(Value::Long(call.this::<ExecutorRequest>()?.amount))),
+            method("discoveryScript", 0, |call| {
+                Ok(Value::text(call.this::<ExecutorRequest>()?.discovery_script.as_str()))
+            }),
+            method("vendor", 0, |call| Ok(Value::text(call.this::<ExecutorRequest>()?.vendor.as_str()))),
+        ],
+    },
+    Class {
+        name: TASK_REQUEST,
+        extends: &[],
+        members: &[
+            method("resourceName", 0, |call| Ok(Value::text(call.this::<TaskRequest>()?.name.as_str()))),
+            method("amount", 0, |call| Ok(Value::Double(call.this::<TaskRequest>()?.amount))),
+        ],
+    },
+];
+
+fn require(call: &JavaCall<'_>) -> JavaResult {
+    let builder = call.this::<Builder>()?;
+    match (call.argument(0).as_object::<ExecutorRequests>(), call.argument(0).as_object::<TaskRequests>()) {
+        (Some(requests), _) => builder.executor.put_all(requests),
+        (_, Some(requests)) => builder.task.put_all(requests),
+        (None, None) => return Err(call.wrong(0, "requests for resources of executors or tasks")),
+    }
+    Ok(call.this_value())
+}
+
+fn build(call: &JavaCall<'_>) -> JavaResult {
+    let builder = call.this::<Builder>()?;
+    let (executor, task) = (ExecutorRequests::default(), TaskRequests::default());
+    executor.put_all(&builder.executor);
+    task.put_all(&builder.task);
+    Ok(Value::object(Profile { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), executor, task }))
+}
+
+fn put(call: &JavaCall<'_>, name: &str, amount: i64, discovery_script: &str, vendor: &str) -> JavaResult {
+    let request = ExecutorRequest {
+        name: name.to_owned(),
+        amount,
+        discovery_script: discovery_script.to_owned(),
+        vendor: vendor.to_owned(),
+    };
+    call.this::<ExecutorRequests>()?.put(request);
+    Ok(call.this_value())
+}
+
+/// In MiB, which a number without a unit is, too.
+fn put_memory(call: &JavaCall<'_>, name: &str) -> JavaResult {
+    let text = call.text(0)?;
+    // Read as that key's value is, which has the same unit.
+    let mut conf = SparkConf::new();
+    conf.set("spark.executor.memory", text);
+    let mebibytes = conf.get(&keys::EXECUTOR_MEMORY).ok().and_then(|memory| i64::try_from(memory.bytes() >> 20).ok());
+    let Some(mebibytes) = mebibytes else {
+        let message = format!(
+            "Size must be specified as bytes (b), kibibytes (k), mebibytes (m), gibibytes (g), tebibytes (t), or pebibytes(p). \
+             E.g. 50b, 100k, or 250m.\nFailed to parse byte string: {text}"
+        );
+        return Err(Throwable::new("java.lang.NumberFormatException", message).into());
+    };
+    put(call, name, mebibytes, "", "")
+}
+
+fn double(call: &JavaCall<'_>, index: usize) -> Result<f64, Failure> {
+    match call.argument(index) {
+        Value::Double(number) => Ok(*number),
+        _ => Ok(call.long(index)? as f64),
+    }
+}
+
+fn cpus(call: &JavaCall<'_>) -> JavaResult {
+    let amount = double(call, 0)?;
+    if !(1e-9..=f64::from(i32::MAX)).contains(&amount) {
+        let message =
+            format!("requirement failed: The cpus amount {amount:?} must be at least 1e-9 and at most 2147483647.");
+        return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
+    }
+    call.this::<TaskRequests>()?.put(TaskRequest { name: CPUS.to_owned(), amount });
+    Ok(call.this_value())
+}
+
+fn task_resource(call: &JavaCall<'_>) -> JavaResult {
+    let (name, amount) = (call.text(0)?, double(call, 1)?);
+    if !(amount <= 1.0 || amount.fract() == 0.0) {
+        let message =
+            format!("assertion failed: The resource amount {amount:?} must be either <= 1.0, or a whole number.");
+        return Err(Throwable::new("java.lang.AssertionError", message).into());
+    }
+    call.this::<TaskRequests>()?.put(TaskRequest { name: name.to_owned(), amount });
+    Ok(call.this_value())
+}
+
+/// `JavaRDD.withResources`, refused with Spark's words where Spark refuses it.
+pub(super) fn with_resources(call: &JavaCall<'_>) -> JavaResult {
+    let (handle, profile) = (call.this::<RddHandle>()?, call.object::<Profile>(0)?);
+    let is_for_tasks_only = profile.executor.0.lock().is_empty() && !profile.task.0.lock().is_empty();
+    let application = Arc::clone(&handle.application);
+    if is_for_tasks_only && application.context().master().starts_with("local-cluster") {
+        return Err(Failure::NotCalled("resource profiles of tasks are not built into Firesteel yet".to_owned()));
+    }
+    let message = if is_for_tasks_only {
+        "TaskResourceProfiles are only supported for Standalone, Yarn and Kubernetes cluster for now when dynamic allocation is disabled."
+    } else {
+        "ResourceProfiles are only supported on YARN and Kubernetes and Standalone with dynamic allocation enabled."
+    };
+    Err(Throwable::new(SPARK_EXCEPTION, message).into())
+}
+
+/// `JavaRDD.getResourceProfile`: none was ever taken.
+pub(super) fn get_resource_profile(call: &JavaCall<'_>) -> JavaResult {
+    call.this::<RddHandle>()?;
+    Ok(Value::Null)
+}
