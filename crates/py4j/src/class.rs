@@ -29,6 +29,7 @@ pub struct Member<S> {
 pub(crate) enum MemberKind {
     Constructor,
     Static,
+    Field,
     Method,
 }
 
@@ -44,6 +45,11 @@ pub const fn static_method<S>(
     function: fn(&Call<'_, S>) -> Result<Value, Failure>,
 ) -> Member<S> {
     Member { kind: MemberKind::Static, name, arity, function }
+}
+
+/// A static field, which is computed when it is asked for.
+pub const fn static_field<S>(name: &'static str, function: fn(&Call<'_, S>) -> Result<Value, Failure>) -> Member<S> {
+    Member { kind: MemberKind::Field, name, arity: 0, function }
 }
 
 /// A method of an object.

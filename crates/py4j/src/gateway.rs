@@ -67,7 +67,10 @@ impl<S: 'static> Gateway<S> {
             Command::Call { target, method, arguments } => self.call(&target, &method, &arguments),
             Command::Construct { class, arguments } => self.construct(&class, &arguments),
             Command::ResolveName(name) => return Some(self.resolve_name(&name)),
-            Command::ResolveMember { class, member } => return Some(self.resolve_member(&class, &member)),
+            Command::ResolveMember { class, member } => match self.find(&class, MemberKind::Field, &member, 0) {
+                Some(_) => self.invoke(&class, MemberKind::Field, &member, None, &[]),
+                None => return Some(self.resolve_member(&class, &member)),
+            },
             Command::Import(name) => {
                 self.imports.write().push(name);
                 Ok(Value::Void)
@@ -132,7 +135,9 @@ impl<S: 'static> Gateway<S> {
         let arity = arguments.len();
         let member = match kind {
             MemberKind::Constructor => format!("the constructor of {class} with {arity} arguments"),
-            MemberKind::Static | MemberKind::Method => format!("{class}.{name} with {arity} arguments"),
+            MemberKind::Static | MemberKind::Field | MemberKind::Method => {
+                format!("{class}.{name} with {arity} arguments")
+            }
         };
         let call = Call { state: &self.state, this, arguments, member: &member };
         if (class, name, arity) == ("py4j.reflection.TypeUtil", "isInstanceOf", 2) {
@@ -201,7 +206,7 @@ impl<S: 'static> Gateway<S> {
         }
     }
 
-    /// Every member is a method: one that is not there is refused when it is called, with its number of arguments.
+    /// Every member that is no field is a method: one that is not there is refused when it is called, with its number of arguments.
     fn resolve_member(&self, class: &str, member: &str) -> String {
         let nested = format!("{class}${member}");
         if self.classes.contains_key(nested.as_str()) { format!("{SUCCESS}c{nested}") } else { format!("{SUCCESS}m") }
@@ -312,7 +317,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::{constructor, method, static_method};
+    use crate::{constructor, method, static_field, static_method};
 
     struct Counter(Mutex<i64>);
 
@@ -341,6 +346,7 @@ mod tests {
             extends: &[],
             members: &[
                 static_method("echo", 1, |call| Ok(call.argument(0).clone())),
+                static_field("LIMIT", |call| Ok(Value::Long(*call.state))),
                 method("name", 0, |_| Ok(Value::text("base"))),
             ],
         };
@@ -406,6 +412,7 @@ mod tests {
         check(&gateway, "r u com.example.Missing rj e", "!yccom.example.Missing");
         check(&gateway, "r m com.example.Base echo e", "!ym");
         check(&gateway, "c z:com.example.Base echo d0.5 e", "!yd0.5");
+        check(&gateway, "r m com.example.Base LIMIT e", "!yL100");
         check(&gateway, "i com.example.Counter i1 e", "!yro0");
         check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Base ro0 e", "!ybtrue");
         check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Other ro0 e", "!ybfalse");

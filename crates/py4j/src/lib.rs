@@ -26,7 +26,7 @@ mod object;
 mod server;
 mod throwable;
 
-pub use class::{Call, Class, Member, constructor, method, static_method};
+pub use class::{Call, Class, Member, constructor, method, static_field, static_method};
 pub use collections::{JavaArray, JavaIterator, JavaList, JavaMap, JavaSet};
 pub use command::{ArrayCommand, Command, CommandError, Target};
 pub use encoding::{Argument, ObjectId, ParseArgumentError};

@@ -2,15 +2,13 @@
 
 use firesteel::InheritedLocalProperties;
 use firesteel_model::property;
-use firesteel_py4j::{Class, JavaSet, Object, Throwable, Value, method};
+use firesteel_py4j::{Class, JavaSet, Object, Value, method};
 
 use super::{
     JavaCall, JavaResult,
     context::{application, done},
 };
-use crate::{driver::Driver, error::ILLEGAL_ARGUMENT};
-
-const LOG_LEVELS: [&str; 8] = ["ALL", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"];
+use crate::driver::Driver;
 
 /// The properties of a thread as they were when it was asked for them. They never change, so a clone is the same.
 struct Properties(InheritedLocalProperties);
@@ -41,18 +39,9 @@ pub(super) fn set_local_properties(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::Void)
 }
 
-/// The level itself is that of the process: Spark's own words for it are checked, and nothing else happens.
+/// From which level on the driver logs.
 pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {
-    let level = call.text(0)?.to_uppercase();
-    if !LOG_LEVELS.contains(&level.as_str()) {
-        let message = format!("Supplied level {level} did not match one of: {}", LOG_LEVELS.join(","));
-        return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
-    }
-    tracing::warn!(
-        level,
-        "the log level of a running application cannot be changed yet; set RUST_LOG before it starts"
-    );
-    Ok(Value::Void)
+    done(application(call)?.context().set_log_level(call.text(0)?))
 }
 
 pub(super) fn set_call_site(call: &JavaCall<'_>) -> JavaResult {

@@ -6,7 +6,12 @@
 mod conf;
 mod context;
 mod files;
+mod hadoop;
+mod hadoop_conf;
+mod hadoop_fs;
+mod hadoop_path;
 mod job_control;
+mod log4j;
 mod python;
 mod rdd;
 mod scala;
@@ -27,7 +32,11 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
     let tables = [
         conf::CLASSES,
         context::CLASSES,
+        hadoop_conf::CLASSES,
+        hadoop_fs::CLASSES,
+        hadoop_path::CLASSES,
         job_control::CLASSES,
+        log4j::CLASSES,
         python::CLASSES,
         rdd::CLASSES,
         scala::CLASSES,

@@ -3,6 +3,7 @@
 //! Each is a script in `tests/scripts` that asserts what it gets and prints a line at its end. Scripts need the binary `firesteel` too,
 //! which cargo builds with the workspace; if it is missing, it is built here.
 
+mod hadoop;
 mod installation;
 
 use std::{
