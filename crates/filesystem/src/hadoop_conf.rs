@@ -76,6 +76,21 @@ impl HadoopConf {
         self.properties.insert(key.to_owned(), value.to_owned());
     }
 
+    /// Takes a property away.
+    pub fn unset(&mut self, key: &str) {
+        self.properties.remove(key);
+    }
+
+    /// The first of some properties that is set, with its name: Hadoop has renamed many, and takes their old names too.
+    pub fn get_first<'a>(&self, keys: &[&'a str]) -> Option<(&'a str, &str)> {
+        keys.iter().find_map(|key| Some((*key, self.get(key)?)))
+    }
+
+    /// As [`Self::get_first`], with the blanks around the value, where those mean something.
+    pub fn get_first_raw(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter().find_map(|key| self.properties.get(*key)).map(String::as_str)
+    }
+
     /// A property, if it is set; without blanks around it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.properties.get(key).map(|value| value.trim())

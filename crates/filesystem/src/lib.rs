@@ -60,8 +60,10 @@ mod path;
 mod runtime;
 #[cfg(feature = "s3")]
 mod s3;
+mod sequence_file;
 #[cfg(any(feature = "s3", feature = "hdfs"))]
 mod stream_reader;
+mod writable;
 
 pub use codec::{Codec, Decoder, Encoder, UnknownCodecError};
 pub use error::{BoxedError, FileError, FileIoError};
@@ -85,3 +87,7 @@ pub use output::{CommitAlgorithm, CommitError, OutputCommitter, OutputSpec, Part
 pub use path::{FilePath, ParsePathError, Scheme, split_comma_list};
 #[cfg(feature = "s3")]
 pub use s3::S3FileSystem;
+pub use sequence_file::{
+    SequenceFileCompression, SequenceFileDescription, SequenceFileError, SequenceFileReader, SequenceFileWriter,
+};
+pub use writable::{DecodeWritableError, EncodeWritableError, UnknownWritableError, Writable, WritableClass};

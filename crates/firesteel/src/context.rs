@@ -42,7 +42,9 @@ use crate::{
     driver_metrics::DriverMetrics,
     end_line::EndLine,
     error::SparkError,
-    event_log, exit, fair_scheduler_file, job_canceller,
+    event_log, exit, fair_scheduler_file,
+    hadoop::HadoopConfiguration,
+    job_canceller,
     lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
     listeners::{BusSink, ConsoleOptions, Listeners},
     local_properties, logging,
@@ -85,6 +87,7 @@ struct Inner {
     metrics: Mutex<Option<DriverMetrics>>,
     registry: Arc<LineageRegistry>,
     checkpoint_directory: Mutex<Option<CheckpointDirectory>>,
+    hadoop: Mutex<Option<HadoopConfiguration>>,
     blocks: Arc<LocalBlockManagerMaster>,
     storage: ExecutorStorage,
     listeners: Listeners,
@@ -308,6 +311,11 @@ impl SparkContext {
     /// Where checkpoints are written.
     pub(crate) fn checkpoint_directory(&self) -> &Mutex<Option<CheckpointDirectory>> {
         &self.inner.checkpoint_directory
+    }
+
+    /// Hadoop's configuration, once something has needed it.
+    pub(crate) fn hadoop(&self) -> &Mutex<Option<HadoopConfiguration>> {
+        &self.inner.hadoop
     }
 
     /// The application's files.
@@ -643,6 +651,7 @@ impl Inner {
             metrics: Mutex::new(metrics),
             registry,
             checkpoint_directory: Mutex::default(),
+            hadoop: Mutex::default(),
             blocks,
             storage: driver_storage.expect("the backend was made, and the storage before it"),
             listeners,

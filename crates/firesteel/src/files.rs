@@ -25,16 +25,25 @@ use crate::{
 };
 
 /// Input that was listed.
-struct Input {
-    hadoop: HadoopProperties,
-    conf: HadoopConf,
+pub(crate) struct Input {
+    pub(crate) hadoop: HadoopProperties,
+    pub(crate) conf: HadoopConf,
     systems: FileSystems,
     files: Vec<FileStatus>,
 }
 
 impl Input {
     fn list(context: &SparkContext, paths: &str) -> Result<Self, SparkError> {
-        let (hadoop, conf) = HadoopProperties::of(context)?;
+        Self::list_with(context, paths, &[])
+    }
+
+    /// With settings that override Hadoop's.
+    pub(crate) fn list_with(
+        context: &SparkContext,
+        paths: &str,
+        settings: &[(String, String)],
+    ) -> Result<Self, SparkError> {
+        let (hadoop, conf) = HadoopProperties::with(context, settings)?;
         let systems = FileSystems::new(conf.clone());
         let options = InputOptions::from_conf(&conf).map_err(configuration)?;
         let files = list_input(&systems, paths, options).map_err(not_listed)?;
@@ -42,8 +51,15 @@ impl Input {
     }
 
     fn splits(&self, min_partitions: u32) -> Result<Vec<FileSplit>, SparkError> {
-        let options = SplitOptions::from_conf(&self.conf).map_err(configuration)?;
-        file_splits(&self.systems, &self.files, min_partitions as usize, &options)
+        self.splits_with(min_partitions, &SplitOptions::from_conf(&self.conf).map_err(configuration)?)
+    }
+
+    pub(crate) fn splits_with(
+        &self,
+        min_partitions: u32,
+        options: &SplitOptions,
+    ) -> Result<Vec<FileSplit>, SparkError> {
+        file_splits(&self.systems, &self.files, min_partitions as usize, options)
             .map_err(|error| SparkError::Io(chain(&error)))
     }
 }
@@ -56,7 +72,7 @@ fn not_listed(error: ListInputError) -> SparkError {
     }
 }
 
-fn configuration(error: impl std::error::Error) -> SparkError {
+pub(crate) fn configuration(error: impl std::error::Error) -> SparkError {
     SparkError::Configuration(chain(&error))
 }
 
@@ -282,7 +298,7 @@ impl SparkContext {
         Ok(files)
     }
 
-    fn read_env(&self, hadoop: HadoopProperties) -> Result<ReadEnv, SparkError> {
+    pub(crate) fn read_env(&self, hadoop: HadoopProperties) -> Result<ReadEnv, SparkError> {
         Ok(ReadEnv {
             // Replaced when the data set has its number.
             rdd_id: RddId(0),
@@ -294,7 +310,7 @@ impl SparkContext {
 }
 
 /// One partition for each split, near the hosts that hold it.
-fn split_source(scope: &'static str, splits: &[FileSplit]) -> NewRdd {
+pub(crate) fn split_source(scope: &'static str, splits: &[FileSplit]) -> NewRdd {
     let mut new = NewRdd::source(scope, splits.len() as u32).kind("HadoopRDD");
     new.payloads = payloads(splits);
     if splits.iter().any(|split| !split.hosts.is_empty()) {

@@ -31,6 +31,8 @@ mod fair_scheduler_file;
 mod files;
 mod future_action;
 mod hadoop;
+mod hadoop_files;
+mod hadoop_output;
 mod interruptible;
 mod job_canceller;
 mod job_control;
@@ -84,13 +86,16 @@ pub use describe::{Dependency, PartitionerInfo};
 pub use env::Env;
 pub use error::SparkError;
 pub use firesteel_conf::{LogLevel, SparkConf};
-pub use firesteel_filesystem::Codec;
+pub use firesteel_filesystem::{Codec, Writable, WritableClass};
 pub use firesteel_model::{
     ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel, TaskEndReason,
 };
 pub use firesteel_scheduler::LostOutputs;
 pub use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
 pub use future_action::FutureAction;
+pub use hadoop::HadoopConfiguration;
+pub use hadoop_files::{HadoopInput, InputFormat};
+pub use hadoop_output::{HadoopOutput, OutputFormat};
 pub use job_canceller::JobCanceller;
 pub use launch::{Application, leave_interrupts, main};
 pub use local_properties::InheritedLocalProperties;

@@ -1,4 +1,4 @@
-//! Where log lines go.
+//! Where log lines go, and from which level on.
 
 use std::{io, sync::OnceLock};
 

@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::{
     call_site::Scope,
     data::{Data, Records, encode},
+    env::Env,
     error::{SparkError, chain},
     hadoop::HadoopProperties,
     operator::object_type,
@@ -30,15 +31,16 @@ use crate::{
 
 /// What tasks that write are told.
 #[derive(Clone, Serialize, Deserialize)]
-struct WriteEnv {
-    hadoop: HadoopProperties,
-    spec: OutputSpec,
-    codec: Option<Codec>,
+pub(crate) struct WriteEnv<P> {
+    pub(crate) hadoop: HadoopProperties,
+    pub(crate) spec: OutputSpec,
+    /// What is to be known of each file.
+    pub(crate) part: P,
 }
 
 /// A task could not write its partition.
 #[derive(Debug, thiserror::Error)]
-enum WritePartitionError {
+pub(crate) enum WritePartitionError {
     #[error("could not write the output of partition {partition}")]
     File {
         partition: u32,
@@ -65,6 +67,10 @@ enum WritePartitionError {
     },
     #[error("a record of type {type_name} cannot be encoded: {message}")]
     Encode { type_name: &'static str, message: String },
+    #[error(
+        "wrong {what} class: {found} is not class {wanted}, which the file is for; say the class that all of them have"
+    )]
+    Class { what: &'static str, found: &'static str, wanted: &'static str },
 }
 
 impl<T: Data + Display> Rdd<T> {
@@ -88,8 +94,9 @@ impl<T: Data + Display> Rdd<T> {
     #[track_caller]
     pub fn save_as_text_file(&self, path: &str) -> Result<(), SparkError> {
         let _scope = Scope::enter("saveAsTextFile");
-        let (_, conf) = HadoopProperties::of(self.context())?;
-        self.save(path, configured_codec(&conf)?, write_lines)
+        let (hadoop, conf) = HadoopProperties::of(self.context())?;
+        let codec = configured_codec(&conf)?;
+        self.save(path, hadoop, conf, codec, write_lines)
     }
 
     /// As [`Rdd::save_as_text_file`]; the files are compressed.
@@ -106,7 +113,8 @@ impl<T: Data + Display> Rdd<T> {
     #[track_caller]
     pub fn save_as_compressed_text_file(&self, path: &str, codec: Codec) -> Result<(), SparkError> {
         let _scope = Scope::enter("saveAsTextFile");
-        self.save(path, Some(codec), write_lines)
+        let (hadoop, conf) = HadoopProperties::of(self.context())?;
+        self.save(path, hadoop, conf, Some(codec), write_lines)
     }
 }
 
@@ -131,16 +139,23 @@ impl<T: Data> Rdd<T> {
     #[track_caller]
     pub fn save_as_object_file(&self, path: &str) -> Result<(), SparkError> {
         let _scope = Scope::enter("saveAsObjectFile");
-        self.save(path, None, write_objects)
+        let (hadoop, conf) = HadoopProperties::of(self.context())?;
+        self.save(path, hadoop, conf, (), write_objects)
     }
 
     /// Runs a job that writes each partition by `write`, between the steps of its output.
     #[track_caller]
-    fn save<F>(&self, path: &str, codec: Option<Codec>, write: F) -> Result<(), SparkError>
+    pub(crate) fn save<P: Env, F>(
+        &self,
+        path: &str,
+        hadoop: HadoopProperties,
+        conf: HadoopConf,
+        part: P,
+        write: F,
+    ) -> Result<(), SparkError>
     where
-        F: Fn(&Attempt<'_>, Records<T>) -> Result<Written, WritePartitionError> + Copy + Send + Sync + 'static,
+        F: Fn(&Attempt<'_, P>, Records<T>) -> Result<Written, WritePartitionError> + Copy + Send + Sync + 'static,
     {
-        let (hadoop, conf) = HadoopProperties::of(self.context())?;
         let systems = FileSystems::new(conf);
         let output = systems.path(path).map_err(|error| SparkError::Io(chain(&error)))?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -154,7 +169,7 @@ impl<T: Data> Rdd<T> {
             CommitError::OutputExists { .. } => SparkError::OutputExists(chain(&error)),
             _ => io(&error),
         })?;
-        let written = self.with(WriteEnv { hadoop, spec, codec }).run_job(move |env, records| {
+        let written = self.with(WriteEnv { hadoop, spec, part }).run_job(move |env, records| {
             write_partition(env, records, write).unwrap_or_else(|failure| failure.throw());
         });
         let committed =
@@ -172,34 +187,33 @@ impl<T: Data> Rdd<T> {
 
 /// The codec of text files that Hadoop's properties ask for, by their names of today or of old; as in Hadoop, deflate if they
 /// do not say which.
-fn configured_codec(conf: &HadoopConf) -> Result<Option<Codec>, SparkError> {
+pub(crate) fn configured_codec(conf: &HadoopConf) -> Result<Option<Codec>, SparkError> {
     const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
     const CODEC: [&str; 2] = ["mapreduce.output.fileoutputformat.compress.codec", "mapred.output.compression.codec"];
-    let set = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, conf.get(name)?)));
-    let Some((name, _)) = set(COMPRESS) else { return Ok(None) };
+    let Some((name, _)) = conf.get_first(&COMPRESS) else { return Ok(None) };
     if !conf.get_bool(name, false).map_err(|error| SparkError::Configuration(chain(&error)))? {
         return Ok(None);
     }
-    let Some((name, codec)) = set(CODEC) else { return Ok(Some(Codec::Deflate)) };
+    let Some((name, codec)) = conf.get_first(&CODEC) else { return Ok(Some(Codec::Deflate)) };
     let unknown = |error| SparkError::Configuration(format!("{name}: {error}"));
     codec.trim().parse().map(Some).map_err(unknown)
 }
 
 /// What a partition came to.
-struct Written {
-    bytes: u64,
-    records: u64,
+pub(crate) struct Written {
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
 }
 
 /// An attempt at a partition's output. What it wrote is removed when it ends without a commit, however it ends.
-struct Attempt<'a> {
-    env: &'a WriteEnv,
-    committer: OutputCommitter,
-    task: TaskAttempt,
+pub(crate) struct Attempt<'a, P> {
+    pub(crate) env: &'a WriteEnv<P>,
+    pub(crate) committer: OutputCommitter,
+    pub(crate) task: TaskAttempt,
     ended: bool,
 }
 
-impl Attempt<'_> {
+impl<P> Attempt<'_, P> {
     fn abort(&mut self) {
         self.ended = true;
         if let Err(error) = self.committer.abort_task(self.task) {
@@ -208,7 +222,7 @@ impl Attempt<'_> {
     }
 }
 
-impl Drop for Attempt<'_> {
+impl<P> Drop for Attempt<'_, P> {
     fn drop(&mut self) {
         if !self.ended {
             self.abort();
@@ -216,10 +230,10 @@ impl Drop for Attempt<'_> {
     }
 }
 
-fn write_partition<T: Data>(
-    env: &WriteEnv,
+fn write_partition<T: Data, P>(
+    env: &WriteEnv<P>,
     records: Records<T>,
-    write: impl Fn(&Attempt<'_>, Records<T>) -> Result<Written, WritePartitionError>,
+    write: impl Fn(&Attempt<'_, P>, Records<T>) -> Result<Written, WritePartitionError>,
 ) -> Result<(), TaskFailure> {
     let context = TaskContext::get().expect("actions run in tasks");
     let partition = context.partition().0;
@@ -235,7 +249,7 @@ fn write_partition<T: Data>(
     attempt.committer.setup_task(task).map_err(commit)?;
     let written = write(&attempt, records).map_err(|error| match error {
         // The record is the same at the next attempt (RT-32).
-        WritePartitionError::Encode { .. } => TaskFailure::from_final_error(&error),
+        WritePartitionError::Encode { .. } | WritePartitionError::Class { .. } => TaskFailure::from_final_error(&error),
         error => TaskFailure::from_error(&error),
     })?;
     context.metrics().output_bytes_written.add(written.bytes);
@@ -250,10 +264,13 @@ fn write_partition<T: Data>(
     Ok(())
 }
 
-fn write_lines<T: Data + Display>(attempt: &Attempt<'_>, records: Records<T>) -> Result<Written, WritePartitionError> {
+fn write_lines<T: Data + Display>(
+    attempt: &Attempt<'_, Option<Codec>>,
+    records: Records<T>,
+) -> Result<Written, WritePartitionError> {
     let partition = attempt.task.partition;
     let file = |source| WritePartitionError::File { partition, source };
-    let mut part = attempt.committer.create_part(attempt.task, attempt.env.codec).map_err(file)?;
+    let mut part = attempt.committer.create_part(attempt.task, attempt.env.part).map_err(file)?;
     let mut count = 0;
     for record in records {
         writeln!(part, "{record}").map_err(|source| WritePartitionError::Io { partition, source })?;
@@ -262,7 +279,7 @@ fn write_lines<T: Data + Display>(attempt: &Attempt<'_>, records: Records<T>) ->
     Ok(Written { bytes: part.finish().map_err(file)?, records: count })
 }
 
-fn write_objects<T: Data>(attempt: &Attempt<'_>, records: Records<T>) -> Result<Written, WritePartitionError> {
+fn write_objects<T: Data>(attempt: &Attempt<'_, ()>, records: Records<T>) -> Result<Written, WritePartitionError> {
     let partition = attempt.task.partition;
     let file = |source| WritePartitionError::File { partition, source };
     let name = part_file_name(partition, None);

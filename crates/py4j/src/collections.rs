@@ -91,6 +91,14 @@ impl JavaArray {
     }
 }
 
+impl JavaIterator {
+    /// Goes through these.
+    pub fn new(values: impl IntoIterator<Item = Value>) -> Self {
+        let values: Vec<_> = values.into_iter().collect();
+        Self(Mutex::new(values.into_iter()))
+    }
+}
+
 fn out_of_bounds(index: i64, length: usize) -> Throwable {
     Throwable::new(OUT_OF_BOUNDS, format!("Index {index} out of bounds for length {length}"))
 }
@@ -250,7 +258,7 @@ fn size(length: usize) -> Result<Value, Failure> {
 }
 
 fn iterator(values: Vec<Value>) -> Result<Value, Failure> {
-    Ok(Value::object(JavaIterator(Mutex::new(values.into_iter()))))
+    Ok(Value::object(JavaIterator::new(values)))
 }
 
 fn contains(values: &[Value], wanted: &Value) -> Result<Value, Failure> {

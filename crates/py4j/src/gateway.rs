@@ -329,7 +329,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::{constructor, method, static_method};
+    use crate::{constructor, method, static_field, static_method};
 
     struct Counter(Mutex<i64>);
 
@@ -358,6 +358,7 @@ mod tests {
             extends: &[],
             members: &[
                 static_method("echo", 1, |call| Ok(call.argument(0).clone())),
+                static_field("LIMIT", |call| Ok(Value::Long(*call.state))),
                 method("name", 0, |_| Ok(Value::text("base"))),
             ],
         };
@@ -428,6 +429,7 @@ mod tests {
         check(&gateway, "r u com.example.Missing rj e", "!yccom.example.Missing");
         check(&gateway, "r m com.example.Base echo e", "!ym");
         check(&gateway, "c z:com.example.Base echo d0.5 e", "!yd0.5");
+        check(&gateway, "r m com.example.Base LIMIT e", "!yL100");
         check(&gateway, "i com.example.Counter i1 e", "!yro0");
         check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Base ro0 e", "!ybtrue");
         check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Other ro0 e", "!ybfalse");

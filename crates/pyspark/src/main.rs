@@ -6,6 +6,7 @@
 //! - [`surface`]: the Java classes and their members, one table for each part of Spark; a member is one entry and a function.
 //! - [`rdd`]: what stands behind them. To Rust all data sets of Python are one type: frames of bytes, whose contents only Python
 //!   knows. A function of Python is a [`PythonFunction`](rdd::PythonFunction), which a task runs in a worker process.
+//! - [`hadoop`], [`pickle`]: files of formats that must be looked into, and so Python's elements too.
 //! - [`channel`]: the sockets beside the gateway, on which data goes to the program and comes from it.
 //!
 //! It is an application like any other, built on the crate `firesteel`, so that it runs on whatever cluster manager that has, and
@@ -22,7 +23,9 @@ mod child;
 mod driver;
 mod error;
 mod gateway;
+mod hadoop;
 mod modules;
+mod pickle;
 mod program;
 mod rdd;
 mod runner;

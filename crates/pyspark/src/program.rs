@@ -104,12 +104,12 @@ mod tests {
         fs::create_dir_all(place.join("pyspark")).unwrap();
         fs::write(place.join("pyspark/__init__.py"), "raise ImportError('not to be imported')\n").unwrap();
         fs::write(place.join("pyspark/version.py"), "# a comment\n__version__: str = '4.9.1'\n").unwrap();
-        let mut command = Command::new("python3");
+        let mut command = Command::new("a-launcher");
         command.env("PYTHONPATH", &place);
-        let release = ProgramRelease::of_child(&command);
+        let release = ProgramRelease::of_child("python3", &command);
         assert_eq!([release.get(), release.get()], [Some("4.9.1".to_owned()), Some("4.9.1".to_owned())]);
         fs::remove_dir_all(&place).unwrap();
-        assert_eq!(ProgramRelease::of_child(&Command::new("/no/such/python")).get(), None);
+        assert_eq!(ProgramRelease::of_child("/no/such/python", &command).get(), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Decompression as a stream, with errors that tell file and place.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Cursor, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -37,9 +37,19 @@ pub struct Decoder {
 impl Decoder {
     /// Decompresses a file from its beginning.
     pub fn new(codec: Codec, file: Box<dyn FileRead>, path: &FilePath) -> io::Result<Self> {
+        Self::with_buffer(codec, Box::new(file), INPUT_BUFFER, path)
+    }
+
+    /// Decompresses what is a part of a file; places in its errors are places in that part.
+    pub(crate) fn of_bytes(codec: Codec, bytes: Vec<u8>, path: &FilePath) -> io::Result<Self> {
+        let buffer = bytes.len().clamp(1, INPUT_BUFFER);
+        Self::with_buffer(codec, Box::new(Cursor::new(bytes)), buffer, path)
+    }
+
+    fn with_buffer(codec: Codec, input: Box<dyn Read + Send>, buffer: usize, path: &FilePath) -> io::Result<Self> {
         let consumed = Arc::new(AtomicU64::new(0));
         let mut input =
-            CountingReader { input: BufReader::with_capacity(INPUT_BUFFER, file), consumed: Arc::clone(&consumed) };
+            CountingReader { input: BufReader::with_capacity(buffer, input), consumed: Arc::clone(&consumed) };
         let format: Box<dyn Read + Send> = match codec {
             // Zero bytes are what a task that wrote nothing may leave, and Hadoop reads them as an empty file.
             _ if input.fill_buf()?.is_empty() => Box::new(io::empty()),
@@ -82,7 +92,7 @@ impl Read for Decoder {
 
 /// Counts what the format has taken, for its errors and for whoever measures.
 struct CountingReader {
-    input: BufReader<Box<dyn FileRead>>,
+    input: BufReader<Box<dyn Read + Send>>,
     consumed: Arc<AtomicU64>,
 }
 

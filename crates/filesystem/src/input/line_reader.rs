@@ -76,6 +76,8 @@ pub struct LineReader {
     /// Where `buffer[begin]` is, in bytes of the decompressed file; if only a part of that is decompressed, as though it
     /// began at `start`.
     position: u64,
+    /// Where the line that was given out last begins.
+    line_start: u64,
     /// Lines that begin behind this position belong to another split.
     last_begin: u64,
     /// The first line of a file belongs to the first split, even if that ends within the byte order mark.
@@ -123,6 +125,7 @@ impl LineReader {
             filled: 0,
             start,
             position: start,
+            line_start: start,
             last_begin: end,
             owes_first_line: start == 0,
             at_end_of_file: false,
@@ -145,6 +148,8 @@ impl LineReader {
             if self.position > self.last_begin && !self.owes_first_line {
                 return Ok(None);
             }
+            // What marks the byte order belongs to the first line, as in Hadoop.
+            self.line_start = if self.owes_first_line { 0 } else { self.position };
             self.owes_first_line = false;
             let Some(line) = self.find_line()? else { return Ok(None) };
             match line {
@@ -172,6 +177,11 @@ impl LineReader {
     /// How many lines were left out for being too long.
     pub fn skipped_lines(&self) -> u64 {
         self.skipped
+    }
+
+    /// Where the line that was given out last begins, in bytes of the decompressed file.
+    pub fn line_start(&self) -> u64 {
+        self.line_start
     }
 
     /// How many bytes of the file the lines given out so far have taken: those of a file that is compressed as they were read, with what

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BlockLocation, Codec, FileError, FilePath, FileStatus, FileSystems, HadoopConf, HadoopPropertyError,
-    LOCAL_BLOCK_SIZE, Scheme,
+    LOCAL_BLOCK_SIZE, Scheme, sequence_file::SYNC_INTERVAL,
 };
 
 /// The last part of a file may be this much larger than the others, in tenths, rather than leave a tiny one.
@@ -45,15 +45,27 @@ impl FileSplit {
 pub struct SplitOptions {
     /// No split is smaller unless its file is, in bytes (`mapreduce.input.fileinputformat.split.minsize`).
     pub min_size: u64,
+    /// No split is larger, in bytes. Hadoop's new API reads it from `mapreduce.input.fileinputformat.split.maxsize`, its old one not,
+    /// nor does [`Self::from_conf`].
+    pub max_size: u64,
     /// What counts as the block size of local files, in bytes (`fs.local.block.size`).
     pub local_block_size: u64,
     /// Whether empty files get no split (`spark.hadoopRDD.ignoreEmptySplits`, which is true in Spark).
     pub ignore_empty: bool,
+    /// Whether the files are sequence files, which can be cut whatever their names say, but not smaller than their sync markers
+    /// are apart.
+    pub sequence_files: bool,
 }
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        Self { min_size: 1, local_block_size: LOCAL_BLOCK_SIZE, ignore_empty: true }
+        Self {
+            min_size: 1,
+            max_size: u64::MAX,
+            local_block_size: LOCAL_BLOCK_SIZE,
+            ignore_empty: true,
+            sequence_files: false,
+        }
     }
 }
 
@@ -63,8 +75,10 @@ impl SplitOptions {
         let default = Self::default();
         Ok(Self {
             min_size: conf.get_bytes("mapreduce.input.fileinputformat.split.minsize", default.min_size)?,
+            max_size: default.max_size,
             local_block_size: conf.get_bytes("fs.local.block.size", default.local_block_size)?,
             ignore_empty: default.ignore_empty,
+            sequence_files: default.sequence_files,
         })
     }
 }
@@ -79,6 +93,10 @@ pub fn file_splits(
 ) -> Result<Vec<FileSplit>, FileError> {
     let total: u64 = files.iter().map(|file| file.length).sum();
     let goal_size = total / min_splits.max(1) as u64;
+    let min_size = if options.sequence_files { options.min_size.max(SYNC_INTERVAL) } else { options.min_size };
+    let is_whole = |file: &FileStatus| {
+        !options.sequence_files && Codec::of_path(&file.path).is_some_and(|codec| !codec.is_splittable())
+    };
     let mut splits = Vec::new();
     for file in files {
         if file.length == 0 && options.ignore_empty {
@@ -89,13 +107,13 @@ pub fn file_splits(
             let hosts = hosts_of(&locations, start, length);
             splits.push(FileSplit { path: file.path.clone(), start, length, hosts });
         };
-        if file.length == 0 || Codec::of_path(&file.path).is_some_and(|codec| !codec.is_splittable()) {
+        if file.length == 0 || is_whole(file) {
             cut(0, file.length);
             continue;
         }
         let is_local = file.path.scheme() == Scheme::File;
         let block_size = if is_local { options.local_block_size } else { file.block_size };
-        let split_size = options.min_size.max(goal_size.min(block_size)).max(1);
+        let split_size = min_size.max(goal_size.min(block_size).min(options.max_size)).max(1);
         let mut left = file.length;
         while u128::from(left) * 10 > u128::from(split_size) * u128::from(SLOP_TENTHS) {
             cut(file.length - left, split_size);
@@ -171,7 +189,7 @@ mod tests {
         #[test]
         fn every_byte_once(lengths in prop::collection::vec(0u64..1_000_000, 0..5), min_splits in 0usize..20, min_size in 1u64..5000) {
             let files: Vec<_> = lengths.iter().enumerate().map(|(index, length)| file(&format!("/{index}"), *length)).collect();
-            let options = SplitOptions { min_size, local_block_size: 40_000, ignore_empty: false };
+            let options = SplitOptions { min_size, local_block_size: 40_000, ignore_empty: false, ..SplitOptions::default() };
             let splits = file_splits(&FileSystems::default(), &files, min_splits, &options).unwrap();
             let mut next = splits.iter().peekable();
             for file in &files {

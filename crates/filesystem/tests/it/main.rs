@@ -10,4 +10,5 @@ mod local;
 mod object_files;
 #[cfg(feature = "s3")]
 mod s3;
+mod splits;
 mod suite;

@@ -54,18 +54,18 @@ pub(crate) fn object_type<T>() -> String {
 }
 
 /// What the readers of one stage share: one client for each file system, and what to overlook.
-struct Reader {
-    env: ReadEnv,
-    systems: FileSystems,
+pub(super) struct Reader {
+    pub(super) env: ReadEnv,
+    pub(super) systems: FileSystems,
 }
 
 impl Reader {
-    fn new(env: ReadEnv) -> Self {
+    pub(super) fn new(env: ReadEnv) -> Self {
         Self { systems: env.hadoop.file_systems(), env }
     }
 
     /// The value; nothing if the failure is one to overlook; else the task ends.
-    fn overlook<T>(&self, split: &FileSplit, outcome: io::Result<T>) -> Option<T> {
+    pub(super) fn overlook<T>(&self, split: &FileSplit, outcome: io::Result<T>) -> Option<T> {
         let error = match outcome {
             Ok(value) => return Some(value),
             Err(error) => error,
@@ -85,7 +85,7 @@ impl Reader {
 
 /// Records of a split, one `next` after another, until that gives none. `bytes_read` is how many bytes of the file were read since it
 /// was opened.
-fn read_records<T: 'static, R: 'static>(
+pub(super) fn read_records<T: 'static, R: 'static>(
     reader: Arc<Reader>,
     split: FileSplit,
     context: &Arc<TaskContext>,

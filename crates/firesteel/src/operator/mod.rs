@@ -4,6 +4,7 @@
 mod cogroup;
 mod combine;
 mod files;
+mod hadoop_files;
 mod join;
 mod narrow;
 mod partitions;
@@ -15,6 +16,7 @@ pub(crate) mod source;
 pub(crate) use cogroup::{CoGroup2, CoGroup3, CoGroup4};
 pub(crate) use combine::{Combine, GroupByKey};
 pub(crate) use files::{BinaryRecords, ObjectFile, ReadEnv, TextFile, WholeFiles, object_type};
+pub(crate) use hadoop_files::{LinesWithPositions, SequenceFile};
 pub(crate) use join::{FullOuter, Inner, Join, JoinKind, LeftOuter, RightOuter, Subtract};
 pub(crate) use narrow::{Filter, FlatMap, Map, MapPartitions, MapValues};
 pub(crate) use partitions::{AlignedUnion, Cartesian, Coalesce, Union, ZipPartitions, Zipped};

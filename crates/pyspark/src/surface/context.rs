@@ -9,7 +9,7 @@ use firesteel_py4j::{Class, JavaArray, Object, Value, constructor, method};
 use super::{
     JavaCall, JavaResult,
     conf::ConfHandle,
-    files, job_control as jobs,
+    files, hadoop, job_control as jobs,
     python::AccumulatorHandle,
     rdd::{JAVA_RDD, RddHandle},
     scala::ScalaOption,
@@ -47,6 +47,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("wholeTextFiles", 2, files::whole_text_files),
             method("binaryFiles", 2, files::binary_files),
             method("binaryRecords", 2, files::binary_records),
+            method("objectFile", 2, hadoop::object_file),
             method("emptyRDD", 0, |call| {
                 let context = application(call)?.context();
                 frames(application(call)?, native(context, "emptyRDD", || context.empty_rdd::<Bytes>()))
@@ -90,6 +91,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             }),
             method("defaultParallelism", 0, |call| number(application(call)?.context().default_parallelism())),
             method("defaultMinPartitions", 0, |call| number(application(call)?.context().default_min_partitions())),
+            method("hadoopConfiguration", 0, super::hadoop_conf::hadoop_configuration),
             method("isStopped", 0, |call| Ok(Value::Bool(application(call)?.is_stopped()))),
             method("appName", 0, |call| Ok(Value::text(application(call)?.context().app_name()))),
             method("master", 0, |call| Ok(Value::text(application(call)?.context().master()))),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A source that is looked at when it is needed.
-fn later(
+pub(super) fn later(
     call: &JavaCall<'_>,
     member: &str,
     name: Option<&str>,

@@ -21,6 +21,11 @@ const LOG_LEVELS: [(&str, LogLevel); 8] = [
     ("TRACE", LogLevel::Trace),
 ];
 
+/// The level of that name, in any case.
+pub(super) fn log_level(name: &str) -> Option<LogLevel> {
+    LOG_LEVELS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+}
+
 /// The properties of a thread as they were when it was asked for them. They never change, so a clone is the same.
 struct Properties(InheritedLocalProperties);
 
@@ -53,12 +58,12 @@ pub(super) fn set_local_properties(call: &JavaCall<'_>) -> JavaResult {
 /// The level of this process, which is that of executors too only in local mode.
 pub(super) fn set_log_level(call: &JavaCall<'_>) -> JavaResult {
     let text = call.text(0)?;
-    let Some((_, level)) = LOG_LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) else {
+    let Some(level) = log_level(text) else {
         let names: Vec<_> = LOG_LEVELS.iter().map(|(name, _)| *name).collect();
         let message = format!("requirement failed: Supplied level {text} did not match one of: {}", names.join(","));
         return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
     };
-    application(call)?.context().set_log_level(*level);
+    application(call)?.context().set_log_level(level);
     Ok(Value::Void)
 }
 

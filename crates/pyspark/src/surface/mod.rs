@@ -7,7 +7,12 @@ mod approximate;
 mod conf;
 mod context;
 mod files;
+mod hadoop;
+mod hadoop_conf;
+mod hadoop_fs;
+mod hadoop_path;
 mod job_control;
+mod log4j;
 mod python;
 mod rdd;
 mod resources;
@@ -33,7 +38,11 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
         approximate::CLASSES,
         conf::CLASSES,
         context::CLASSES,
+        hadoop_conf::CLASSES,
+        hadoop_fs::CLASSES,
+        hadoop_path::CLASSES,
         job_control::CLASSES,
+        log4j::CLASSES,
         python::CLASSES,
         rdd::CLASSES,
         resources::CLASSES,

@@ -31,6 +31,8 @@ use crate::{
 /// Functions that are larger than this are broadcast (`spark.broadcast.UDFCompressionThreshold`).
 const BROADCAST_THRESHOLD: i64 = 1 << 20;
 
+/// What `PythonRDD` has for files of Hadoop's formats.
+const PYTHON_HADOOP: &str = "org.apache.spark.api.python.PythonRDD$Hadoop";
 const PYTHON_BROADCAST: &str = "org.apache.spark.api.python.PythonBroadcast";
 const BROADCAST: &str = "org.apache.spark.broadcast.Broadcast";
 const ACCUMULATOR: &str = "org.apache.spark.api.python.PythonAccumulatorV2";
@@ -93,7 +95,7 @@ impl Object for ParallelizeHandle {
 pub(crate) const CLASSES: &[Class<Driver>] = &[
     Class {
         name: PYTHON_RDD,
-        extends: &[RDD],
+        extends: &[RDD, PYTHON_HADOOP],
         members: &[
             constructor(4, new_python_rdd),
             static_method("readRDDFromFile", 3, read_rdd_from_file),
@@ -105,6 +107,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("setupBroadcast", 1, |call| Ok(Value::object(PickledFile(call.text(0)?.to_owned())))),
         ],
     },
+    Class { name: PYTHON_HADOOP, extends: &[], members: super::hadoop::PYTHON_RDD_MEMBERS },
     Class {
         name: "org.apache.spark.api.python.SimplePythonFunction",
         extends: &[],

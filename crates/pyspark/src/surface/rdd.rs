@@ -29,6 +29,8 @@ pub(crate) const JAVA_PAIR_RDD: &str = "org.apache.spark.api.java.JavaPairRDD";
 pub(crate) const RDD: &str = "org.apache.spark.rdd.RDD";
 pub(crate) const PYTHON_RDD: &str = "org.apache.spark.api.python.PythonRDD";
 pub(crate) const PAIRWISE_RDD: &str = "org.apache.spark.api.python.PairwiseRDD";
+/// What `JavaRDD` has for object files.
+const JAVA_HADOOP: &str = "org.apache.spark.api.java.JavaRDD$Hadoop";
 const COMMON: &str = "org.apache.spark.api.java.JavaRDDLike";
 
 /// A data set, as one of the classes.
@@ -99,7 +101,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
     },
     Class {
         name: JAVA_RDD,
-        extends: &[COMMON],
+        extends: &[COMMON, JAVA_HADOOP],
         members: &[
             method("union", 1, union),
             method("coalesce", 2, coalesce),
@@ -110,6 +112,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("saveAsTextFile", 2, save_as_compressed_text_file),
         ],
     },
+    Class { name: JAVA_HADOOP, extends: &[], members: super::hadoop::JAVA_RDD_MEMBERS },
     Class {
         name: JAVA_PAIR_RDD,
         extends: &[COMMON],

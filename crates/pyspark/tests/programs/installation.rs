@@ -107,6 +107,14 @@ impl Installation {
         command
     }
 
+    /// `python script arguments` on the Spark that PySpark brings along, which needs Java.
+    pub fn real_spark(&self, script: &str, arguments: &[&str]) -> Ended {
+        let mut command = self.clean(self.interpreter());
+        // Java looks up this machine's name otherwise, which may have no address.
+        command.env("SPARK_LOCAL_IP", "127.0.0.1").env("PYTHONHASHSEED", "0");
+        command.arg(place_of(script)).args(arguments).output().unwrap().into()
+    }
+
     /// What is in the scratch directories.
     pub fn left_in_scratch(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("scratch")).unwrap();
