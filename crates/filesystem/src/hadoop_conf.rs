@@ -78,7 +78,12 @@ impl HadoopConf {
 
     /// A property, if it is set; without blanks around it.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.properties.get(key).map(|value| value.trim())
+        self.get_raw(key).map(str::trim)
+    }
+
+    /// A property, if it is set, with the blanks around it, for those where they mean something.
+    pub fn get_raw(&self, key: &str) -> Option<&str> {
+        self.properties.get(key).map(String::as_str)
     }
 
     /// A property that is `true` or `false`.
@@ -111,7 +116,7 @@ impl HadoopConf {
         number.and_then(|number| number.checked_mul(1 << shift)).ok_or_else(|| property_error(key, value, WANTED))
     }
 
-    /// All properties.
+    /// All properties, with the blanks around their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.properties.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -138,7 +143,7 @@ fn read_site_file(path: &Path) -> Result<Vec<(String, String)>, BoxedError> {
     let properties = document.root_element().children().filter(|node| node.has_tag_name("property"));
     let pairs = properties.filter_map(|property| {
         let text = |tag| property.children().find(|node| node.has_tag_name(tag)).and_then(|node| node.text());
-        Some((text("name")?.trim().to_owned(), text("value").unwrap_or_default().trim().to_owned()))
+        Some((text("name")?.trim().to_owned(), text("value").unwrap_or_default().to_owned()))
     });
     Ok(pairs.collect())
 }

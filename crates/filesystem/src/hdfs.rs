@@ -39,9 +39,10 @@ impl HdfsFileSystem {
     pub fn new(path: &FilePath, conf: &HadoopConf) -> Result<Self, FileError> {
         let handle = runtime::handle(path)?;
         let set_up = |error: HdfsError| FileError::SetUp { path: path.clone(), source: error.into() };
+        let trimmed = conf.iter().map(|(key, value)| (key, value.trim()));
         let mut builder = ClientBuilder::new()
             .with_url(format!("hdfs://{}", path.authority()))
-            .with_config(attempts_at_one_name_node(path, conf).into_iter().chain(conf.iter()))
+            .with_config(attempts_at_one_name_node(path, conf).into_iter().chain(trimmed))
             .with_io_runtime(handle.clone());
         if let Some(directory) = conf.directory().and_then(Path::to_str) {
             builder = builder.with_config_dir(directory);

@@ -76,8 +76,8 @@ pub use hdfs::HdfsFileSystem;
 pub use http::{HttpFile, OpenHttpError};
 pub use input::{
     CombineOptions, CombinedSplit, FileSplit, GlobError, GlobPattern, InputOptions, LineOptions, LineReader, Lines,
-    ListInputError, SplitOptions, SubDirectories, combine_files, decode_utf8, decode_utf8_into, file_splits,
-    find_files, list_input, open_input, read_whole_file,
+    ListInputError, RecordDelimiter, SplitOptions, SubDirectories, combine_files, decode_utf8, decode_utf8_into,
+    file_splits, find_files, list_input, open_input, read_whole_file,
 };
 pub use local::{LOCAL_BLOCK_SIZE, LocalFileSystem};
 pub use object_file::{ObjectFileCodec, ObjectFileDescription, ObjectFileReader, ObjectFileWriter};

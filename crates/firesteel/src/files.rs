@@ -100,11 +100,11 @@ impl SparkContext {
     pub fn text_file_with(&self, paths: &str, min_partitions: u32) -> Result<Rdd<String>, SparkError> {
         let _scope = Scope::enter("textFile");
         let input = Input::list(self, paths)?;
-        let max_length = LineOptions::from_conf(&input.conf).map_err(configuration)?.max_length as u64;
+        let options = LineOptions::from_conf(&input.conf).map_err(configuration)?;
         let new = split_source("textFile", &input.splits(min_partitions)?);
         let env = self.read_env(input.hadoop)?;
         let lines =
-            Rdd::source::<TextFile>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, max_length));
+            Rdd::source::<TextFile>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, options));
         lines.set_name(paths);
         Ok(lines)
     }
