@@ -6,12 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use firesteel_conf::hadoop::{PREFIX, current_name};
+
 use crate::BoxedError;
 
-/// The prefix under which Spark's configuration carries Hadoop's.
-const SPARK_PREFIX: &str = "spark.hadoop.";
-
-/// Hadoop properties by name.
+/// Hadoop properties by name. Older names stand for those of today, wherever they are given.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HadoopConf {
     properties: BTreeMap<String, String>,
@@ -43,11 +42,11 @@ impl HadoopConf {
     /// From Spark properties: every `spark.hadoop.X` gives `X`. Other keys are left alone; no file is read.
     pub fn from_spark<K: AsRef<str>, V: Into<String>>(properties: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut conf = Self::default();
-        for (key, value) in properties {
-            if let Some(key) = key.as_ref().strip_prefix(SPARK_PREFIX) {
-                conf.properties.insert(key.to_owned(), value.into());
-            }
-        }
+        let properties = properties.into_iter().filter_map(|(key, value)| {
+            let key = key.as_ref().strip_prefix(PREFIX)?;
+            Some((key.to_owned(), value.into()))
+        });
+        conf.add_below(properties);
         conf
     }
 
@@ -55,9 +54,7 @@ impl HadoopConf {
     pub fn with_directory(mut self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
         for name in ["hdfs-site.xml", "core-site.xml"] {
             let path = directory.join(name);
-            for (key, value) in read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })? {
-                self.properties.entry(key).or_insert(value);
-            }
+            self.add_below(read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })?);
         }
         self.directory = Some(directory.to_owned());
         Ok(self)
@@ -71,9 +68,22 @@ impl HadoopConf {
         }
     }
 
+    /// Adds what is not set already. Of one source, the name of today counts before older ones, whatever their order.
+    fn add_below(&mut self, properties: impl IntoIterator<Item = (String, String)>) {
+        let is_current = |(key, _): &(String, String)| current_name(key) == key;
+        let (current, older): (Vec<_>, Vec<_>) = properties.into_iter().partition(is_current);
+        // What is in a site file twice counts as it is there last.
+        let mut added = BTreeMap::new();
+        added.extend(older.into_iter().map(|(key, value)| (current_name(&key).to_owned(), value)));
+        added.extend(current);
+        for (key, value) in added {
+            self.properties.entry(key).or_insert(value);
+        }
+    }
+
     /// Sets a property, named without `spark.hadoop.`.
     pub fn set(&mut self, key: &str, value: &str) {
-        self.properties.insert(key.to_owned(), value.to_owned());
+        self.properties.insert(current_name(key).to_owned(), value.to_owned());
     }
 
     /// A property, if it is set; without blanks around it.
@@ -83,7 +93,7 @@ impl HadoopConf {
 
     /// A property, if it is set, with the blanks around it, for those where they mean something.
     pub fn get_raw(&self, key: &str) -> Option<&str> {
-        self.properties.get(key).map(String::as_str)
+        self.properties.get(current_name(key)).map(String::as_str)
     }
 
     /// A property that is `true` or `false`.
@@ -166,6 +176,30 @@ mod tests {
         fs::write(directory.path().join("hdfs-site.xml"), "<configuration>").unwrap();
         let error = HadoopConf::default().with_directory(directory.path()).unwrap_err();
         assert!(error.to_string().contains("hdfs-site.xml"));
+    }
+
+    #[test]
+    fn older_names_are_those_of_today() {
+        let (older, newer) = ("mapred.min.split.size", "mapreduce.input.fileinputformat.split.minsize");
+        let spark = |name: &str, value| (format!("spark.hadoop.{name}"), value);
+        let conf = HadoopConf::from_spark([spark(older, "1")]);
+        assert_eq!((conf.get(newer), conf.get(older)), (Some("1"), Some("1")));
+        for both in [[spark(older, "1"), spark(newer, "2")], [spark(newer, "2"), spark(older, "1")]] {
+            assert_eq!(HadoopConf::from_spark(both).get(newer), Some("2"));
+        }
+        let mut conf = HadoopConf::default();
+        conf.set(newer, "1");
+        conf.set(older, "2");
+        assert_eq!(conf.iter().collect::<Vec<_>>(), [(newer, "2")]);
+
+        let directory = tempfile::tempdir().unwrap();
+        let property = |name| format!("<property><name>{name}</name><value>hdfs://{name}</value></property>");
+        let site = format!("<configuration>{}</configuration>", property("fs.default.name"));
+        fs::write(directory.path().join("core-site.xml"), site).unwrap();
+        let conf = HadoopConf::default().with_directory(directory.path()).unwrap();
+        assert_eq!(conf.get("fs.defaultFS"), Some("hdfs://fs.default.name"));
+        let spark = HadoopConf::from_spark([("spark.hadoop.fs.default.name", "hdfs://spark")]);
+        assert_eq!(spark.with_directory(directory.path()).unwrap().get("fs.defaultFS"), Some("hdfs://spark"));
     }
 
     #[test]
