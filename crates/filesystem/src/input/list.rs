@@ -72,6 +72,15 @@ pub enum ListInputError {
 impl InputOptions {
     /// From Hadoop's properties.
     pub fn from_conf(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        const FILTER: &str = "mapreduce.input.pathFilter.class";
+        if let Some(class) = conf.get(FILTER).filter(|class| !class.is_empty()) {
+            // Without it, files would be read that it leaves out.
+            return Err(HadoopPropertyError {
+                key: FILTER.to_owned(),
+                value: class.to_owned(),
+                wanted: "no filter of paths, which is a JVM class and cannot run here (choose files by patterns)",
+            });
+        }
         let recursive = conf.get_bool("mapreduce.input.fileinputformat.input.dir.recursive", false)?;
         let ignore = conf.get_bool("mapreduce.input.fileinputformat.input.dir.nonrecursive.ignore.subdirs", false)?;
         let sub_directories = match (recursive, ignore) {
@@ -162,4 +171,23 @@ fn list_directory(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_of_paths_is_refused() {
+        for key in ["mapreduce.input.pathFilter.class", "mapred.input.pathFilter.class"] {
+            let mut conf = HadoopConf::default();
+            conf.set(key, "org.example.Recent");
+            let error = InputOptions::from_conf(&conf).unwrap_err().to_string();
+            assert!(
+                error.contains("spark.hadoop.mapreduce.input.pathFilter.class is \"org.example.Recent\""),
+                "{error}"
+            );
+            assert!(error.contains("choose files by patterns"), "{error}");
+        }
+    }
 }
