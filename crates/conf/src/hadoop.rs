@@ -50,7 +50,7 @@ pub(crate) fn does_nothing(key: &str) -> Option<&'static str> {
 fn of_one_bucket(key: &str) -> Option<String> {
     let rest = key.strip_prefix("spark.hadoop.fs.s3a.bucket.")?;
     let mut names = rest.match_indices('.').map(|(dot, _)| format!("spark.hadoop.fs.s3a.{}", &rest[dot + 1..]));
-    let last = names.clone().last();
+    let last = names.clone().next_back();
     names.find(|name| properties().any(|property| property.name == name)).or(last)
 }
 
@@ -72,6 +72,7 @@ macro_rules! properties {
 
 properties! {
     "fs.defaultFS": "Where paths without a scheme are.";
+    "fs.permissions.umask-mode": "What new files and directories do not get of the permissions 666 and 777: `027`, or `u=rwx,g=rx,o=`. Without it, the process's mask counts for local files, 022 for those on HDFS.";
     "fs.local.block.size": "What counts as the block size of local files.";
     "fs.s3a.access.key": "The access key; `fs.s3a.bucket.NAME.access.key` for one bucket, and so for every `fs.s3a.` property.";
     "fs.s3a.secret.key": "The secret key. Where no key is set, `AWS_ACCESS_KEY_ID` and its like, or the instance's credentials count.";
@@ -90,6 +91,7 @@ properties! {
     "dfs.ha.namenodes.": "The name nodes of a name service.";
     "dfs.namenode.rpc-address.": "The address of a name node.";
     "dfs.nameservices": "The name services; each is found by properties of its own.";
+    "dfs.blocksize": "The size of new files' blocks.";
     "dfs.replication": "How many data nodes a pipeline should keep when one of them fails.";
     "dfs.client.failover.max.attempts": "How often a request is sent.";
     "dfs.client.failover.sleep.base.millis": "The first wait between attempts.";

@@ -471,9 +471,10 @@ mod tests {
                 "spark.hadoop.fs.s3a.connection.maximum does nothing: Firesteel's S3 client has no such setting",
             ),
             (
-                "spark.hadoop.dfs.block.size",
-                "spark.hadoop.dfs.block.size is an older name, and does nothing either: spark.hadoop.dfs.blocksize does \
-                 nothing: Firesteel's HDFS client has no such setting",
+                "spark.hadoop.mapred.output.dir",
+                "spark.hadoop.mapred.output.dir is an older name, and does nothing either: \
+                 spark.hadoop.mapreduce.output.fileoutputformat.outputdir does nothing: nothing of MapReduce runs here but its \
+                 files are read and written",
             ),
             (
                 "spark.hadoop.fs.s3a.committer.name",

@@ -62,6 +62,7 @@ mod runtime;
 mod s3;
 #[cfg(any(feature = "s3", feature = "hdfs"))]
 mod stream_reader;
+mod umask;
 
 pub use codec::{Codec, Decoder, Encoder, UnknownCodecError};
 pub use error::{BoxedError, FileError, FileIoError};
