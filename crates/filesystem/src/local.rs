@@ -63,8 +63,8 @@ impl FileSystem for LocalFileSystem {
             let path = path.join(&name);
             match fs::metadata(entry.path()) {
                 Ok(metadata) => found.push(status(path, &metadata)),
-                // Deleted since the directory was read, or a link that leads nowhere: not a file that could be read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Deleted since the directory was read, or a link that leads nowhere or to itself: not a file that could be read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => {}
                 Err(error) => return Err(failed("look up", &path, error)),
             }
         }
@@ -182,7 +182,7 @@ impl LocalFileWriter {
             }
         };
         let file = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => {
                 make_directories(&parent, umask)?;
                 open()
             }
@@ -268,8 +268,16 @@ fn make_with_permissions(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Sorts what the system answered. It does not say which part of a path is no directory.
 fn failed(operation: &'static str, path: &FilePath, error: io::Error) -> FileError {
+    if is_loop(&error) {
+        return FileError::NotFound { path: path.clone() };
+    }
     let found = if error.kind() == io::ErrorKind::NotADirectory { in_the_way(path) } else { None };
     found.unwrap_or_else(|| FileError::from_io(operation, path, error))
+}
+
+/// Is there a symbolic link that leads to itself? Nothing is there, as behind one that leads nowhere.
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// What is where a directory would have to be, at the path itself or above it: a file, or a link that leads nowhere.

@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use crate::files::write;
 use crate::suite::check_file_system;
 use firesteel_filesystem::{
-    Existing, FileError, FilePath, FileSystem, FileSystems, HadoopConf, LocalFileSystem, OutputCommitter, OutputSpec,
-    TaskAttempt,
+    Existing, FileError, FilePath, FileSystem, FileSystems, HadoopConf, InputOptions, ListInputError, LocalFileSystem,
+    OutputCommitter, OutputSpec, TaskAttempt, list_input,
 };
 
 #[test]
@@ -74,6 +74,29 @@ fn a_dangling_link_and_a_bad_name() {
     fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), b"").unwrap();
     let error = LocalFileSystem::default().list(&path).unwrap_err();
     assert!(format!("{:?}", error).contains("UTF-8"), "{error:?}");
+}
+
+#[test]
+fn a_link_to_itself_is_no_input_and_is_in_nobodys_way() {
+    let root = tempfile::Builder::new().prefix("input").tempdir().unwrap();
+    let systems = FileSystems::default();
+    let path = FilePath::local(root.path()).unwrap();
+    write(&systems, &path.join("file"), b"x");
+    for (name, target) in [("loop", "loop"), ("one", "other"), ("other", "one")] {
+        std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
+    }
+    let list = |pattern: &str| {
+        let listed = list_input(&systems, &format!("{}{pattern}", path.path()), InputOptions::default());
+        listed.map(|files| files.iter().map(|file| file.path.name().to_owned()).collect::<Vec<_>>())
+    };
+    for pattern in ["", "/*", "/{file,loop}", "/{file,loop/*}"] {
+        assert_eq!(list(pattern).unwrap(), ["file"], "{pattern}");
+    }
+    for pattern in ["/loop", "/loop/x"] {
+        assert!(matches!(list(pattern), Err(ListInputError::NotFound { .. })), "{pattern}");
+    }
+    let error = LocalFileSystem::default().create(&path.join("loop/x"), Existing::Refuse).err().unwrap();
+    assert!(matches!(error, FileError::LinkToNowhere { .. }), "{error:?}");
 }
 
 #[test]
