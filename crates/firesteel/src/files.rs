@@ -8,8 +8,8 @@ use std::panic::Location;
 use bytes::Bytes;
 use firesteel_conf::keys;
 use firesteel_filesystem::{
-    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, SplitOptions,
-    combine_files, decode_utf8, file_splits, list_input,
+    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, HadoopPropertyError, InputOptions,
+    LineOptions, SplitOptions, combine_files, decode_utf8, file_splits, list_input,
 };
 use firesteel_model::{RddId, TaskLocation};
 
@@ -34,9 +34,17 @@ struct Input {
 
 impl Input {
     fn list(context: &SparkContext, paths: &str) -> Result<Self, SparkError> {
+        Self::list_as(context, paths, InputOptions::from_conf)
+    }
+
+    fn list_as(
+        context: &SparkContext,
+        paths: &str,
+        options: fn(&HadoopConf) -> Result<InputOptions, HadoopPropertyError>,
+    ) -> Result<Self, SparkError> {
         let (hadoop, conf) = HadoopProperties::of(context)?;
         let systems = FileSystems::new(conf.clone());
-        let options = InputOptions::from_conf(&conf).map_err(configuration)?;
+        let options = options(&conf).map_err(configuration)?;
         let files = list_input(&systems, paths, options).map_err(|error| SparkError::Io(chain(&error)))?;
         Ok(Self { hadoop, conf, systems, files })
     }
@@ -262,7 +270,7 @@ impl SparkContext {
         min_partitions: u32,
         decompress: bool,
     ) -> Result<Rdd<(String, Bytes)>, SparkError> {
-        let input = Input::list(self, paths)?;
+        let input = Input::list_as(self, paths, InputOptions::of_whole_files)?;
         let min_partitions = min_partitions as usize;
         let splits = combine_files(&input.files, &CombineOptions { min_partitions, ..CombineOptions::default() });
         let mut new = NewRdd::source(scope, splits.len() as u32).kind("BinaryFileRDD");

@@ -92,6 +92,18 @@ impl InputOptions {
     }
 }
 
+impl InputOptions {
+    /// From Hadoop's properties, for `wholeTextFiles` and `binaryFiles`: Hadoop's formats that combine files leave out directories
+    /// inside input directories.
+    pub fn of_whole_files(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        let mut options = Self::from_conf(conf)?;
+        if options.sub_directories == SubDirectories::Refuse {
+            options.sub_directories = SubDirectories::Ignore;
+        }
+        Ok(options)
+    }
+}
+
 /// The files that a comma list of paths and patterns stands for, in the order of the list and by name within each part. A directory
 /// stands for the files in it. A file that two parts stand for is there twice, as in Spark.
 pub fn list_input(
@@ -176,6 +188,32 @@ fn list_directory(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As Spark 4.3 answers, whose `textFile` refuses.
+    #[test]
+    fn whole_files_are_looked_for_one_level_below_a_path() {
+        let root = tempfile::Builder::new().prefix("input").tempdir().unwrap();
+        let systems = FileSystems::default();
+        for name in ["f1", "sub/f2", "sub/deeper/f3"] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, name).unwrap();
+        }
+        let list = |pattern: &str, options| {
+            let listed = list_input(&systems, &format!("{}{pattern}", root.path().display()), options);
+            listed.map(|files| files.iter().map(|file| file.path.name().to_owned()).collect::<Vec<_>>())
+        };
+        let mut conf = HadoopConf::default();
+        let whole = InputOptions::of_whole_files(&conf).unwrap();
+        let cases: [(&str, &[&str]); 3] = [("", &["f1"]), ("/*", &["f1", "f2"]), ("/*/*", &["f3", "f2"])];
+        for (pattern, names) in cases {
+            assert_eq!(list(pattern, whole).unwrap(), names, "{pattern}");
+        }
+        let refused = list("", InputOptions::from_conf(&conf).unwrap());
+        assert!(matches!(refused, Err(ListInputError::SubDirectory { .. })));
+        conf.set("mapreduce.input.fileinputformat.input.dir.recursive", "true");
+        assert_eq!(list("", InputOptions::of_whole_files(&conf).unwrap()).unwrap(), ["f1", "f3", "f2"]);
+    }
 
     #[test]
     fn a_filter_of_paths_is_refused() {

@@ -51,6 +51,11 @@ fn whole_and_binary_files_come_with_their_names() {
     let whole = sorted(spark().whole_text_files(&text(directory.path())).unwrap().collect().unwrap());
     assert_eq!(whole.iter().map(|file| file.1.as_str()).collect::<Vec<_>>(), ["one\ntwo", ""]);
     assert!(whole[0].0.ends_with("/a.txt"), "{whole:?}");
+    // A directory beside the files is left out, as in Spark; `text_file` refuses.
+    fs::create_dir(directory.path().join("below")).unwrap();
+    assert_eq!(spark().whole_text_files(&text(directory.path())).unwrap().count().unwrap(), 2);
+    assert_eq!(spark().binary_files(&text(directory.path())).unwrap().count().unwrap(), 2);
+    assert!(matches!(spark().text_file(&text(directory.path())), Err(SparkError::Io(_))));
     let binary = sorted(spark().binary_files(&text(&directory.path().join("a*"))).unwrap().values().collect().unwrap());
     assert_eq!(binary, [b"one\ntwo".as_slice()]);
 }
