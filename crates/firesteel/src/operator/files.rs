@@ -207,11 +207,16 @@ impl Operator for BinaryRecords {
             Ok((io::BufReader::with_capacity(64 << 10, file), begin))
         });
         let opened = self.reader.overlook(&split, opened);
-        let end = end.min(opened.as_ref().map_or(0, |(file, _)| file.get_ref().length()));
+        let file_length = opened.as_ref().map_or(0, |(file, _)| file.get_ref().length());
+        let end = end.min(file_length);
         let record_length = self.record_length as usize;
         let record = move |(file, position): &mut (io::BufReader<_>, u64)| {
             if *position >= end {
                 return Ok(None);
+            }
+            if file_length - *position < length {
+                let message = format!("its {file_length} bytes are no multiple of the record length {length}");
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
             }
             let mut record = vec![0; record_length];
             io::Read::read_exact(file, &mut record)?;

@@ -94,7 +94,10 @@ fn binary_records_are_cut_by_their_length() {
     fs::write(directory.path().join("cut"), [1, 2, 3, 4]).unwrap();
     let cut = spark().binary_records(&text(&directory.path().join("cut")), 3).unwrap();
     let error = cut.count().unwrap_err().to_string();
-    assert!(error.contains("could not read") && error.contains("cut"), "{error}");
+    assert!(
+        error.contains("could not read") && error.contains("/cut: its 4 bytes are no multiple of the record length 3"),
+        "{error}"
+    );
     assert!(matches!(spark().binary_records("/", 0), Err(SparkError::InvalidArgument(_))));
     // As in Spark: its bytes are not those of the records.
     fs::write(directory.path().join("packed.gz"), [1, 2, 3]).unwrap();
