@@ -482,6 +482,19 @@ mod tests {
                  renaming, and on S3 by completing uploads",
             ),
             (
+                "spark.files.maxPartitionBytes",
+                "spark.files.maxPartitionBytes does nothing: this part of reading files is not built in yet",
+            ),
+            (
+                "spark.hadoopRDD.ignoreEmptySplits",
+                "spark.hadoopRDD.ignoreEmptySplits does nothing: this part of reading files is not built in yet",
+            ),
+            (
+                "spark.files.io.connectionTimeout",
+                "spark.files.io.connectionTimeout does nothing: files of the application travel over the data plane; \
+                 spark.files.fetchTimeout is how long it may be silent",
+            ),
+            (
                 "spark.submit.deploymode",
                 "spark.submit.deploymode is not a known key and does nothing; did you mean spark.submit.deployMode?",
             ),
