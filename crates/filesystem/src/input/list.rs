@@ -1,5 +1,7 @@
 //! The files of a job: what the text given to `textFile` stands for.
 
+use firesteel_model::hide_secrets_of_urls;
+
 use crate::{
     FileError, FilePath, FileStatus, FileSystem, FileSystems, HadoopConf, HadoopPropertyError, ParsePathError,
     input::glob::{GlobError, GlobPattern},
@@ -31,6 +33,12 @@ pub enum ListInputError {
     /// The text names nothing.
     #[error("no input path is given")]
     NoPath,
+    /// A part of the list is empty, which Hadoop refuses too.
+    #[error("the list of input paths {list:?} has an empty path; leave out the comma before or behind it")]
+    EmptyPath {
+        /// The list.
+        list: String,
+    },
     /// A part of the list is not a path.
     #[error(transparent)]
     Path(#[from] ParsePathError),
@@ -112,9 +120,12 @@ pub fn list_input(
     options: InputOptions,
 ) -> Result<Vec<FileStatus>, ListInputError> {
     let mut files = Vec::new();
-    let parts = split_comma_list(paths);
-    if parts.is_empty() {
+    if paths.is_empty() {
         return Err(ListInputError::NoPath);
+    }
+    let parts = split_comma_list(paths);
+    if parts.contains(&"") {
+        return Err(ListInputError::EmptyPath { list: hide_secrets_of_urls(paths).to_string() });
     }
     for part in parts {
         let pattern = systems.path(part)?;
@@ -188,6 +199,20 @@ fn list_directory(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_with_an_empty_path_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("f").display().to_string();
+        std::fs::write(&file, "x").unwrap();
+        let list = |paths: &str| list_input(&FileSystems::default(), paths, InputOptions::default());
+        assert_eq!(list(&format!("{file},{file}")).unwrap().len(), 2);
+        for paths in [format!("{file},"), format!(",{file}"), format!("{file},,{file}"), ",".to_owned()] {
+            let error = list(&paths).unwrap_err();
+            assert!(matches!(error, ListInputError::EmptyPath { .. }), "{paths}: {error}");
+        }
+        assert!(matches!(list(""), Err(ListInputError::NoPath)));
+    }
 
     /// As Spark 4.3 answers, whose `textFile` refuses.
     #[test]
