@@ -84,8 +84,8 @@ fn write_families(page: &mut String, section: Section) {
 fn write_hadoop(page: &mut String) {
     page.push_str(
         "\n## Hadoop's properties\n\n\
-         These are read, from `spark.hadoop.*` keys and from `core-site.xml` and `hdfs-site.xml` in `HADOOP_CONF_DIR`. A \
-         `spark.hadoop.` key that is not in the table gets a warning.\n\n\
+         These are read, from `spark.hadoop.*` keys and from `core-site.xml` and `hdfs-site.xml` in `HADOOP_CONF_DIR` or \
+         `YARN_CONF_DIR`. A `spark.hadoop.` key that is not in the table gets a warning.\n\n\
          | Key | Meaning | Older name |\n|---|---|---|\n",
     );
     for property in hadoop::properties() {

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env,
+    ffi::OsString,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +21,7 @@ pub struct HadoopConf {
 
 /// A configuration file of Hadoop cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("could not read Hadoop's configuration file {path} (found through HADOOP_CONF_DIR)")]
+#[error("could not read Hadoop's configuration file {path} (found through HADOOP_CONF_DIR or YARN_CONF_DIR)")]
 pub struct LoadHadoopConfError {
     path: PathBuf,
     #[source]
@@ -51,21 +53,32 @@ impl HadoopConf {
     }
 
     /// Adds what `core-site.xml` and `hdfs-site.xml` of a directory say, below what is set already. A missing file says nothing.
-    pub fn with_directory(mut self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
+    pub fn with_directory(self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
+        self.with_directories(&[directory.to_owned()])
+    }
+
+    /// As [`Self::with_directory`]; of each file, the one in the first directory that has it counts, as on a class path.
+    fn with_directories(mut self, directories: &[PathBuf]) -> Result<Self, LoadHadoopConfError> {
         for name in ["hdfs-site.xml", "core-site.xml"] {
-            let path = directory.join(name);
-            self.add_below(read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })?);
+            let mut paths = directories.iter().map(|directory| directory.join(name));
+            if let Some(path) = paths.find(|path| path.exists()) {
+                self.add_below(read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })?);
+            }
         }
-        self.directory = Some(directory.to_owned());
+        self.directory = directories.first().cloned();
         Ok(self)
     }
 
-    /// [`Self::with_directory`] for the directory that `HADOOP_CONF_DIR` names, if it is set.
+    /// [`Self::with_directory`] for the directory that `HADOOP_CONF_DIR` names, if it is set, and the one of `YARN_CONF_DIR` for
+    /// files that are not there.
     pub fn with_environment(self) -> Result<Self, LoadHadoopConfError> {
-        match env::var_os("HADOOP_CONF_DIR").filter(|directory| !directory.is_empty()) {
-            Some(directory) => self.with_directory(Path::new(&directory)),
-            None => Ok(self),
-        }
+        self.with_variables(|name| env::var_os(name))
+    }
+
+    fn with_variables(self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, LoadHadoopConfError> {
+        let set = ["HADOOP_CONF_DIR", "YARN_CONF_DIR"].into_iter().filter_map(variable);
+        let directories: Vec<_> = set.filter(|directory| !directory.is_empty()).map(PathBuf::from).collect();
+        if directories.is_empty() { Ok(self) } else { self.with_directories(&directories) }
     }
 
     /// Adds what is not set already. Of one source, the name of today counts before older ones, whatever their order.
@@ -176,6 +189,28 @@ mod tests {
         fs::write(directory.path().join("hdfs-site.xml"), "<configuration>").unwrap();
         let error = HadoopConf::default().with_directory(directory.path()).unwrap_err();
         assert!(error.to_string().contains("hdfs-site.xml"));
+    }
+
+    #[test]
+    fn site_files_are_looked_for_in_the_directory_of_yarn_too() {
+        let (hadoop, yarn) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let site = |value: &str| {
+            format!("<configuration><property><name>x.{value}</name><value>{value}</value></property></configuration>")
+        };
+        fs::write(yarn.path().join("core-site.xml"), site("yarn")).unwrap();
+        let read = |hadoop: Option<&Path>| {
+            let conf = HadoopConf::default().with_variables(|name| match name {
+                "HADOOP_CONF_DIR" => hadoop.map(|path| path.into()),
+                "YARN_CONF_DIR" => Some(yarn.path().into()),
+                _ => None,
+            });
+            conf.unwrap().iter().map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(None), ["yarn"]);
+        assert_eq!(read(Some(Path::new(""))), ["yarn"]);
+        assert_eq!(read(Some(hadoop.path())), ["yarn"]);
+        fs::write(hadoop.path().join("core-site.xml"), site("hadoop")).unwrap();
+        assert_eq!(read(Some(hadoop.path())), ["hadoop"]);
     }
 
     #[test]
