@@ -232,11 +232,19 @@ static GROUPS: &[Group] = &[
             "spark.eventLog.",
             "spark.shuffle.",
             "spark.reducer.",
-            "spark.files.",
-            "spark.hadoopRDD.ignoreEmptySplits",
             "spark.network.",
             "spark.rpc.",
         ],
+    },
+    Group {
+        reason: Elsewhere::Otherwise(
+            "files of the application travel over the data plane; spark.files.fetchTimeout is how long it may be silent",
+        ),
+        names: &["spark.files.io."],
+    },
+    Group {
+        reason: Elsewhere::NotBuiltIn("this part of reading files"),
+        names: &["spark.files.", "spark.hadoopRDD.ignoreEmptySplits"],
     },
     Group { reason: Elsewhere::NotBuiltIn("machine learning"), names: &["spark.ml.", "spark.mllib.", "spark.graphx."] },
     Group {

@@ -29,6 +29,7 @@ mod cluster_manager;
 mod conf_error;
 mod defaults_file;
 mod deprecated;
+pub mod hadoop;
 mod inherited_fd;
 mod key;
 pub mod keys;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{AnyKey, DefaultValue, Managers, Section, Unit, keys};
+use crate::{AnyKey, DefaultValue, Managers, Section, Unit, hadoop, keys};
 
 /// The text of `docs/configuration.md`.
 pub fn configuration_page() -> String {
@@ -33,6 +33,7 @@ pub fn configuration_page() -> String {
     if let Some(last) = section {
         write_families(&mut page, last);
     }
+    write_hadoop(&mut page);
     page
 }
 
@@ -77,6 +78,20 @@ fn write_families(page: &mut String, section: Section) {
         let on = if family.managers == Managers::ALL { String::new() } else { format!(" For {}.", family.managers) };
         let meaning = without_row_ids(&cell(family.doc));
         let _ = writeln!(page, "| `{}*` | family | none | {meaning}{on} | {} |", family.prefix, family.since);
+    }
+}
+
+fn write_hadoop(page: &mut String) {
+    page.push_str(
+        "\n## Hadoop's properties\n\n\
+         These are read, from `spark.hadoop.*` keys and from `core-site.xml` and `hdfs-site.xml` in `HADOOP_CONF_DIR` or \
+         `YARN_CONF_DIR`. A `spark.hadoop.` key that is not in the table gets a warning.\n\n\
+         | Key | Meaning | Older name |\n|---|---|---|\n",
+    );
+    for property in hadoop::properties() {
+        let family = if property.name.ends_with('.') { "*" } else { "" };
+        let older = hadoop::older_names(property.name).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(page, "| `{}{family}` | {} | {older} |", property.name, cell(property.meaning));
     }
 }
 
@@ -125,8 +140,11 @@ mod tests {
         for family in keys::prefixes() {
             assert!(page.contains(&format!("\n| `{}*` |", family.prefix)));
         }
-        for row in page.lines().filter(|line| line.starts_with('|')) {
-            assert_eq!(row.replace("\\|", "").matches('|').count(), 6, "{row}");
+        let (keys, hadoop) = page.split_once("\n## Hadoop's properties\n").unwrap();
+        for (table, borders) in [(keys, 6), (hadoop, 4)] {
+            for row in table.lines().filter(|line| line.starts_with('|')) {
+                assert_eq!(row.replace("\\|", "").matches('|').count(), borders, "{row}");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt, sync::LazyLock};
 use firesteel_model::ByteCount;
 
 use crate::{
-    AnyKey, Key, Managers, MasterUrl, SchedulingMode, SparkConf, deprecated, keys,
+    AnyKey, Key, Managers, MasterUrl, SchedulingMode, SparkConf, deprecated, hadoop, keys,
     known::{self, Elsewhere},
     nearest,
     substitution::{SYSTEM_PROPERTIES, Substituted},
@@ -277,6 +277,9 @@ impl SparkConf {
                 None => self.renamed(key, replacement, master, guesses),
             });
         }
+        if key.starts_with(hadoop::PREFIX) && known::find(key).is_none() {
+            return self.review_hadoop(key, master, guesses);
+        }
         let family = keys::prefixes().find(|prefix| key.starts_with(prefix.prefix));
         // Some of Spark's own keys are named as if they were of a family.
         if let Some(prefix) = family.filter(|_| !known::names().any(|name| name == key)) {
@@ -313,6 +316,28 @@ impl SparkConf {
                 }
             }
         }
+    }
+
+    /// A key that gives one of Hadoop's properties.
+    fn review_hadoop(&self, key: &str, master: &MasterUrl, guesses: &mut Guesses) -> Verdict {
+        if let Some(newer) = hadoop::newer_name(key) {
+            return Verdict::Warn(match self.get_raw(newer) {
+                Some(_) => ConfWarning::Shadowed { key: key.to_owned(), by: newer },
+                None => self.renamed(key, newer, master, guesses),
+            });
+        }
+        if hadoop::is_honoured(key) {
+            return Verdict::Fine;
+        }
+        let names = hadoop::properties().map(|property| property.name);
+        // A slip in a property that is honoured is mostly of a family whose others do nothing.
+        let nearest =
+            guesses.nearest(key, names.chain(declared_names()).filter(|name| name.starts_with(hadoop::PREFIX)));
+        let key = key.to_owned();
+        Verdict::Warn(match hadoop::does_nothing(&key).filter(|_| nearest.is_none()) {
+            Some(how) => ConfWarning::Otherwise { key, how },
+            None => ConfWarning::Unknown { key, nearest },
+        })
     }
 
     /// An older name, of which the newer one does something or does not.
@@ -427,6 +452,49 @@ mod tests {
                 "spark.hadop.fs.s3a.endpoint is not a known key and does nothing; did you mean spark.hadoop.?",
             ),
             (
+                "spark.hadoop.fs.s3a.endpiont",
+                "spark.hadoop.fs.s3a.endpiont is not a known key and does nothing; did you mean spark.hadoop.fs.s3a.endpoint?",
+            ),
+            (
+                "spark.hadoop.validateOutputSpec",
+                "spark.hadoop.validateOutputSpec is not a known key and does nothing; did you mean \
+                 spark.hadoop.validateOutputSpecs?",
+            ),
+            ("spark.hadoop.anything", "spark.hadoop.anything is not a known key and does nothing"),
+            (
+                "spark.hadoop.mapred.min.split.size",
+                "spark.hadoop.mapred.min.split.size is an older name; use \
+                 spark.hadoop.mapreduce.input.fileinputformat.split.minsize",
+            ),
+            (
+                "spark.hadoop.fs.s3a.connection.maximum",
+                "spark.hadoop.fs.s3a.connection.maximum does nothing: Firesteel's S3 client has no such setting",
+            ),
+            (
+                "spark.hadoop.mapred.output.dir",
+                "spark.hadoop.mapred.output.dir is an older name, and does nothing either: \
+                 spark.hadoop.mapreduce.output.fileoutputformat.outputdir does nothing: nothing of MapReduce runs here but its \
+                 files are read and written",
+            ),
+            (
+                "spark.hadoop.fs.s3a.committer.name",
+                "spark.hadoop.fs.s3a.committer.name does nothing: output becomes visible in one way on each file system: by \
+                 renaming, and on S3 by completing uploads",
+            ),
+            (
+                "spark.files.maxPartitionBytes",
+                "spark.files.maxPartitionBytes does nothing: this part of reading files is not built in yet",
+            ),
+            (
+                "spark.hadoopRDD.ignoreEmptySplits",
+                "spark.hadoopRDD.ignoreEmptySplits does nothing: this part of reading files is not built in yet",
+            ),
+            (
+                "spark.files.io.connectionTimeout",
+                "spark.files.io.connectionTimeout does nothing: files of the application travel over the data plane; \
+                 spark.files.fetchTimeout is how long it may be silent",
+            ),
+            (
                 "spark.submit.deploymode",
                 "spark.submit.deploymode is not a known key and does nothing; did you mean spark.submit.deployMode?",
             ),
@@ -512,7 +580,9 @@ mod tests {
             ("spark.submit.isThriftServer", "x"),
             ("spark.job.description", "x"),
             ("spark.hadoop.fs.s3a.endpoint", "http://x"),
-            ("spark.hadoop.anything", "x"),
+            ("spark.hadoop.fs.s3a.bucket.my.data.endpoint", "http://x"),
+            ("spark.hadoop.dfs.ha.namenodes.service", "a,b"),
+            ("spark.hadoop.validateOutputSpecs", "false"),
             ("spark.app.name", "x"),
             ("spark.submit.pyFiles", ""),
             ("spark.task.resource.gpu.amount", "1"),
@@ -596,7 +666,7 @@ mod tests {
         );
         assert_eq!(warnings("local", &[one, two]), [expected]);
         // Values that are handed on as they are may mean somebody else's properties.
-        assert_eq!(warnings("local", &[("spark.hadoop.x", "${system:java.home}")]), [""; 0]);
+        assert_eq!(warnings("local", &[("spark.hadoop.fs.defaultFS", "${system:java.home}")]), [""; 0]);
         // The launcher has warned.
         let mut conf: SparkConf = [two].into_iter().collect();
         conf.handed_over = conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

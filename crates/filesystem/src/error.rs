@@ -56,6 +56,26 @@ pub enum FileError {
         #[source]
         source: BoxedError,
     },
+    /// The bucket is not there.
+    #[error("no such bucket: {} (of {path}); check its name, and the endpoint and region", path.authority())]
+    NoSuchBucket {
+        /// The file or directory in it.
+        path: FilePath,
+    },
+    /// Neither the configuration nor the machine has credentials of the store.
+    #[error(
+        "no credentials to {operation} {path}; set spark.hadoop.fs.s3a.access.key and spark.hadoop.fs.s3a.secret.key, or \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (without either, the machine was asked for some)"
+    )]
+    NoCredentials {
+        /// The operation as a verb: `read`, `list`.
+        operation: &'static str,
+        /// The file or directory.
+        path: FilePath,
+        /// What the machine answered.
+        #[source]
+        source: BoxedError,
+    },
     /// The file system could not be reached or configured at all.
     #[error("could not set up the file system of {path}")]
     SetUp {
@@ -118,7 +138,7 @@ impl From<FileError> for io::Error {
         let kind = match &error {
             FileError::NotFound { .. } => io::ErrorKind::NotFound,
             FileError::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
-            FileError::PermissionDenied { .. } => io::ErrorKind::PermissionDenied,
+            FileError::PermissionDenied { .. } | FileError::NoCredentials { .. } => io::ErrorKind::PermissionDenied,
             FileError::IsADirectory { .. } => io::ErrorKind::IsADirectory,
             FileError::NotADirectory { .. } | FileError::LinkToNowhere { .. } => io::ErrorKind::NotADirectory,
             FileError::NotEmpty { .. } => io::ErrorKind::DirectoryNotEmpty,

@@ -4,7 +4,10 @@ use std::{collections::HashMap, env, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::{FileError, FilePath, FileSystem, HadoopConf, LocalFileSystem, ParsePathError, Scheme, path::split_scheme};
+use crate::{
+    FileError, FilePath, FileSystem, HadoopConf, HadoopPropertyError, LocalFileSystem, ParsePathError, Scheme,
+    path::split_scheme,
+};
 
 /// The property that says where a path without a scheme is.
 const DEFAULT_FS: &str = "fs.defaultFS";
@@ -13,14 +16,15 @@ const DEFAULT_FS: &str = "fs.defaultFS";
 #[derive(Debug)]
 pub struct FileSystems {
     conf: HadoopConf,
-    local: Arc<dyn FileSystem>,
+    local: Result<Arc<dyn FileSystem>, HadoopPropertyError>,
     remote: Mutex<HashMap<(Scheme, String), Arc<dyn FileSystem>>>,
 }
 
 impl FileSystems {
     /// With this configuration. Nothing is opened or reached yet.
     pub fn new(conf: HadoopConf) -> Self {
-        Self { conf, local: Arc::new(LocalFileSystem), remote: Mutex::default() }
+        let local = LocalFileSystem::new(&conf).map(|local| Arc::new(local) as Arc<dyn FileSystem>);
+        Self { conf, local, remote: Mutex::default() }
     }
 
     /// The configuration.
@@ -61,7 +65,7 @@ impl FileSystems {
     /// The file system that holds a path. The first use of an authority makes its client.
     pub fn get(&self, path: &FilePath) -> Result<Arc<dyn FileSystem>, FileError> {
         if path.scheme() == Scheme::File {
-            return Ok(Arc::clone(&self.local));
+            return self.local(path);
         }
         let key = (path.scheme(), path.authority().to_owned());
         let mut remote = self.remote.lock();
@@ -73,9 +77,13 @@ impl FileSystems {
         Ok(system)
     }
 
+    fn local(&self, path: &FilePath) -> Result<Arc<dyn FileSystem>, FileError> {
+        self.local.clone().map_err(|error| FileError::SetUp { path: path.clone(), source: error.into() })
+    }
+
     fn connect(&self, path: &FilePath) -> Result<Arc<dyn FileSystem>, FileError> {
         match path.scheme() {
-            Scheme::File => Ok(Arc::clone(&self.local)),
+            Scheme::File => self.local(path),
             #[cfg(feature = "s3")]
             Scheme::S3 | Scheme::S3a => Ok(Arc::new(crate::S3FileSystem::new(path, &self.conf)?)),
             #[cfg(feature = "hdfs")]

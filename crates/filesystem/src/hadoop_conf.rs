@@ -2,16 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env,
+    ffi::OsString,
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use firesteel_conf::hadoop::{PREFIX, current_name};
+
 use crate::BoxedError;
 
-/// The prefix under which Spark's configuration carries Hadoop's.
-const SPARK_PREFIX: &str = "spark.hadoop.";
-
-/// Hadoop properties by name.
+/// Hadoop properties by name. Older names stand for those of today, wherever they are given.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HadoopConf {
     properties: BTreeMap<String, String>,
@@ -20,7 +21,7 @@ pub struct HadoopConf {
 
 /// A configuration file of Hadoop cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("could not read Hadoop's configuration file {path} (found through HADOOP_CONF_DIR)")]
+#[error("could not read Hadoop's configuration file {path} (found through HADOOP_CONF_DIR or YARN_CONF_DIR)")]
 pub struct LoadHadoopConfError {
     path: PathBuf,
     #[source]
@@ -43,42 +44,64 @@ impl HadoopConf {
     /// From Spark properties: every `spark.hadoop.X` gives `X`. Other keys are left alone; no file is read.
     pub fn from_spark<K: AsRef<str>, V: Into<String>>(properties: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut conf = Self::default();
-        for (key, value) in properties {
-            if let Some(key) = key.as_ref().strip_prefix(SPARK_PREFIX) {
-                conf.properties.insert(key.to_owned(), value.into());
-            }
-        }
+        let properties = properties.into_iter().filter_map(|(key, value)| {
+            let key = key.as_ref().strip_prefix(PREFIX)?;
+            Some((key.to_owned(), value.into()))
+        });
+        conf.add_below(properties);
         conf
     }
 
     /// Adds what `core-site.xml` and `hdfs-site.xml` of a directory say, below what is set already. A missing file says nothing.
-    pub fn with_directory(mut self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
+    pub fn with_directory(self, directory: &Path) -> Result<Self, LoadHadoopConfError> {
+        self.with_directories(&[directory.to_owned()])
+    }
+
+    /// As [`Self::with_directory`]; of each file, the one in the first directory that has it counts, as on a class path.
+    fn with_directories(mut self, directories: &[PathBuf]) -> Result<Self, LoadHadoopConfError> {
         for name in ["hdfs-site.xml", "core-site.xml"] {
-            let path = directory.join(name);
-            for (key, value) in read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })? {
-                self.properties.entry(key).or_insert(value);
+            let mut paths = directories.iter().map(|directory| directory.join(name));
+            if let Some(path) = paths.find(|path| path.exists()) {
+                self.add_below(read_site_file(&path).map_err(|source| LoadHadoopConfError { path, source })?);
             }
         }
-        self.directory = Some(directory.to_owned());
+        self.directory = directories.first().cloned();
         Ok(self)
     }
 
-    /// [`Self::with_directory`] for the directory that `HADOOP_CONF_DIR` names, if it is set.
+    /// [`Self::with_directory`] for the directory that `HADOOP_CONF_DIR` names, if it is set, and the one of `YARN_CONF_DIR` for
+    /// files that are not there.
     pub fn with_environment(self) -> Result<Self, LoadHadoopConfError> {
-        match env::var_os("HADOOP_CONF_DIR").filter(|directory| !directory.is_empty()) {
-            Some(directory) => self.with_directory(Path::new(&directory)),
-            None => Ok(self),
+        self.with_variables(|name| env::var_os(name))
+    }
+
+    fn with_variables(self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, LoadHadoopConfError> {
+        let set = ["HADOOP_CONF_DIR", "YARN_CONF_DIR"].into_iter().filter_map(variable);
+        let directories: Vec<_> = set.filter(|directory| !directory.is_empty()).map(PathBuf::from).collect();
+        if directories.is_empty() { Ok(self) } else { self.with_directories(&directories) }
+    }
+
+    /// Adds what is not set already. Of one source, the name of today counts before older ones, whatever their order.
+    fn add_below(&mut self, properties: impl IntoIterator<Item = (String, String)>) {
+        let is_current = |(key, _): &(String, String)| current_name(key) == key;
+        let (current, older): (Vec<_>, Vec<_>) = properties.into_iter().partition(is_current);
+        // What is in a site file twice counts as it is there last.
+        let mut added = BTreeMap::new();
+        added.extend(older.into_iter().map(|(key, value)| (current_name(&key).to_owned(), value)));
+        added.extend(current);
+        for (key, value) in added {
+            self.properties.entry(key).or_insert(value);
         }
     }
 
     /// Sets a property, named without `spark.hadoop.`.
     pub fn set(&mut self, key: &str, value: &str) {
-        self.properties.insert(key.to_owned(), value.to_owned());
+        self.properties.insert(current_name(key).to_owned(), value.to_owned());
     }
 
     /// Takes a property away.
     pub fn unset(&mut self, key: &str) {
-        self.properties.remove(key);
+        self.properties.remove(current_name(key));
     }
 
     /// The first of some properties that is set, with its name: Hadoop has renamed many, and takes their old names too.
@@ -88,12 +111,17 @@ impl HadoopConf {
 
     /// As [`Self::get_first`], with the blanks around the value, where those mean something.
     pub fn get_first_raw(&self, keys: &[&str]) -> Option<&str> {
-        keys.iter().find_map(|key| self.properties.get(*key)).map(String::as_str)
+        keys.iter().find_map(|key| self.get_raw(key))
     }
 
     /// A property, if it is set; without blanks around it.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.properties.get(key).map(|value| value.trim())
+        self.get_raw(key).map(str::trim)
+    }
+
+    /// A property, if it is set, with the blanks around it, for those where they mean something.
+    pub fn get_raw(&self, key: &str) -> Option<&str> {
+        self.properties.get(current_name(key)).map(String::as_str)
     }
 
     /// A property that is `true` or `false`.
@@ -126,7 +154,7 @@ impl HadoopConf {
         number.and_then(|number| number.checked_mul(1 << shift)).ok_or_else(|| property_error(key, value, WANTED))
     }
 
-    /// All properties.
+    /// All properties, with the blanks around their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.properties.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -153,7 +181,7 @@ fn read_site_file(path: &Path) -> Result<Vec<(String, String)>, BoxedError> {
     let properties = document.root_element().children().filter(|node| node.has_tag_name("property"));
     let pairs = properties.filter_map(|property| {
         let text = |tag| property.children().find(|node| node.has_tag_name(tag)).and_then(|node| node.text());
-        Some((text("name")?.trim().to_owned(), text("value").unwrap_or_default().trim().to_owned()))
+        Some((text("name")?.trim().to_owned(), text("value").unwrap_or_default().to_owned()))
     });
     Ok(pairs.collect())
 }
@@ -176,6 +204,52 @@ mod tests {
         fs::write(directory.path().join("hdfs-site.xml"), "<configuration>").unwrap();
         let error = HadoopConf::default().with_directory(directory.path()).unwrap_err();
         assert!(error.to_string().contains("hdfs-site.xml"));
+    }
+
+    #[test]
+    fn site_files_are_looked_for_in_the_directory_of_yarn_too() {
+        let (hadoop, yarn) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let site = |value: &str| {
+            format!("<configuration><property><name>x.{value}</name><value>{value}</value></property></configuration>")
+        };
+        fs::write(yarn.path().join("core-site.xml"), site("yarn")).unwrap();
+        let read = |hadoop: Option<&Path>| {
+            let conf = HadoopConf::default().with_variables(|name| match name {
+                "HADOOP_CONF_DIR" => hadoop.map(|path| path.into()),
+                "YARN_CONF_DIR" => Some(yarn.path().into()),
+                _ => None,
+            });
+            conf.unwrap().iter().map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(None), ["yarn"]);
+        assert_eq!(read(Some(Path::new(""))), ["yarn"]);
+        assert_eq!(read(Some(hadoop.path())), ["yarn"]);
+        fs::write(hadoop.path().join("core-site.xml"), site("hadoop")).unwrap();
+        assert_eq!(read(Some(hadoop.path())), ["hadoop"]);
+    }
+
+    #[test]
+    fn older_names_are_those_of_today() {
+        let (older, newer) = ("mapred.min.split.size", "mapreduce.input.fileinputformat.split.minsize");
+        let spark = |name: &str, value| (format!("spark.hadoop.{name}"), value);
+        let conf = HadoopConf::from_spark([spark(older, "1")]);
+        assert_eq!((conf.get(newer), conf.get(older)), (Some("1"), Some("1")));
+        for both in [[spark(older, "1"), spark(newer, "2")], [spark(newer, "2"), spark(older, "1")]] {
+            assert_eq!(HadoopConf::from_spark(both).get(newer), Some("2"));
+        }
+        let mut conf = HadoopConf::default();
+        conf.set(newer, "1");
+        conf.set(older, "2");
+        assert_eq!(conf.iter().collect::<Vec<_>>(), [(newer, "2")]);
+
+        let directory = tempfile::tempdir().unwrap();
+        let property = |name| format!("<property><name>{name}</name><value>hdfs://{name}</value></property>");
+        let site = format!("<configuration>{}</configuration>", property("fs.default.name"));
+        fs::write(directory.path().join("core-site.xml"), site).unwrap();
+        let conf = HadoopConf::default().with_directory(directory.path()).unwrap();
+        assert_eq!(conf.get("fs.defaultFS"), Some("hdfs://fs.default.name"));
+        let spark = HadoopConf::from_spark([("spark.hadoop.fs.default.name", "hdfs://spark")]);
+        assert_eq!(spark.with_directory(directory.path()).unwrap().get("fs.defaultFS"), Some("hdfs://spark"));
     }
 
     #[test]

@@ -15,8 +15,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     BoxedError, Existing, FileError, FileIoError, FilePath, FileRead, FileStatus, FileSystem, FileWrite, HadoopConf,
-    runtime,
+    HadoopPropertyError, runtime,
     stream_reader::{RangeSource, StreamReader},
+    umask::Umask,
 };
 
 /// HDFS's default block size, for files that do not say their own.
@@ -25,6 +26,8 @@ const BLOCK_SIZE: u64 = 128 << 20;
 /// How much is gathered before it is sent: a few of HDFS's 64 KiB packets.
 const WRITE_BUFFER: usize = 1 << 20;
 
+/// What `fs.permissions.umask-mode` leaves if it is not set.
+const FILE_PERMISSION: u32 = 0o644;
 const DIRECTORY_PERMISSION: u32 = 0o755;
 
 /// One name node or name service.
@@ -32,6 +35,8 @@ const DIRECTORY_PERMISSION: u32 = 0o755;
 pub struct HdfsFileSystem {
     client: Client,
     handle: Handle,
+    umask: Option<Umask>,
+    block_size: Option<u64>,
 }
 
 impl HdfsFileSystem {
@@ -39,15 +44,20 @@ impl HdfsFileSystem {
     pub fn new(path: &FilePath, conf: &HadoopConf) -> Result<Self, FileError> {
         let handle = runtime::handle(path)?;
         let set_up = |error: HdfsError| FileError::SetUp { path: path.clone(), source: error.into() };
+        let trimmed = conf.iter().map(|(key, value)| (key, value.trim()));
         let mut builder = ClientBuilder::new()
             .with_url(format!("hdfs://{}", path.authority()))
-            .with_config(attempts_at_one_name_node(path, conf).into_iter().chain(conf.iter()))
+            .with_config(attempts_at_one_name_node(path, conf).into_iter().chain(trimmed))
             .with_io_runtime(handle.clone());
         if let Some(directory) = conf.directory().and_then(Path::to_str) {
             builder = builder.with_config_dir(directory);
         }
         let client = builder.build().map_err(set_up)?;
-        Ok(Self { client, handle })
+        let of_property = |error: HadoopPropertyError| FileError::SetUp { path: path.clone(), source: error.into() };
+        let umask = Umask::from_conf(conf).map_err(of_property)?;
+        // The name node's own, if it is not set; 0 is no size of blocks.
+        let block_size = Some(conf.get_bytes("dfs.blocksize", 0).map_err(of_property)?).filter(|size| *size > 0);
+        Ok(Self { client, handle, umask, block_size })
     }
 
     fn look_up(&self, path: &FilePath) -> Result<HdfsStatus, FileError> {
@@ -102,8 +112,10 @@ impl FileSystem for HdfsFileSystem {
             Err(error) => return Err(error),
         }
         let parent = path.parent().ok_or_else(|| FileError::IsADirectory { path: path.clone() })?;
+        let permission = self.umask.map_or(FILE_PERMISSION, Umask::file);
+        let options = WriteOptions { block_size: self.block_size, permission, ..WriteOptions::default() };
         let temporary = parent.join(&format!(".{}.{:016x}.tmp", path.name(), rand::random::<u64>()));
-        let create = self.client.create(temporary.path(), WriteOptions::default());
+        let create = self.client.create(temporary.path(), options);
         let writer = self.handle.block_on(create).map_err(|error| self.in_the_way(failed("create", path, error)))?;
         Ok(Box::new(HdfsFileWriter {
             system: self.clone(),
@@ -129,7 +141,8 @@ impl FileSystem for HdfsFileSystem {
     }
 
     fn mkdirs(&self, path: &FilePath) -> Result<(), FileError> {
-        let made = self.handle.block_on(self.client.mkdirs(path.path(), DIRECTORY_PERMISSION, true));
+        let permission = self.umask.map_or(DIRECTORY_PERMISSION, Umask::directory);
+        let made = self.handle.block_on(self.client.mkdirs(path.path(), permission, true));
         made.map_err(|error| self.in_the_way(failed("make directory", path, error)))
     }
 

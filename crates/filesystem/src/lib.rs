@@ -63,6 +63,7 @@ mod s3;
 mod sequence_file;
 #[cfg(any(feature = "s3", feature = "hdfs"))]
 mod stream_reader;
+mod umask;
 mod writable;
 
 pub use codec::{Codec, Decoder, Encoder, UnknownCodecError};
@@ -78,8 +79,8 @@ pub use hdfs::HdfsFileSystem;
 pub use http::{HttpFile, OpenHttpError};
 pub use input::{
     CombineOptions, CombinedSplit, FileSplit, GlobError, GlobPattern, InputOptions, LineOptions, LineReader, Lines,
-    ListInputError, SplitOptions, SubDirectories, combine_files, decode_utf8, decode_utf8_into, file_splits,
-    find_files, list_input, open_input, read_whole_file,
+    ListInputError, RecordDelimiter, SplitOptions, SubDirectories, combine_files, decode_utf8, decode_utf8_into,
+    file_splits, find_files, list_input, open_input, read_whole_file,
 };
 pub use local::{LOCAL_BLOCK_SIZE, LocalFileSystem};
 pub use object_file::{ObjectFileCodec, ObjectFileDescription, ObjectFileReader, ObjectFileWriter};

@@ -4,13 +4,17 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::{BoxedError, Existing, FileError, FileIoError, FilePath, FileRead, FileStatus, FileSystem, FileWrite};
+use crate::{
+    BoxedError, Existing, FileError, FileIoError, FilePath, FileRead, FileStatus, FileSystem, FileWrite, HadoopConf,
+    HadoopPropertyError, umask::Umask,
+};
 
 /// What Hadoop takes as the block size of local files (`fs.local.block.size`).
 pub const LOCAL_BLOCK_SIZE: u64 = 32 << 20;
@@ -19,7 +23,18 @@ pub const LOCAL_BLOCK_SIZE: u64 = 32 << 20;
 ///
 /// Unlike Hadoop's it keeps no `.crc` files beside the data: they double the number of files and disks check themselves.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LocalFileSystem;
+pub struct LocalFileSystem {
+    /// The process's own, if there is none.
+    umask: Option<Umask>,
+}
+
+impl LocalFileSystem {
+    /// New files and directories get the permissions that `fs.permissions.umask-mode` leaves them, and if that is not set, those that
+    /// the process's mask does.
+    pub fn new(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
+        Ok(Self { umask: Umask::from_conf(conf)? })
+    }
+}
 
 impl FileSystem for LocalFileSystem {
     fn open(&self, path: &FilePath) -> Result<Box<dyn FileRead>, FileError> {
@@ -27,7 +42,7 @@ impl FileSystem for LocalFileSystem {
     }
 
     fn create(&self, path: &FilePath, existing: Existing) -> Result<Box<dyn FileWrite>, FileError> {
-        Ok(Box::new(LocalFileWriter::create(path, existing)?))
+        Ok(Box::new(LocalFileWriter::create(path, existing, self.umask)?))
     }
 
     fn status(&self, path: &FilePath) -> Result<FileStatus, FileError> {
@@ -48,8 +63,8 @@ impl FileSystem for LocalFileSystem {
             let path = path.join(&name);
             match fs::metadata(entry.path()) {
                 Ok(metadata) => found.push(status(path, &metadata)),
-                // Deleted since the directory was read, or a link that leads nowhere: not a file that could be read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Deleted since the directory was read, or a link that leads nowhere or to itself: not a file that could be read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => {}
                 Err(error) => return Err(failed("look up", &path, error)),
             }
         }
@@ -58,7 +73,7 @@ impl FileSystem for LocalFileSystem {
     }
 
     fn mkdirs(&self, path: &FilePath) -> Result<(), FileError> {
-        make_directories(path)
+        make_directories(path, self.umask)
     }
 
     fn rename(&self, from: &FilePath, to: &FilePath) -> Result<(), FileError> {
@@ -149,7 +164,7 @@ struct LocalFileWriter {
 }
 
 impl LocalFileWriter {
-    fn create(path: &FilePath, existing: Existing) -> Result<Self, FileError> {
+    fn create(path: &FilePath, existing: Existing, umask: Option<Umask>) -> Result<Self, FileError> {
         match fs::metadata(path.path()) {
             Ok(metadata) if metadata.is_dir() => return Err(FileError::IsADirectory { path: path.clone() }),
             Ok(_) if existing == Existing::Refuse => return Err(FileError::AlreadyExists { path: path.clone() }),
@@ -157,10 +172,18 @@ impl LocalFileWriter {
         }
         let parent = path.parent().ok_or_else(|| FileError::IsADirectory { path: path.clone() })?;
         let temporary = Path::new(parent.path()).join(format!(".{}.{:016x}.tmp", path.name(), rand::random::<u64>()));
-        let open = || OpenOptions::new().write(true).create_new(true).open(&temporary);
+        let open = || match umask {
+            None => OpenOptions::new().write(true).create_new(true).open(&temporary),
+            Some(umask) => {
+                let file = OpenOptions::new().write(true).create_new(true).mode(umask.file()).open(&temporary)?;
+                // The process's mask may have taken more.
+                file.set_permissions(fs::Permissions::from_mode(umask.file()))?;
+                Ok(file)
+            }
+        };
         let file = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_directories(&parent)?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => {
+                make_directories(&parent, umask)?;
                 open()
             }
             other => other,
@@ -214,8 +237,12 @@ impl Drop for LocalFileWriter {
 }
 
 /// Makes a directory and its parents. What has one of their names and is none is named in the error.
-fn make_directories(path: &FilePath) -> Result<(), FileError> {
-    let Err(error) = fs::create_dir_all(path.path()) else { return Ok(()) };
+fn make_directories(path: &FilePath, umask: Option<Umask>) -> Result<(), FileError> {
+    let made = match umask {
+        None => fs::create_dir_all(path.path()),
+        Some(umask) => make_with_permissions(Path::new(path.path()), umask.directory()),
+    };
+    let Err(error) = made else { return Ok(()) };
     Err(in_the_way(path).unwrap_or_else(|| match error.kind() {
         // The system's answer where nothing can be made, as in /proc: that the directory is not there was no failure.
         io::ErrorKind::NotFound => {
@@ -225,10 +252,32 @@ fn make_directories(path: &FilePath) -> Result<(), FileError> {
     }))
 }
 
+/// As [`fs::create_dir_all`]; the directories that are made get these permissions, whatever the process's mask is.
+fn make_with_permissions(path: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.is_dir()).collect();
+    for directory in missing.into_iter().rev() {
+        match fs::DirBuilder::new().mode(mode).create(directory) {
+            Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(mode))?,
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Sorts what the system answered. It does not say which part of a path is no directory.
 fn failed(operation: &'static str, path: &FilePath, error: io::Error) -> FileError {
+    if is_loop(&error) {
+        return FileError::NotFound { path: path.clone() };
+    }
     let found = if error.kind() == io::ErrorKind::NotADirectory { in_the_way(path) } else { None };
     found.unwrap_or_else(|| FileError::from_io(operation, path, error))
+}
+
+/// Is there a symbolic link that leads to itself? Nothing is there, as behind one that leads nowhere.
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// What is where a directory would have to be, at the path itself or above it: a file, or a link that leads nowhere.

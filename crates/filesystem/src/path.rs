@@ -265,6 +265,7 @@ pub(crate) fn split_scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The comma list that `textFile` takes, cut at the commas that are not inside braces and not behind a backslash.
+/// What is between two commas may be empty.
 pub fn split_comma_list(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut depth, mut begin, mut escaped) = (0usize, 0, false);
@@ -282,7 +283,6 @@ pub fn split_comma_list(text: &str) -> Vec<&str> {
         }
     }
     parts.push(&text[begin..]);
-    parts.retain(|part| !part.is_empty());
     parts
 }
 
@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn commas_inside_braces_do_not_split() {
-        assert_eq!(split_comma_list("a,b{c,d},{e,{f,g}},h\\,i,,j"), ["a", "b{c,d}", "{e,{f,g}}", "h\\,i", "j"]);
-        assert!(split_comma_list("").is_empty());
+        assert_eq!(split_comma_list("a,b{c,d},{e,{f,g}},h\\,i,,j"), ["a", "b{c,d}", "{e,{f,g}}", "h\\,i", "", "j"]);
+        assert_eq!(split_comma_list(""), [""]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::panic::Location;
 use bytes::Bytes;
 use firesteel_conf::keys;
 use firesteel_filesystem::{
-    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, InputOptions, LineOptions, ListInputError,
-    SplitOptions, combine_files, decode_utf8, file_splits, list_input,
+    Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, HadoopPropertyError, InputOptions,
+    LineOptions, ListInputError, SplitOptions, combine_files, decode_utf8, file_splits, list_input,
 };
 use firesteel_model::{RddId, TaskLocation};
 
@@ -43,9 +43,18 @@ impl Input {
         paths: &str,
         settings: &[(String, String)],
     ) -> Result<Self, SparkError> {
+        Self::list_as(context, paths, settings, InputOptions::from_conf)
+    }
+
+    fn list_as(
+        context: &SparkContext,
+        paths: &str,
+        settings: &[(String, String)],
+        options: fn(&HadoopConf) -> Result<InputOptions, HadoopPropertyError>,
+    ) -> Result<Self, SparkError> {
         let (hadoop, conf) = HadoopProperties::with(context, settings)?;
         let systems = FileSystems::new(conf.clone());
-        let options = InputOptions::from_conf(&conf).map_err(configuration)?;
+        let options = options(&conf).map_err(configuration)?;
         let files = list_input(&systems, paths, options).map_err(not_listed)?;
         Ok(Self { hadoop, conf, systems, files })
     }
@@ -124,11 +133,11 @@ impl SparkContext {
     pub fn text_file_with(&self, paths: &str, min_partitions: u32) -> Result<Rdd<String>, SparkError> {
         let _scope = Scope::enter("textFile");
         let input = Input::list(self, paths)?;
-        let max_length = LineOptions::from_conf(&input.conf).map_err(configuration)?.max_length as u64;
+        let options = LineOptions::from_conf(&input.conf).map_err(configuration)?;
         let new = split_source("textFile", &input.splits(min_partitions)?);
         let env = self.read_env(input.hadoop)?;
         let lines =
-            Rdd::source::<TextFile>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, max_length));
+            Rdd::source::<TextFile>(self, Location::caller(), new, |rdd_id| (ReadEnv { rdd_id, ..env }, options));
         lines.set_name(paths);
         Ok(lines)
     }
@@ -286,7 +295,7 @@ impl SparkContext {
         min_partitions: u32,
         decompress: bool,
     ) -> Result<Rdd<(String, Bytes)>, SparkError> {
-        let input = Input::list(self, paths)?;
+        let input = Input::list_as(self, paths, &[], InputOptions::of_whole_files)?;
         let min_partitions = min_partitions as usize;
         let splits = combine_files(&input.files, &CombineOptions { min_partitions, ..CombineOptions::default() });
         let mut new = NewRdd::source(scope, splits.len() as u32).kind("BinaryFileRDD");

@@ -121,14 +121,14 @@ impl SparkContext {
         }
         let splits = listed.splits_with(input.min_partitions.unwrap_or(1), &options)?;
         let new = split_source("hadoopFile", &splits);
-        let max_length = LineOptions::from_conf(&listed.conf).map_err(configuration)?.max_length as u64;
+        let lines = LineOptions::from_conf(&listed.conf).map_err(configuration)?;
         let env = self.read_env(listed.hadoop)?;
         let records = match input.format {
             InputFormat::SequenceFile => {
                 Rdd::source::<SequenceFile>(self, Location::caller(), new, |rdd_id| ReadEnv { rdd_id, ..env })
             }
             InputFormat::Text => Rdd::source::<LinesWithPositions>(self, Location::caller(), new, |rdd_id| {
-                (ReadEnv { rdd_id, ..env }, max_length)
+                (ReadEnv { rdd_id, ..env }, lines)
             }),
         };
         records.set_name(&input.paths);

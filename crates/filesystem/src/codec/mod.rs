@@ -43,9 +43,10 @@ impl Codec {
     /// Every codec.
     pub const ALL: [Self; 6] = [Self::Gzip, Self::Bzip2, Self::Zstandard, Self::Lz4, Self::Deflate, Self::Snappy];
 
-    /// The codec that a file's suffix tells, if any.
+    /// The codec that a file's suffix tells, if any; in any case of its letters, as in Hadoop.
     pub fn of_path(path: &FilePath) -> Option<Self> {
-        Self::ALL.into_iter().find(|codec| path.name().ends_with(codec.suffix()))
+        let name = path.name().to_ascii_lowercase();
+        Self::ALL.into_iter().find(|codec| name.ends_with(codec.suffix()))
     }
 
     /// Whether a part of a file can be read without what is before it.

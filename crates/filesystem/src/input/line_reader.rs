@@ -4,13 +4,18 @@
 //! one; in return a split reads on until it has passed its end, including the line that begins exactly there. So each line
 //! belongs to exactly one split, and no task needs to look before its own split. A line ends with `\n`, `\r\n` or `\r`.
 //!
+//! Where the user gives a delimiter, lines are what is between any two of it. A line then belongs to the split in which the
+//! delimiter before it begins.
+//!
 //! The reader looks at bytes once, with `memchr`, in one buffer into which the file is read in large pieces.
 
 use std::io::{self, Read, SeekFrom};
 
 use memchr::memchr2;
 
-use super::{FileSplit, utf8::decode_utf8};
+use serde::{Deserialize, Serialize};
+
+use super::{FileSplit, delimiter::Delimiter, utf8::decode_utf8};
 use crate::{Codec, Decoder, FileError, FilePath, FileSystems, HadoopConf, HadoopPropertyError, codec::Bzip2Blocks};
 
 /// How much of a file is read at once: large enough that system calls do not count, small enough to stay in the second-level cache.
@@ -22,16 +27,29 @@ const READ_BEHIND_END: usize = 16 << 10;
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// How lines are read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LineOptions {
     /// Lines of more bytes than this, their end not counted, are left out (`mapreduce.input.linerecordreader.line.maxlength`).
     /// It also bounds the reader's memory; without it, the longest line does.
     pub max_length: usize,
+    /// What is between two lines in place of line ends (`textinputformat.record.delimiter`).
+    pub delimiter: Option<RecordDelimiter>,
+}
+
+/// At least one byte.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordDelimiter(Vec<u8>);
+
+impl RecordDelimiter {
+    /// None if there are no bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+        Some(Self(bytes.into())).filter(|delimiter| !delimiter.0.is_empty())
+    }
 }
 
 impl Default for LineOptions {
     fn default() -> Self {
-        Self { max_length: i32::MAX as usize }
+        Self { max_length: i32::MAX as usize, delimiter: None }
     }
 }
 
@@ -40,7 +58,16 @@ impl LineOptions {
     pub fn from_conf(conf: &HadoopConf) -> Result<Self, HadoopPropertyError> {
         let default = Self::default().max_length as u64;
         let max_length = conf.get_bytes("mapreduce.input.linerecordreader.line.maxlength", default)?;
-        Ok(Self { max_length: usize::try_from(max_length).unwrap_or(usize::MAX) })
+        let key = "textinputformat.record.delimiter";
+        let delimiter = conf.get_raw(key).map(|value| {
+            RecordDelimiter::new(value).ok_or_else(|| HadoopPropertyError {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                // Hadoop's tasks fail with an index out of bounds.
+                wanted: "a text that is not empty (for the usual line ends, leave it unset)",
+            })
+        });
+        Ok(Self { max_length: usize::try_from(max_length).unwrap_or(usize::MAX), delimiter: delimiter.transpose()? })
     }
 }
 
@@ -66,7 +93,9 @@ impl Read for Input {
 pub struct LineReader {
     input: Input,
     path: FilePath,
-    options: LineOptions,
+    max_length: usize,
+    /// None for line ends.
+    delimiter: Option<Delimiter>,
     /// `buffer[begin..filled]` has been read and not given out.
     buffer: Vec<u8>,
     begin: usize,
@@ -78,7 +107,8 @@ pub struct LineReader {
     position: u64,
     /// Where the line that was given out last begins.
     line_start: u64,
-    /// Lines that begin behind this position belong to another split.
+    /// Lines that begin behind this position belong to another split: the split's end, or what a delimiter that begins before
+    /// that can reach.
     last_begin: u64,
     /// The first line of a file belongs to the first split, even if that ends within the byte order mark.
     owes_first_line: bool,
@@ -95,7 +125,8 @@ impl LineReader {
             let is_part = split.start != 0 || split.end() < file.length();
             if is_part && codec.is_splittable() {
                 let blocks = Input::Bzip2Blocks(Box::new(Bzip2Blocks::open(file, split)?));
-                return Self::new(blocks, split.path.clone(), split.start, u64::MAX, options);
+                let before = |wanted| text_of_blocks_before(systems, split, wanted);
+                return Self::new(blocks, split.path.clone(), split.start, u64::MAX, options, before);
             }
             if split.start != 0 {
                 return Err(FileError::Failed {
@@ -106,37 +137,58 @@ impl LineReader {
                 .into());
             }
             let decoder = Decoder::new(codec, file, &split.path)?;
-            return Self::new(Input::Decoder(decoder), split.path.clone(), 0, u64::MAX, options);
+            return Self::new(Input::Decoder(decoder), split.path.clone(), 0, u64::MAX, options, |_| Ok(Vec::new()));
         }
         if split.start != 0 {
             file.seek(SeekFrom::Start(split.start))?;
         }
-        Self::new(Input::Bytes(Box::new(file)), split.path.clone(), split.start, split.end(), options)
+        let before = |wanted| text_before(systems, split, wanted);
+        Self::new(Input::Bytes(Box::new(file)), split.path.clone(), split.start, split.end(), options, before)
     }
 
-    /// Lines of an input that stands at byte `start` of a file, of which the part up to `end` is wanted.
-    fn new(input: Input, path: FilePath, start: u64, end: u64, options: LineOptions) -> io::Result<Self> {
+    /// Lines of an input that stands at byte `start` of a file, of which the part up to `end` is wanted. `before` gives the last so
+    /// many bytes before that, or all if there are less.
+    fn new(
+        input: Input,
+        path: FilePath,
+        start: u64,
+        end: u64,
+        options: LineOptions,
+        before: impl FnMut(usize) -> io::Result<Vec<u8>>,
+    ) -> io::Result<Self> {
+        let delimiter = options.delimiter.map(|delimiter| Delimiter::new(&delimiter.0));
+        let reach = delimiter.as_ref().map_or(0, |delimiter| delimiter.length() - 1);
         let mut reader = Self {
             input,
             path,
-            options,
+            max_length: options.max_length,
+            delimiter,
             buffer: vec![0; BUFFER_SIZE],
             begin: 0,
             filled: 0,
             start,
             position: start,
             line_start: start,
-            last_begin: end,
+            last_begin: end.saturating_add(reach as u64),
             owes_first_line: start == 0,
             at_end_of_file: false,
             skipped: 0,
         };
         if start == 0 {
-            while reader.filled < BYTE_ORDER_MARK.len() && reader.fill()? {}
-            if reader.buffer[..reader.filled].starts_with(&BYTE_ORDER_MARK) {
+            let looked_at = BYTE_ORDER_MARK.len() + reach;
+            while reader.filled < looked_at && reader.fill()? {}
+            let text = &reader.buffer[..reader.filled.min(looked_at)];
+            // The mark is no part of the first line, unless that ends within it.
+            let ends_within = reader.delimiter.as_ref().is_some_and(|delimiter| delimiter.find(text).is_some());
+            if text.starts_with(&BYTE_ORDER_MARK) && !ends_within {
                 reader.consume(BYTE_ORDER_MARK.len());
             }
         } else {
+            while reader.filled < reach && reader.fill()? {}
+            if let Some(delimiter) = &reader.delimiter {
+                let passed = delimiter.reaches_into(&reader.buffer[..reader.filled], before)?;
+                reader.consume(passed);
+            }
             reader.discard_line()?;
         }
         Ok(reader)
@@ -198,9 +250,31 @@ impl LineReader {
     fn find_line(&mut self) -> io::Result<Option<Line>> {
         let mut searched = 0;
         loop {
+            if let Some(delimiter) = &self.delimiter {
+                let unread = &self.buffer[self.begin..self.filled];
+                let from = searched_for(delimiter, searched);
+                if let Some(index) = delimiter.find(&unread[from..]) {
+                    let (length, end_length) = (from + index, delimiter.length());
+                    let too_long = length > self.max_length;
+                    return Ok(Some(if too_long { Line::TooLong } else { Line::Found { length, end_length } }));
+                }
+                searched = unread.len();
+                if searched_for(delimiter, searched) > self.max_length {
+                    return Ok(Some(Line::TooLong));
+                }
+                if !self.fill()? {
+                    let last = if searched > self.max_length {
+                        Line::TooLong
+                    } else {
+                        Line::Found { length: searched, end_length: 0 }
+                    };
+                    return Ok((searched > 0).then_some(last));
+                }
+                continue;
+            }
             if let Some(index) = memchr2(b'\n', b'\r', &self.buffer[self.begin + searched..self.filled]) {
                 let length = searched + index;
-                if length > self.options.max_length {
+                if length > self.max_length {
                     return Ok(Some(Line::TooLong));
                 }
                 let end = self.begin + length;
@@ -214,7 +288,7 @@ impl LineReader {
                 return Ok(Some(Line::Found { length, end_length: 1 + usize::from(two) }));
             }
             searched = self.filled - self.begin;
-            if searched > self.options.max_length {
+            if searched > self.max_length {
                 return Ok(Some(Line::TooLong));
             }
             if !self.fill()? {
@@ -226,6 +300,21 @@ impl LineReader {
     /// Passes the rest of a line without keeping it.
     fn discard_line(&mut self) -> io::Result<()> {
         loop {
+            if let Some(delimiter) = &self.delimiter {
+                let unread = &self.buffer[self.begin..self.filled];
+                let found = delimiter.find(unread).map(|index| index + delimiter.length());
+                // The last bytes may be the beginning of a delimiter.
+                let passed = found.unwrap_or_else(|| searched_for(delimiter, unread.len()));
+                self.consume(passed);
+                if found.is_some() {
+                    return Ok(());
+                }
+                if !self.fill()? {
+                    self.consume(self.filled - self.begin);
+                    return Ok(());
+                }
+                continue;
+            }
             match memchr2(b'\n', b'\r', &self.buffer[self.begin..self.filled]) {
                 None => {
                     self.consume(self.filled - self.begin);
@@ -274,7 +363,8 @@ impl LineReader {
             if let Input::Bzip2Blocks(blocks) = &self.input
                 && let Some(length) = blocks.own_length()
             {
-                self.last_begin = self.start + length;
+                let reach = self.delimiter.as_ref().map_or(0, |delimiter| delimiter.length() - 1);
+                self.last_begin = self.start + length + reach as u64;
             }
             match outcome {
                 Ok(0) => {
@@ -288,6 +378,43 @@ impl LineReader {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+/// So many of the bytes that were searched need not be searched again when more are there.
+fn searched_for(delimiter: &Delimiter, searched: usize) -> usize {
+    searched.saturating_sub(delimiter.length() - 1)
+}
+
+/// The last bytes of a file before a split.
+fn text_before(systems: &FileSystems, split: &FileSplit, wanted: usize) -> io::Result<Vec<u8>> {
+    let length = split.start.min(wanted as u64);
+    let mut text = vec![0; length as usize];
+    systems.get(&split.path)?.open(&split.path)?.read_exact_at(split.start - length, &mut text)?;
+    Ok(text)
+}
+
+/// The last bytes of the blocks of a bzip2 file that begin before a split.
+fn text_of_blocks_before(systems: &FileSystems, split: &FileSplit, wanted: usize) -> io::Result<Vec<u8>> {
+    /// The blocks of bzip2's default level are seldom larger.
+    const STEP: u64 = 1 << 20;
+    let mut start = split.start;
+    loop {
+        start = start.saturating_sub(STEP);
+        let part = FileSplit { start, length: split.start - start, ..split.clone() };
+        let mut blocks = Bzip2Blocks::open(systems.get(&part.path)?.open(&part.path)?, &part)?;
+        let (mut text, mut piece) = (Vec::new(), vec![0; READ_BEHIND_END]);
+        loop {
+            let read = blocks.read(&mut piece)?;
+            if read == 0 || blocks.own_length().is_some() {
+                break;
+            }
+            text.extend_from_slice(&piece[..read]);
+            text.drain(..text.len().saturating_sub(wanted));
+        }
+        if start == 0 || text.len() == wanted {
+            return Ok(text);
         }
     }
 }

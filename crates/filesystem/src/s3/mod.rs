@@ -249,6 +249,13 @@ fn key(path: &FilePath) -> Result<Key, FileError> {
 /// Sorts what the store answered.
 fn failed(operation: &'static str, path: &FilePath, error: StoreError) -> FileError {
     let path = path.clone();
+    // The library tells these by text alone: the server's code, and the address at which it looks for credentials of the machine.
+    if answered(&error, "<Code>NoSuchBucket</Code>") {
+        return FileError::NoSuchBucket { path };
+    }
+    if answered(&error, "/latest/api/token") || answered(&error, "/latest/meta-data/iam/") {
+        return FileError::NoCredentials { operation, path, source: error.into() };
+    }
     match error {
         StoreError::NotFound { .. } => FileError::NotFound { path },
         StoreError::AlreadyExists { .. } => FileError::AlreadyExists { path },
@@ -256,5 +263,30 @@ fn failed(operation: &'static str, path: &FilePath, error: StoreError) -> FileEr
             FileError::PermissionDenied { operation, path, source: error.into() }
         }
         error => FileError::Failed { operation, path, source: error.into() },
+    }
+}
+
+/// Whether an error or what caused it says this.
+fn answered(error: &StoreError, text: &str) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.any(|cause| cause.to_string().contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_are_nowhere_are_told_from_other_failures() {
+        let path: FilePath = "s3a://bucket/x".parse().unwrap();
+        let error = |text: &str| failed("read", &path, StoreError::Generic { store: "S3", source: text.into() });
+        let missing = error("Error performing PUT http://169.254.169.254/latest/api/token in 3s: connection refused");
+        assert!(matches!(missing, FileError::NoCredentials { .. }));
+        let message = missing.to_string();
+        assert!(
+            message.contains("spark.hadoop.fs.s3a.access.key") && message.contains("AWS_ACCESS_KEY_ID"),
+            "{message}"
+        );
+        assert!(matches!(error("connection refused"), FileError::Failed { .. }));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::files::write;
+use crate::{
+    files::write,
+    lines::{delimited_by, records_of},
+};
 use bzip2::{Compression, write::BzEncoder};
 use firesteel_filesystem::{FilePath, FileSplit, FileSystems, LineOptions, LineReader};
 use proptest::prelude::*;
@@ -27,11 +30,15 @@ fn stored(content: &[u8]) -> (tempfile::TempDir, FilePath) {
 
 /// The lines of all splits of a file with a border at each cut.
 fn read_splits(path: &FilePath, length: usize, cuts: &[usize]) -> io::Result<Vec<String>> {
+    read_splits_with(path, length, cuts, &LineOptions::default())
+}
+
+fn read_splits_with(path: &FilePath, length: usize, cuts: &[usize], options: &LineOptions) -> io::Result<Vec<String>> {
     let borders: Vec<u64> = [&[0], cuts, &[length]].concat().into_iter().map(|border| border as u64).collect();
     let mut lines = Vec::new();
     for border in borders.windows(2) {
         let split = FileSplit { path: path.clone(), start: border[0], length: border[1] - border[0], hosts: vec![] };
-        for line in LineReader::open(&FileSystems::default(), &split, LineOptions::default())?.lines() {
+        for line in LineReader::open(&FileSystems::default(), &split, options.clone())?.lines() {
             lines.push(line?);
         }
     }
@@ -58,6 +65,31 @@ fn each_line_exactly_once_wherever_small_blocks_are_cut() {
                 let cuts = if second < content.len() { vec![first, second] } else { vec![first] };
                 let lines = read_splits(&path, content.len(), &cuts).unwrap();
                 assert_eq!(lines, whole, "{parts:?} cut at {cuts:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_record_exactly_once_wherever_small_blocks_are_cut() {
+    let texts: [(&[&[u8]], &[u8]); 6] = [
+        (&[b"one\ntwo|th", b"ree|", b"fo|ur"], b"|"),
+        (&[b"one#", b"#two##three", b"##", b"##four"], b"##"),
+        (&[b"one#", b"#", b"#", b"#", b"#two#", b"##", b"#three#"], b"##"),
+        (&[b"#", b"####", b"", b"#two###", b"#", b"#"], b"###"),
+        (&[b"one#+", b"#+", b"#", b"+#+#two"], b"#+#"),
+        (&[b"\xef\xbb", b"\xbfone##", b"#\xef\xbb\xbftwo"], b"##"),
+    ];
+    for (parts, delimiter) in texts {
+        let content = streams(parts.iter().copied());
+        let (_directory, path) = stored(&content);
+        let records = records_of(&parts.concat(), delimiter);
+        let expected: Vec<_> = records.into_iter().map(|record| String::from_utf8(record).unwrap()).collect();
+        for first in 1..content.len() {
+            for second in [first + 1, (first + content.len()) / 2] {
+                let cuts = if second < content.len() { vec![first, second] } else { vec![first] };
+                let read = read_splits_with(&path, content.len(), &cuts, &delimited_by(delimiter)).unwrap();
+                assert_eq!(read, expected, "{parts:?} cut at {cuts:?}");
             }
         }
     }

@@ -213,6 +213,9 @@ fn names() {
         assert_eq!(Codec::of_path(&FilePath::parse(&format!("/x{}", codec.suffix())).unwrap()), Some(codec));
     }
     assert_eq!(Codec::of_path(&FilePath::parse("/x.txt").unwrap()), None);
+    for (name, codec) in [("T.TXT.GZ", Codec::Gzip), ("t.Bz2", Codec::Bzip2), ("t.SNAPPY", Codec::Snappy)] {
+        assert_eq!(Codec::of_path(&FilePath::parse(&format!("/{name}")).unwrap()), Some(codec), "{name}");
+    }
     let error = "org.example.Codec".parse::<Codec>().unwrap_err().to_string();
     assert!(error.contains("org.example.Codec") && error.contains("GzipCodec"), "{error}");
 }

@@ -23,6 +23,20 @@ fn hdfs_passes_the_suite() {
     file.read_exact_at((16 << 20) - 50_000, &mut piece).unwrap();
     assert!(piece[..] == content[(16 << 20) - 50_000..(16 << 20) + 50_000]);
 
+    // Permissions and blocks as the properties say.
+    assert_eq!(systems.get(&root).unwrap().status(&root.join("large")).unwrap().block_size, 1 << 20);
+    let mut masked = conf.clone();
+    masked.set("fs.permissions.umask-mode", "027");
+    let masked = FileSystems::new(masked);
+    masked.get(&root).unwrap().mkdirs(&root.join("masked")).unwrap();
+    write(&masked, &root.join("masked/file"), b"x");
+    let client = hdfs_native::ClientBuilder::new().with_url(hdfs.uri()).build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (name, permission) in [("/suite/masked", 0o750), ("/suite/masked/file", 0o640), ("/suite/large", 0o644)] {
+        let status = runtime.block_on(client.get_file_info(name)).unwrap();
+        assert_eq!(status.permission, permission, "{name}");
+    }
+
     // The same file through the name that the site files give.
     let configured = FileSystems::new(conf.with_directory(&hdfs.configuration()).unwrap());
     let path = configured.path("hdfs:///suite/large").unwrap();

@@ -1,7 +1,9 @@
 //! Lines and splits: each line exactly once, wherever the cuts are.
 
 use crate::files::write;
-use firesteel_filesystem::{Codec, FilePath, FileSplit, FileSystems, HadoopConf, LineOptions, LineReader, decode_utf8};
+use firesteel_filesystem::{
+    Codec, FilePath, FileSplit, FileSystems, HadoopConf, LineOptions, LineReader, RecordDelimiter, decode_utf8,
+};
 use proptest::prelude::*;
 
 /// The lines of a text by the simplest rule, to compare with.
@@ -21,6 +23,29 @@ fn lines_of(text: &[u8]) -> Vec<Vec<u8>> {
     lines
 }
 
+/// The records between delimiters by the simplest rule.
+pub fn records_of(text: &[u8], delimiter: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = text;
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let length = rest.windows(delimiter.len()).position(|window| window == delimiter);
+        records.push(rest[..length.unwrap_or(rest.len())].to_vec());
+        rest = length.map_or(&[], |length| &rest[length + delimiter.len()..]);
+    }
+    if let Some(first) = records.first_mut().filter(|first| first.starts_with(b"\xef\xbb\xbf")) {
+        first.drain(..3);
+        // Nothing but the mark is in the file.
+        if text.len() == 3 {
+            records.clear();
+        }
+    }
+    records
+}
+
+pub fn delimited_by(delimiter: &[u8]) -> LineOptions {
+    LineOptions { delimiter: RecordDelimiter::new(delimiter), ..LineOptions::default() }
+}
+
 fn read_splits(path: &FilePath, length: u64, cuts: &[u64], options: LineOptions) -> Vec<Vec<u8>> {
     let systems = FileSystems::default();
     let mut borders = vec![0];
@@ -29,7 +54,7 @@ fn read_splits(path: &FilePath, length: u64, cuts: &[u64], options: LineOptions)
     let mut lines = Vec::new();
     for border in borders.windows(2) {
         let split = FileSplit { path: path.clone(), start: border[0], length: border[1] - border[0], hosts: vec![] };
-        let mut reader = LineReader::open(&systems, &split, options).unwrap();
+        let mut reader = LineReader::open(&systems, &split, options.clone()).unwrap();
         while let Some(line) = reader.next_line().unwrap() {
             lines.push(line.to_vec());
         }
@@ -110,6 +135,90 @@ proptest! {
 }
 
 #[test]
+fn records_between_delimiters() {
+    let check = |text: &[u8], delimiter: &[u8], expected: &[&[u8]]| {
+        let (_directory, path) = file(text);
+        assert_eq!(records_of(text, delimiter), expected);
+        for cut in 1..text.len() as u64 {
+            let read = read_splits(&path, text.len() as u64, &[cut], delimited_by(delimiter));
+            assert_eq!(read, expected, "{text:?} cut at {cut}");
+        }
+    };
+    check(b"a|b\r\nc||d|", b"|", &[b"a", b"b\r\nc", b"", b"d"]);
+    check(b"a|b\r\nc||d|", b"||", &[b"a|b\r\nc", b"d|"]);
+    check(b"xaaayaaaaz", b"aa", &[b"x", b"ay", b"", b"z"]);
+    check(b"one\ntwo\n\n\nthree\n\n", b"\n\n", &[b"one\ntwo", b"\nthree"]);
+    check(b"\xef\xbb\xbfa|\xef\xbb\xbfb", b"|", &[b"a", b"\xef\xbb\xbfb"]);
+    check(b"\xef\xbb\xbfa|b", b"\xef\xbb\xbf", &[b"", b"a|b"]);
+    check(b"\xef\xbb\xbfa|b", b"\xbfa", &[b"\xef\xbb", b"|b"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Safety: for any text, any delimiter and any cuts, the records of the splits are the records of the whole. A delimiter of few
+    /// letters overlaps itself often.
+    #[test]
+    fn each_record_exactly_once(
+        text in prop::collection::vec(prop::sample::select(b"aaab\n\xef\xbb\xbf".to_vec()), 0..60),
+        marked in any::<bool>(),
+        delimiter in prop::collection::vec(prop::sample::select(b"aab\n\xef\xbf".to_vec()), 1..6),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let text = if marked { [b"\xef\xbb\xbf", text.as_slice()].concat() } else { text };
+        let (_directory, path) = file(&text);
+        let mut cuts: Vec<u64> = cuts.iter().map(|cut| cut.index(text.len() + 1) as u64).filter(|cut| *cut > 0).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.retain(|cut| *cut < text.len() as u64);
+        prop_assert_eq!(
+            read_splits(&path, text.len() as u64, &cuts, delimited_by(&delimiter)),
+            records_of(&text, &delimiter)
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    /// Safety: the same where records and runs of delimiters are longer than any buffer, and than what is looked back at first.
+    #[test]
+    fn each_record_exactly_once_across_buffers(
+        lengths in prop::collection::vec((0usize..300_000, 0usize..20_000), 1..6),
+        delimiter in prop::sample::select(vec![&b"aa"[..], b"aaaaaaa", b"xa", b"aax", b"ax"]),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let mut text = Vec::new();
+        for (length, run) in lengths {
+            text.extend(std::iter::repeat_n(b'x', length));
+            text.extend(std::iter::repeat_n(b'a', run));
+        }
+        let (_directory, path) = file(&text);
+        let mut cuts: Vec<u64> =
+            cuts.iter().map(|cut| cut.index(text.len() + 1) as u64).filter(|cut| *cut > 0).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.retain(|cut| *cut < text.len() as u64);
+        let read = read_splits(&path, text.len() as u64, &cuts, delimited_by(delimiter));
+        prop_assert!(read == records_of(&text, delimiter), "cut at {:?}", cuts);
+    }
+}
+
+#[test]
+fn the_delimiter_is_what_hadoops_property_says_with_its_blanks() {
+    let options = |value: &str| {
+        LineOptions::from_conf(&HadoopConf::from_spark([("spark.hadoop.textinputformat.record.delimiter", value)]))
+    };
+    assert_eq!(LineOptions::from_conf(&HadoopConf::default()).unwrap().delimiter, None);
+    for delimiter in ["|", " ; ", "\n\n", "é"] {
+        assert_eq!(options(delimiter).unwrap(), delimited_by(delimiter.as_bytes()), "{delimiter:?}");
+    }
+    // Spark's tasks fail.
+    let error = options("").unwrap_err().to_string();
+    assert!(error.contains("record.delimiter") && error.contains("leave it unset"), "{error}");
+}
+
+#[test]
 fn a_carriage_return_at_the_very_end_of_a_buffer() {
     const BUFFER: usize = 256 << 10;
     for before in [BUFFER - 2, BUFFER - 1, BUFFER, 16 << 10, (16 << 10) - 1] {
@@ -137,6 +246,12 @@ fn lines_over_the_limit_are_left_out() {
     assert_eq!(reader.next_line().unwrap(), None);
     assert_eq!(reader.skipped_lines(), 3);
     assert_eq!(reader.bytes_read(), text.len() as u64);
+
+    let options = LineOptions { delimiter: RecordDelimiter::new("\n0"), ..LineOptions::from_conf(&conf).unwrap() };
+    let (_directory, path) = file(format!("0123456789\n0123456789x\n0{huge}\n0short\n0{huge}").as_bytes());
+    let length = FileSystems::default().get(&path).unwrap().status(&path).unwrap().length;
+    let lines = read_splits(&path, length, &[1], options);
+    assert_eq!(lines, [&b"0123456789"[..], b"123456789x", b"short"]);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use crate::files::write;
 use crate::suite::check_file_system;
 use firesteel_filesystem::{
-    Existing, FileError, FilePath, FileSystem, FileSystems, LocalFileSystem, OutputCommitter, OutputSpec, TaskAttempt,
+    Existing, FileError, FilePath, FileSystem, FileSystems, HadoopConf, InputOptions, ListInputError, LocalFileSystem,
+    OutputCommitter, OutputSpec, TaskAttempt, list_input,
 };
 
 #[test]
@@ -20,7 +21,7 @@ fn an_unreadable_file_is_named() {
     let path = FilePath::local(root.path()).unwrap().join("secret");
     write(&FileSystems::default(), &path, b"x");
     fs::set_permissions(path.path(), fs::Permissions::from_mode(0o000)).unwrap();
-    match LocalFileSystem.open(&path) {
+    match LocalFileSystem::default().open(&path) {
         // The superuser may read everything.
         Ok(_) => assert!(fs::read(path.path()).is_ok()),
         Err(error) => {
@@ -31,16 +32,71 @@ fn an_unreadable_file_is_named() {
 }
 
 #[test]
+fn new_files_and_directories_get_what_hadoops_mask_leaves_them() {
+    for (key, mask, of_files, of_directories) in [
+        ("fs.permissions.umask-mode", "077", 0o600, 0o700),
+        ("fs.permissions.umask-mode", "u=rwx,g=rx,o=", 0o640, 0o750),
+        // More than the mask of most processes leaves.
+        ("fs.permissions.umask-mode", "000", 0o666, 0o777),
+        ("dfs.umaskmode", "027", 0o640, 0o750),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let before = fs::metadata(root.path()).unwrap().permissions();
+        let systems = FileSystems::new(HadoopConf::from_spark([(format!("spark.hadoop.{key}"), mask)]));
+        let output = FilePath::local(root.path()).unwrap().join("above/output");
+        let job = job(&systems, &output);
+        job.setup_job().unwrap();
+        commit_part(&job, 0);
+        job.commit_job().unwrap();
+        let mode = |name: &str| fs::metadata(root.path().join(name)).unwrap().permissions().mode() & 0o7777;
+        for name in ["above", "above/output"] {
+            assert_eq!(mode(name), of_directories, "{mask} {name}");
+        }
+        for name in ["above/output/_SUCCESS", "above/output/part-00000"] {
+            assert_eq!(mode(name), of_files, "{mask} {name}");
+        }
+        assert_eq!(fs::metadata(root.path()).unwrap().permissions(), before, "what was there stays as it is");
+    }
+    let systems = FileSystems::new(HadoopConf::from_spark([("spark.hadoop.fs.permissions.umask-mode", "77")]));
+    let error = systems.get(&FilePath::parse("/x").unwrap()).err().unwrap();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("umask-mode is \"77\"") && source.contains("027"), "{source}");
+}
+
+#[test]
 fn a_dangling_link_and_a_bad_name() {
     let root = tempfile::tempdir().unwrap();
     let path = FilePath::local(root.path()).unwrap();
     std::os::unix::fs::symlink("nowhere", root.path().join("link")).unwrap();
-    assert_eq!(LocalFileSystem.list(&path).unwrap(), []);
-    assert!(LocalFileSystem.delete(&path.join("link"), false).unwrap());
+    assert_eq!(LocalFileSystem::default().list(&path).unwrap(), []);
+    assert!(LocalFileSystem::default().delete(&path.join("link"), false).unwrap());
     use std::os::unix::ffi::OsStrExt;
     fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), b"").unwrap();
-    let error = LocalFileSystem.list(&path).unwrap_err();
+    let error = LocalFileSystem::default().list(&path).unwrap_err();
     assert!(format!("{:?}", error).contains("UTF-8"), "{error:?}");
+}
+
+#[test]
+fn a_link_to_itself_is_no_input_and_is_in_nobodys_way() {
+    let root = tempfile::Builder::new().prefix("input").tempdir().unwrap();
+    let systems = FileSystems::default();
+    let path = FilePath::local(root.path()).unwrap();
+    write(&systems, &path.join("file"), b"x");
+    for (name, target) in [("loop", "loop"), ("one", "other"), ("other", "one")] {
+        std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
+    }
+    let list = |pattern: &str| {
+        let listed = list_input(&systems, &format!("{}{pattern}", path.path()), InputOptions::default());
+        listed.map(|files| files.iter().map(|file| file.path.name().to_owned()).collect::<Vec<_>>())
+    };
+    for pattern in ["", "/*", "/{file,loop}", "/{file,loop/*}"] {
+        assert_eq!(list(pattern).unwrap(), ["file"], "{pattern}");
+    }
+    for pattern in ["/loop", "/loop/x"] {
+        assert!(matches!(list(pattern), Err(ListInputError::NotFound { .. })), "{pattern}");
+    }
+    let error = LocalFileSystem::default().create(&path.join("loop/x"), Existing::Refuse).err().unwrap();
+    assert!(matches!(error, FileError::LinkToNowhere { .. }), "{error:?}");
 }
 
 #[test]
@@ -50,7 +106,7 @@ fn output_at_a_link_that_leads_nowhere_or_below_it_is_refused_with_the_link() {
     for (name, target) in [("dangling", "nowhere"), ("circle", "circle")] {
         std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
         for output in [path.join(name), path.join(name).join("below")] {
-            let made = LocalFileSystem.mkdirs(&output).unwrap_err().to_string();
+            let made = LocalFileSystem::default().mkdirs(&output).unwrap_err().to_string();
             let said = format!("{path}/{name} is a symbolic link that leads nowhere (to {target})");
             assert!(made.starts_with(&said), "{output}: {made}");
         }
@@ -62,8 +118,8 @@ fn output_at_a_link_that_leads_nowhere_or_below_it_is_refused_with_the_link() {
 #[test]
 fn a_directory_that_cannot_be_made_is_not_said_to_be_missing() {
     let path = FilePath::local(std::path::Path::new("/proc/firesteel/below")).unwrap();
-    let made = LocalFileSystem.mkdirs(&path).unwrap_err();
-    let created = LocalFileSystem.create(&path.join("file"), Existing::Refuse).err().unwrap();
+    let made = LocalFileSystem::default().mkdirs(&path).unwrap_err();
+    let created = LocalFileSystem::default().create(&path.join("file"), Existing::Refuse).err().unwrap();
     for error in [made, created] {
         assert!(!error.is_not_found(), "{error}");
         assert_eq!(error.to_string(), format!("could not make directory {path}"));
@@ -76,22 +132,24 @@ fn a_file_in_place_of_a_directory() {
     let root = tempfile::tempdir().unwrap();
     let path = FilePath::local(root.path()).unwrap();
     write(&FileSystems::default(), &path.join("file"), b"x");
-    let error =
-        LocalFileSystem.create(&path.join("file/below"), firesteel_filesystem::Existing::Replace).err().unwrap();
+    let error = LocalFileSystem::default()
+        .create(&path.join("file/below"), firesteel_filesystem::Existing::Replace)
+        .err()
+        .unwrap();
     assert!(matches!(error, FileError::NotADirectory { .. }), "{error:?}");
     for below in ["file/below", "file/below/it"] {
         let output = path.join(below);
         let refused = [
-            LocalFileSystem.status(&output).err().map(|error| error.to_string()),
-            LocalFileSystem.open(&output).err().map(|error| error.to_string()),
-            LocalFileSystem.mkdirs(&output).err().map(|error| error.to_string()),
+            LocalFileSystem::default().status(&output).err().map(|error| error.to_string()),
+            LocalFileSystem::default().open(&output).err().map(|error| error.to_string()),
+            LocalFileSystem::default().mkdirs(&output).err().map(|error| error.to_string()),
             job(&FileSystems::default(), &output).setup_job().err().map(|error| error.to_string()),
         ];
         for error in refused {
             assert_eq!(error, Some(format!("{path}/file is a file, not a directory")), "{below}");
         }
     }
-    let error = LocalFileSystem.rename(&path.join("file"), &path.join("absent/file")).unwrap_err();
+    let error = LocalFileSystem::default().rename(&path.join("file"), &path.join("absent/file")).unwrap_err();
     assert!(matches!(&error, FileError::NotFound { path } if path.name() == "absent"), "{error:?}");
 }
 
@@ -107,10 +165,10 @@ fn a_crash_during_the_commit_of_a_job() {
         commit_part(&job, partition);
     }
     let committed = output.join("_temporary/0/task_1_m_000000/part-00000");
-    LocalFileSystem.rename(&committed, &output.join("part-00000")).unwrap();
-    assert!(!LocalFileSystem.exists(&output.join("_SUCCESS")).unwrap());
+    LocalFileSystem::default().rename(&committed, &output.join("part-00000")).unwrap();
+    assert!(!LocalFileSystem::default().exists(&output.join("_SUCCESS")).unwrap());
     job.abort_job().unwrap();
-    assert!(!LocalFileSystem.exists(&output).unwrap());
+    assert!(!LocalFileSystem::default().exists(&output).unwrap());
 }
 
 /// Between removing the earlier attempt's files and moving its own, an executor dies: the next attempt still commits.
@@ -124,11 +182,11 @@ fn a_crash_during_the_commit_of_a_task() {
     commit_part(&job, 0);
     let second = TaskAttempt { partition: 0, attempt: 1 };
     job.create_part(second, None).unwrap().finish().unwrap();
-    assert!(LocalFileSystem.delete(&output.join("_temporary/0/task_1_m_000000"), true).unwrap());
+    assert!(LocalFileSystem::default().delete(&output.join("_temporary/0/task_1_m_000000"), true).unwrap());
     job.commit_task(second).unwrap();
     job.commit_job().unwrap();
     let names: Vec<_> =
-        LocalFileSystem.list(&output).unwrap().iter().map(|entry| entry.path.name().to_owned()).collect();
+        LocalFileSystem::default().list(&output).unwrap().iter().map(|entry| entry.path.name().to_owned()).collect();
     assert_eq!(names, ["_SUCCESS", "part-00000"]);
 }
 
@@ -141,7 +199,7 @@ fn hadoops_directories_are_used() {
     job.setup_job().unwrap();
     let task = TaskAttempt { partition: 7, attempt: 3 };
     job.create_part(task, None).unwrap().finish().unwrap();
-    let is_there = |path: &str| LocalFileSystem.exists(&output.join(path)).unwrap();
+    let is_there = |path: &str| LocalFileSystem::default().exists(&output.join(path)).unwrap();
     assert!(is_there("_temporary/0/_temporary/attempt_1_m_000007_3/part-00007"));
     job.commit_task(task).unwrap();
     assert!(is_there("_temporary/0/task_1_m_000007/part-00007"));

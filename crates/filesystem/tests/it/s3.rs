@@ -112,6 +112,9 @@ fn an_absent_bucket_is_an_error_that_names_it() {
     let (_moto, systems) = server();
     let path = systems.path("s3a://absent/x").unwrap();
     let error = systems.get(&path).unwrap().open(&path).err().unwrap();
-    assert!(matches!(error, FileError::Failed { .. }) && error.to_string().contains("s3a://absent/x"), "{error:?}");
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("NoSuchBucket"), "{error:?}");
+    assert!(matches!(error, FileError::NoSuchBucket { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("no such bucket: absent (of s3a://absent/x)"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "the server's answer says no more");
+    let written = systems.get(&path).unwrap().create(&path, Existing::Replace).unwrap().finish().unwrap_err();
+    assert!(matches!(written, FileError::NoSuchBucket { .. }), "{written:?}");
 }

@@ -123,17 +123,16 @@ pub(crate) struct TextFile {
 }
 
 impl Operator for TextFile {
-    type Env = (ReadEnv, u64);
+    type Env = (ReadEnv, LineOptions);
     type Item = String;
 
-    fn construct((env, max_length): (ReadEnv, u64), _parents: Parents<'_>) -> Result<Self, ConstructError> {
-        let options = LineOptions { max_length: usize::try_from(max_length).unwrap_or(usize::MAX) };
+    fn construct((env, options): (ReadEnv, LineOptions), _parents: Parents<'_>) -> Result<Self, ConstructError> {
         Ok(Self { reader: Arc::new(Reader::new(env)), options })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<String> {
         let split: FileSplit = decode_payload(self.reader.env.rdd_id, partition, context);
-        let opened = LineReader::open(&self.reader.systems, &split, self.options);
+        let opened = LineReader::open(&self.reader.systems, &split, self.options.clone());
         let opened = self.reader.overlook(&split, opened);
         let lines = |reader: &mut LineReader| Ok(reader.next_line()?.map(decode_utf8));
         read_records(Arc::clone(&self.reader), split, context, opened, lines, LineReader::bytes_read)
@@ -208,11 +207,16 @@ impl Operator for BinaryRecords {
             Ok((io::BufReader::with_capacity(64 << 10, file), begin))
         });
         let opened = self.reader.overlook(&split, opened);
-        let end = end.min(opened.as_ref().map_or(0, |(file, _)| file.get_ref().length()));
+        let file_length = opened.as_ref().map_or(0, |(file, _)| file.get_ref().length());
+        let end = end.min(file_length);
         let record_length = self.record_length as usize;
         let record = move |(file, position): &mut (io::BufReader<_>, u64)| {
             if *position >= end {
                 return Ok(None);
+            }
+            if file_length - *position < length {
+                let message = format!("its {file_length} bytes are no multiple of the record length {length}");
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
             }
             let mut record = vec![0; record_length];
             io::Read::read_exact(file, &mut record)?;

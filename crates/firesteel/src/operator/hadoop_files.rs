@@ -94,17 +94,16 @@ pub(crate) struct LinesWithPositions {
 }
 
 impl Operator for LinesWithPositions {
-    type Env = (ReadEnv, u64);
+    type Env = (ReadEnv, LineOptions);
     type Item = (Writable, Writable);
 
-    fn construct((env, max_length): (ReadEnv, u64), _parents: Parents<'_>) -> Result<Self, ConstructError> {
-        let options = LineOptions { max_length: usize::try_from(max_length).unwrap_or(usize::MAX) };
+    fn construct((env, options): (ReadEnv, LineOptions), _parents: Parents<'_>) -> Result<Self, ConstructError> {
         Ok(Self { reader: Arc::new(Reader::new(env)), options })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<Self::Item> {
         let split: FileSplit = decode_payload(self.reader.env.rdd_id, partition, context);
-        let opened = LineReader::open(&self.reader.systems, &split, self.options);
+        let opened = LineReader::open(&self.reader.systems, &split, self.options.clone());
         let opened = self.reader.overlook(&split, opened);
         let line = |reader: &mut LineReader| {
             let Some(line) = reader.next_line()?.map(decode_utf8) else { return Ok(None) };

@@ -51,6 +51,11 @@ fn whole_and_binary_files_come_with_their_names() {
     let whole = sorted(spark().whole_text_files(&text(directory.path())).unwrap().collect().unwrap());
     assert_eq!(whole.iter().map(|file| file.1.as_str()).collect::<Vec<_>>(), ["one\ntwo", ""]);
     assert!(whole[0].0.ends_with("/a.txt"), "{whole:?}");
+    // A directory beside the files is left out, as in Spark; `text_file` refuses.
+    fs::create_dir(directory.path().join("below")).unwrap();
+    assert_eq!(spark().whole_text_files(&text(directory.path())).unwrap().count().unwrap(), 2);
+    assert_eq!(spark().binary_files(&text(directory.path())).unwrap().count().unwrap(), 2);
+    assert!(matches!(spark().text_file(&text(directory.path())), Err(SparkError::Io(_))));
     let binary = sorted(spark().binary_files(&text(&directory.path().join("a*"))).unwrap().values().collect().unwrap());
     assert_eq!(binary, [b"one\ntwo".as_slice()]);
 }
@@ -89,7 +94,10 @@ fn binary_records_are_cut_by_their_length() {
     fs::write(directory.path().join("cut"), [1, 2, 3, 4]).unwrap();
     let cut = spark().binary_records(&text(&directory.path().join("cut")), 3).unwrap();
     let error = cut.count().unwrap_err().to_string();
-    assert!(error.contains("could not read") && error.contains("cut"), "{error}");
+    assert!(
+        error.contains("could not read") && error.contains("/cut: its 4 bytes are no multiple of the record length 3"),
+        "{error}"
+    );
     assert!(matches!(spark().binary_records("/", 0), Err(SparkError::InvalidArgument(_))));
     // As in Spark: its bytes are not those of the records.
     fs::write(directory.path().join("packed.gz"), [1, 2, 3]).unwrap();
