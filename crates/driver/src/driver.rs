@@ -57,7 +57,7 @@ impl Driver {
         backend: impl FnOnce(&DriverHandle) -> Result<Arc<dyn SchedulerBackend>, E>,
     ) -> Result<Self, E> {
         let (sender, inputs) = unbounded();
-        let handle = DriverHandle::new(sender);
+        let handle = DriverHandle::new(sender, options.max_message_size);
         let scheduler = Scheduler::new(options.scheduler, options.seed).map_err(StartDriverError::Options)?;
         let backend = backend(&handle)?;
         let map_outputs = MapOutputAnswers::new(handle.clone(), Arc::clone(&backend), options.min_size_for_broadcast);

@@ -26,6 +26,7 @@ use firesteel_scheduler::{
 };
 use tracing::{debug, info, warn};
 
+pub(crate) use self::launches::fits;
 pub use self::results::ResultFetch;
 use self::{
     launches::{Files, Stages},

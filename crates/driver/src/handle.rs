@@ -7,14 +7,27 @@ use std::sync::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use firesteel_messages::{ApplicationFile, DriverMessage};
-use firesteel_model::{ExecutorId, ExecutorLossReason, JobId, TaskId};
+use firesteel_messages::{ApplicationFile, DriverMessage, encoded_size};
+use firesteel_model::{ByteCount, ExecutorId, ExecutorLossReason, JobId, TaskId};
 use firesteel_scheduler::{Event, LostOutputs};
 
 use crate::{
+    event_loop::fits,
     input::{Input, Registration, Removal},
     job::{JobFailure, JobHandle, JobRequest, JobUpdate},
 };
+
+/// A directory of the application's has so many files that no message to an executor can name them.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the names of its {files} files take {size}, more than spark.rpc.message.maxSize ({max_message_size}); add an archive of them, or raise \
+     that"
+)]
+pub struct AddFileError {
+    files: usize,
+    size: ByteCount,
+    max_message_size: ByteCount,
+}
 
 /// A way into the event loop; cheap to clone. After the driver has stopped, what is sent is dropped, and jobs fail.
 #[derive(Clone)]
@@ -23,11 +36,12 @@ pub struct DriverHandle {
     // can have under way: one message per running task and executor, and one per call of a user thread.
     inputs: Sender<Input>,
     next_job: Arc<AtomicU32>,
+    max_message_size: ByteCount,
 }
 
 impl DriverHandle {
-    pub(crate) fn new(inputs: Sender<Input>) -> Self {
-        Self { inputs, next_job: Arc::new(AtomicU32::new(0)) }
+    pub(crate) fn new(inputs: Sender<Input>, max_message_size: ByteCount) -> Self {
+        Self { inputs, next_job: Arc::new(AtomicU32::new(0)), max_message_size }
     }
 
     /// Submits a job. Results arrive at the handle.
@@ -80,8 +94,21 @@ impl DriverHandle {
     }
 
     /// The application has another file: executors place it before tasks that are launched after this call.
-    pub fn add_file(&self, file: Arc<ApplicationFile>) {
+    ///
+    /// # Errors
+    ///
+    /// Executors cannot be told of it.
+    pub fn add_file(&self, file: Arc<ApplicationFile>) -> Result<(), AddFileError> {
+        let size = encoded_size(&file);
+        if !fits(size, self.max_message_size) {
+            return Err(AddFileError {
+                files: file.parts.len(),
+                size: ByteCount(size),
+                max_message_size: self.max_message_size,
+            });
+        }
         self.send(Input::AddFile(file));
+        Ok(())
     }
 
     /// A message came from an executor.

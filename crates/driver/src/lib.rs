@@ -18,7 +18,7 @@ mod stage_source;
 pub use backend::{EventSink, PublishedBytes, SchedulerBackend, StartingExecutors};
 pub use driver::{Driver, DriverOptions, StartDriverError};
 pub use event_loop::ResultFetch;
-pub use handle::DriverHandle;
+pub use handle::{AddFileError, DriverHandle};
 pub use input::{Registration, Removal};
 pub use job::{JobError, JobHandle, JobRequest, JobRequestKind, JobUpdate};
 pub use stage_source::{PreparedStage, StageSource};

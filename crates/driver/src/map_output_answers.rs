@@ -242,7 +242,7 @@ mod tests {
             let (sender, inputs) = unbounded();
             let backend = Arc::new(backend);
             let answers =
-                MapOutputAnswers::new(DriverHandle::new(sender), Arc::clone(&backend) as _, ByteCount::kib(512));
+                MapOutputAnswers::new(DriverHandle::new(sender, ByteCount::mib(1)), Arc::clone(&backend) as _, ByteCount::kib(512));
             Self { answers, backend, inputs }
         }
 

@@ -9,9 +9,10 @@ use firesteel_application_files::{
     Added, AddedFiles, ApplicationFiles, ApplicationFilesOptions, DriverFiles, FetchCache, ServedFiles, Wanted,
 };
 use firesteel_conf::{Artifact, ArtifactLocation, SparkConf, keys};
-use firesteel_driver::DriverHandle;
+use firesteel_driver::{AddFileError, DriverHandle};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_messages::ApplicationFile;
+use firesteel_model::hide_secrets_of_urls;
 use firesteel_transfer::{ClientOptions, TransferClient};
 use parking_lot::Mutex;
 use tracing::warn;
@@ -196,11 +197,7 @@ pub(crate) fn add_configured(
     files: &AddedFiles,
     driver: Option<&DriverHandle>,
 ) -> Result<(), SparkError> {
-    let announce = |file| {
-        if let Some(driver) = driver {
-            driver.add_file(file);
-        }
-    };
+    let announce = |file| driver.map_or(Ok(()), |driver| driver.add_file(file));
     for (key, wanted) in [(&keys::JARS, Wanted::Jar), (&keys::FILES, Wanted::File), (&keys::ARCHIVES, Wanted::Archive)]
     {
         for place in conf.get(key)? {
@@ -233,13 +230,15 @@ fn add(
     files: &AddedFiles,
     artifact: &Artifact,
     wanted: Wanted,
-    announce: impl Fn(Arc<ApplicationFile>),
+    announce: impl Fn(Arc<ApplicationFile>) -> Result<(), AddFileError>,
 ) -> Result<(), SparkError> {
     match files.add(artifact, wanted).map_err(|error| SparkError::AddFile(chain(&error)))? {
-        Added::New(file) => announce(file),
+        Added::New(file) => {
+            announce(file).map_err(|error| SparkError::AddFile(format!("{}: {}", hide_secrets_of_urls(&artifact.to_string()), chain(&error))))?;
+        }
         Added::Before => {
             warn!(
-                path = firesteel_model::hide_secrets_of_urls(&artifact.to_string()).as_ref(),
+                path = hide_secrets_of_urls(&artifact.to_string()).as_ref(),
                 "added before, and not again: what was added cannot be replaced by itself"
             );
         }

@@ -18,7 +18,7 @@ use firesteel_block_master::{BlockMaster, BlockMasterOptions};
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
 use firesteel_conf::{MasterUrl, SparkConf, account_name, keys};
 use firesteel_console::{Console, StartFacts};
-use firesteel_driver::{Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
+use firesteel_driver::{AddFileError, Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
 use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace, TaskContext,
 };
@@ -324,10 +324,8 @@ impl SparkContext {
     }
 
     /// Lets executors know of a file. Where this process is the executor, it is in place already.
-    pub(crate) fn announce_file(&self, file: Arc<ApplicationFile>) {
-        if self.inner.cluster.is_some() {
-            self.inner.handle.add_file(file);
-        }
+    pub(crate) fn announce_file(&self, file: Arc<ApplicationFile>) -> Result<(), AddFileError> {
+        if self.inner.cluster.is_some() { self.inner.handle.add_file(file) } else { Ok(()) }
     }
 
     /// Refuses what makes no sense on a context that has stopped.

@@ -185,18 +185,16 @@ impl<T: Data> Rdd<T> {
     }
 }
 
-/// The codec of text files that Hadoop's properties ask for, by their names of today or of old; as in Hadoop, deflate if they
-/// do not say which.
+/// The codec of text files that Hadoop's properties ask for; as in Hadoop, deflate if they do not say which.
 pub(crate) fn configured_codec(conf: &HadoopConf) -> Result<Option<Codec>, SparkError> {
-    const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
-    const CODEC: [&str; 2] = ["mapreduce.output.fileoutputformat.compress.codec", "mapred.output.compression.codec"];
-    let Some((name, _)) = conf.get_first(&COMPRESS) else { return Ok(None) };
-    if !conf.get_bool(name, false).map_err(|error| SparkError::Configuration(chain(&error)))? {
+    const COMPRESS: &str = "mapreduce.output.fileoutputformat.compress";
+    const CODEC: &str = "mapreduce.output.fileoutputformat.compress.codec";
+    if !conf.get_bool(COMPRESS, false).map_err(|error| SparkError::Configuration(chain(&error)))? {
         return Ok(None);
     }
-    let Some((name, codec)) = conf.get_first(&CODEC) else { return Ok(Some(Codec::Deflate)) };
-    let unknown = |error| SparkError::Configuration(format!("{name}: {error}"));
-    codec.trim().parse().map(Some).map_err(unknown)
+    let Some(codec) = conf.get(CODEC) else { return Ok(Some(Codec::Deflate)) };
+    let unknown = |error| SparkError::Configuration(format!("{CODEC}: {error}"));
+    codec.parse().map(Some).map_err(unknown)
 }
 
 /// What a partition came to.

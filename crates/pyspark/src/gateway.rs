@@ -4,9 +4,10 @@ use std::{error::Error, sync::Arc};
 
 use firesteel::SparkConf;
 use firesteel_py4j::{Gateway, GatewayServer};
+use firesteel_python_worker::secret;
 use zeroize::Zeroizing;
 
-use crate::{driver::Driver, program::ProgramRelease, secret, surface};
+use crate::{driver::Driver, program::ProgramRelease, surface};
 
 /// Where the program finds it.
 pub(crate) struct Address {

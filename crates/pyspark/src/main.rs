@@ -29,7 +29,6 @@ mod pickle;
 mod program;
 mod rdd;
 mod runner;
-mod secret;
 mod shell;
 mod surface;
 

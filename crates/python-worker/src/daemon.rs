@@ -14,7 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -27,13 +27,15 @@ use crate::{
 
 /// A fork takes milliseconds, unless the machine swaps.
 const TIME_TO_FORK: Duration = Duration::from_secs(60);
+/// The system's error numbers end before this one.
+const LARGEST_ERROR_NUMBER: i32 = 200;
 /// It only has to send signals.
 const TIME_TO_END: Duration = Duration::from_secs(5);
 
 /// A running daemon. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    child: Mutex<Child>,
+    process: Mutex<DaemonProcess>,
     stdin: Mutex<Option<ChildStdin>>,
     address: Address,
     secret: Zeroizing<String>,
@@ -61,7 +63,13 @@ impl Daemon {
         let address = Self::read_address(key, &mut started, is_killed);
         let (mut child, stdin) = started.forward()?;
         match address {
-            Ok(address) => Ok(Self { child: Mutex::new(child), stdin: Mutex::new(stdin), address, secret, release }),
+            Ok(address) => Ok(Self {
+                process: Mutex::new(DaemonProcess { child, ended: false }),
+                stdin: Mutex::new(stdin),
+                address,
+                secret,
+                release,
+            }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -114,24 +122,54 @@ impl Daemon {
         match channel.write_all(&message).and_then(|()| channel.read_exact(&mut answer)) {
             Ok(()) if answer == *b"\0\0\0\x02ok" => Ok(()),
             Ok(()) => Err(io::Error::other("the worker refused the secret")),
-            // If the fork failed, the number is the reason and nothing follows.
-            Err(_) => {
+            // If the fork failed, the number is the reason and nothing follows. A worker's number is mostly larger.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && pid <= LARGEST_ERROR_NUMBER => {
                 let reason = io::Error::from_raw_os_error(pid);
                 Err(io::Error::other(format!("the daemon could not fork: {reason}")))
             }
+            Err(error) => Err(io::Error::new(error.kind(), format!("the worker {pid} did not answer: {error}"))),
         }
     }
 
     /// Kills a worker. It must not have been waited for: its number may be another process's.
     pub(crate) fn kill(&self, pid: i32) {
         if let Some(stdin) = &mut *self.stdin.lock() {
-            // If the daemon is gone, so is the worker.
+            // If the daemon is gone, its group is killed when that is noticed.
             let _ = stdin.write_all(&pid.to_be_bytes()).and_then(|()| stdin.flush());
         }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        !matches!(self.child.lock().try_wait(), Ok(None))
+        self.process.lock().has_ended()
+    }
+}
+
+/// The process, leader of the group that its workers are in.
+#[derive(Debug)]
+struct DaemonProcess {
+    child: Child,
+    /// It was waited for: its number may be another's.
+    ended: bool,
+}
+
+impl DaemonProcess {
+    /// If it has ended, its workers end too: it may have been killed, by the kernel for instance, before it could end them.
+    fn has_ended(&mut self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if !self.ended && !matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(None)) {
+            self.end();
+        }
+        self.ended
+    }
+
+    /// Kills the group, before the leader is waited for.
+    fn end(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.kill();
+        if let Err(error) = self.child.wait() {
+            warn!(%error, "could not wait for the end of a Python daemon");
+        }
+        self.ended = true;
     }
 }
 
@@ -139,16 +177,11 @@ impl Drop for Daemon {
     /// At the end of its input a daemon ends, and its workers with it.
     fn drop(&mut self) {
         drop(self.stdin.get_mut().take());
-        let child = self.child.get_mut();
+        let process = self.process.get_mut();
         let deadline = Instant::now() + TIME_TO_END;
-        while matches!(child.try_wait(), Ok(None)) {
+        while !process.has_ended() {
             if Instant::now() >= deadline {
-                // With its workers, of whose group it is the leader.
-                let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-                let _ = child.kill();
-                if let Err(error) = child.wait() {
-                    warn!(%error, "could not wait for the end of a Python daemon");
-                }
+                process.end();
                 break;
             }
             thread::sleep(Duration::from_millis(5));

@@ -21,7 +21,7 @@ mod idle;
 mod output;
 mod release;
 mod run;
-mod secret;
+pub mod secret;
 mod single;
 mod start;
 mod task;

@@ -1,10 +1,10 @@
-//! What proves to a worker who connects to it.
+//! Secrets of sockets: what proves who connects.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// 256 random bits, in hexadecimal digits.
-pub(crate) fn new() -> Zeroizing<String> {
+/// A new secret: 256 random bits, in hexadecimal digits.
+pub fn new() -> Zeroizing<String> {
     let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
     Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

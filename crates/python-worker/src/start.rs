@@ -2,6 +2,7 @@
 //! another.
 
 use std::{
+    os::unix::process::CommandExt,
     io::{self, Read},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
@@ -120,6 +121,9 @@ pub(crate) fn start(
     let python = || key.python.clone();
     let mut command = Command::new(&key.python);
     command.args(["-c", RUN_BOOTSTRAP]).args(arguments).stdin(stdin).stdout(Stdio::piped());
+    // A Ctrl-C is not for it, and whatever it starts is in its group. A daemon makes itself the leader of one, but only when it has
+    // imported PySpark.
+    command.process_group(0);
     for name in NOT_FOR_WORKERS {
         command.env_remove(name);
     }

@@ -11,8 +11,9 @@
 //! | `shuffle_S_M_0.index` | where each segment starts and the last one ends: `u64`, big endian, as in Spark |
 //! | `shuffle_S_M_0.checksum` | the name of the algorithm and a line feed, then the CRC-32 of each segment: `u32`, big endian |
 //!
-//! A segment is a sequence of self-contained blocks (module `codec`), so segments of neighbouring reducers, and even of different
-//! codecs, may be put one after the other and read as one. An empty segment has no bytes.
+//! A segment is a sequence of self-contained blocks (module `codec`), so the bytes of neighbouring reducers, and even of different
+//! codecs, can be decoded one after the other. What the records in them are, and how they are counted, is the caller's: the crate
+//! `firesteel` has their number at the begin of each segment, and reads one segment at a time. An empty segment has no bytes.
 //!
 //! # Writing
 //!

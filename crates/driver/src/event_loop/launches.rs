@@ -251,7 +251,7 @@ fn messages_of(
 }
 
 /// Do so many bytes go into one message?
-fn fits(bytes: u64, max_message_size: ByteCount) -> bool {
+pub(crate) fn fits(bytes: u64, max_message_size: ByteCount) -> bool {
     bytes.saturating_add(MESSAGE_OVERHEAD) <= max_message_size.bytes()
 }
 

@@ -186,6 +186,8 @@ fn fetch_failure(error: FetchError, context: &TaskContext) -> TaskFailure {
 fn read_failure(error: &ReadRecordError) -> TaskFailure {
     match FetchFailedError::find(error) {
         Some(failed) => TaskFailure::from(TaskEndReason::from(failed.clone())),
+        // The types' code is the same at the next attempt (RT-32).
+        None if matches!(error, ReadRecordError::Misread { .. }) => TaskFailure::from_final_error(error),
         None => TaskFailure::from_error(error),
     }
 }

@@ -245,8 +245,10 @@ pub(crate) fn spill_failure(error: SpillError, context: &TaskContext) -> TaskFai
         context.end_if_killed();
     }
     match error {
-        // The record is the same at the next attempt (RT-32).
-        SpillError::Encode { .. } => TaskFailure::from_final_error(&error),
+        // The record is the same at the next attempt (RT-32), and so is how it is read: the file has passed its checksum.
+        SpillError::Encode { .. } | SpillError::Decode { .. } | SpillError::Misread { .. } => {
+            TaskFailure::from_final_error(&error)
+        }
         error => TaskFailure::from_error(&error),
     }
 }

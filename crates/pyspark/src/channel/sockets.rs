@@ -16,9 +16,8 @@ use std::{
 };
 
 use firesteel_py4j::Value;
+use firesteel_python_worker::secret;
 use zeroize::Zeroizing;
-
-use crate::secret;
 
 /// Which sockets an application has.
 #[derive(Clone, Debug)]
