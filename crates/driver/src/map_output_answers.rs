@@ -241,8 +241,11 @@ mod tests {
         fn new(backend: Backend) -> Self {
             let (sender, inputs) = unbounded();
             let backend = Arc::new(backend);
-            let answers =
-                MapOutputAnswers::new(DriverHandle::new(sender, ByteCount::mib(1)), Arc::clone(&backend) as _, ByteCount::kib(512));
+            let answers = MapOutputAnswers::new(
+                DriverHandle::new(sender, ByteCount::mib(1)),
+                Arc::clone(&backend) as _,
+                ByteCount::kib(512),
+            );
             Self { answers, backend, inputs }
         }
 

@@ -104,16 +104,6 @@ impl HadoopConf {
         self.properties.remove(current_name(key));
     }
 
-    /// The first of some properties that is set, with its name: Hadoop has renamed many, and takes their old names too.
-    pub fn get_first<'a>(&self, keys: &[&'a str]) -> Option<(&'a str, &str)> {
-        keys.iter().find_map(|key| Some((*key, self.get(key)?)))
-    }
-
-    /// As [`Self::get_first`], with the blanks around the value, where those mean something.
-    pub fn get_first_raw(&self, keys: &[&str]) -> Option<&str> {
-        keys.iter().find_map(|key| self.get_raw(key))
-    }
-
     /// A property, if it is set; without blanks around it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.get_raw(key).map(str::trim)

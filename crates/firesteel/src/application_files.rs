@@ -234,7 +234,9 @@ fn add(
 ) -> Result<(), SparkError> {
     match files.add(artifact, wanted).map_err(|error| SparkError::AddFile(chain(&error)))? {
         Added::New(file) => {
-            announce(file).map_err(|error| SparkError::AddFile(format!("{}: {}", hide_secrets_of_urls(&artifact.to_string()), chain(&error))))?;
+            announce(file).map_err(|error| {
+                SparkError::AddFile(format!("{}: {}", hide_secrets_of_urls(&artifact.to_string()), chain(&error)))
+            })?;
         }
         Added::Before => {
             warn!(

@@ -18,7 +18,9 @@ use firesteel_block_master::{BlockMaster, BlockMasterOptions};
 use firesteel_block_store::{LocalBlockManagerMaster, MemoryManager};
 use firesteel_conf::{MasterUrl, SparkConf, account_name, keys};
 use firesteel_console::{Console, StartFacts};
-use firesteel_driver::{AddFileError, Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend};
+use firesteel_driver::{
+    AddFileError, Driver, DriverHandle, EventSink, JobRequest, JobRequestKind, Removal, SchedulerBackend,
+};
 use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace, TaskContext,
 };

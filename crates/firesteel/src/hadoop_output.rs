@@ -141,8 +141,7 @@ impl Rdd<(Writable, Writable)> {
     pub fn save_as_hadoop_file(&self, output: &HadoopOutput) -> Result<(), SparkError> {
         let _scope = Scope::enter("saveAsHadoopFile");
         let (hadoop, conf) = HadoopProperties::with(self.context(), &output.settings)?;
-        const SEPARATOR: [&str; 2] =
-            ["mapreduce.output.textoutputformat.separator", "mapred.textoutputformat.separator"];
+        const SEPARATOR: &str = "mapreduce.output.textoutputformat.separator";
         let part = Part {
             format: output.format,
             key_class: output.key_class,
@@ -151,7 +150,7 @@ impl Rdd<(Writable, Writable)> {
             codec: configured_codec(&conf)?,
             compress_type: compress_type(&conf)?,
             // A separator may well be a blank.
-            separator: conf.get_first_raw(&SEPARATOR).unwrap_or("\t").to_owned(),
+            separator: conf.get_raw(SEPARATOR).unwrap_or("\t").to_owned(),
         };
         match output.format {
             OutputFormat::Text => self.save(&output.path, hadoop, conf, part, write_text),
@@ -172,13 +171,13 @@ impl HadoopOutput {
         let settings = [
             ("mapreduce.output.fileoutputformat.compress", "true"),
             ("mapreduce.output.fileoutputformat.compress.codec", codec.class_name()),
-            (COMPRESS_TYPE[0], "BLOCK"),
+            (COMPRESS_TYPE, "BLOCK"),
         ];
         settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
     }
 }
 
-const COMPRESS_TYPE: [&str; 2] = ["mapreduce.output.fileoutputformat.compress.type", "mapred.output.compression.type"];
+const COMPRESS_TYPE: &str = "mapreduce.output.fileoutputformat.compress.type";
 
 /// What of a sequence file is compressed, if output is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -189,12 +188,12 @@ enum CompressType {
 }
 
 fn compress_type(conf: &HadoopConf) -> Result<CompressType, SparkError> {
-    match conf.get_first(&COMPRESS_TYPE) {
-        None | Some((_, "RECORD")) => Ok(CompressType::Record),
-        Some((_, "NONE")) => Ok(CompressType::None),
-        Some((_, "BLOCK")) => Ok(CompressType::Block),
-        Some((name, other)) => {
-            Err(SparkError::Configuration(format!("{name} is {other:?}, but NONE, RECORD or BLOCK is wanted")))
+    match conf.get(COMPRESS_TYPE) {
+        None | Some("RECORD") => Ok(CompressType::Record),
+        Some("NONE") => Ok(CompressType::None),
+        Some("BLOCK") => Ok(CompressType::Block),
+        Some(other) => {
+            Err(SparkError::Configuration(format!("{COMPRESS_TYPE} is {other:?}, but NONE, RECORD or BLOCK is wanted")))
         }
     }
 }

@@ -2,8 +2,8 @@
 //! another.
 
 use std::{
-    os::unix::process::CommandExt,
     io::{self, Read},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
