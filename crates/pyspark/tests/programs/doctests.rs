@@ -7,31 +7,16 @@ use std::collections::BTreeSet;
 
 use crate::installation::Installation;
 
-const HADOOP: &str = "files of Hadoop's formats";
-const PICKLE: &str = "object files";
-
 /// A docstring of a module, of which examples fail, how many, and why.
 struct Listed(&'static str, usize, &'static str);
 
 const CONTEXT: &[Listed] = &[
     Listed("SparkContext", 1, "there is a context already; it fails with Spark as well"),
     Listed("SparkContext.emptyRDD", 1, "the Java class is shown as JavaRDD, not as EmptyRDD"),
-    Listed("SparkContext.hadoopFile", 2, HADOOP),
-    Listed("SparkContext.hadoopRDD", 2, HADOOP),
-    Listed("SparkContext.newAPIHadoopFile", 2, HADOOP),
-    Listed("SparkContext.newAPIHadoopRDD", 2, HADOOP),
-    Listed("SparkContext.pickleFile", 4, PICKLE),
-    Listed("SparkContext.sequenceFile", 2, HADOOP),
     Listed("SparkContext.uiWebUrl", 1, "the web UI"),
 ];
 
 const RDD: &[Listed] = &[
-    Listed("RDD.saveAsHadoopDataset", 1, HADOOP),
-    Listed("RDD.saveAsHadoopFile", 1, HADOOP),
-    Listed("RDD.saveAsNewAPIHadoopDataset", 1, HADOOP),
-    Listed("RDD.saveAsNewAPIHadoopFile", 1, HADOOP),
-    Listed("RDD.saveAsPickleFile", 1, PICKLE),
-    Listed("RDD.saveAsSequenceFile", 1, HADOOP),
     Listed("RDD.toDebugString", 1, "lineages name our operators, not Java's classes"),
 ];
 
