@@ -286,7 +286,9 @@ impl SparkContext {
         if let Err(error) = self.inner.listeners.bus().check_may_stop() {
             panic!("Cannot stop SparkContext within listener bus thread: {error}");
         }
-        let place = call_site::said().unwrap_or_else(|| Location::caller().to_string());
+        // Not in the closure, whose caller would be this file.
+        let caller = Location::caller();
+        let place = call_site::said().unwrap_or_else(|| caller.to_string());
         self.inner.stop(&place, Some(exit_code));
     }
 

@@ -84,7 +84,10 @@ fn user_info_length(scheme: &str, rest: &str) -> usize {
     let user_info = match authority.rfind('@') {
         None if !authority.ends_with(']') => {
             let port = authority.rsplit_once(':').map(|(_, port)| port);
-            let is_port = |port: &str| !is_bucket && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            // Another URL may follow: `mesos://zk://host`.
+            let is_scheme = |port: &str| port.is_empty() && url[authority.len()..].starts_with("//");
+            let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            let is_port = |port: &str| is_scheme(port) || !is_bucket && is_number(port);
             if port.is_none_or(is_port) { None } else { url.rfind('@') }
         }
         position => position,

@@ -361,7 +361,7 @@ fn refused_before_any_work() {
         (&["-c", "spark.task.maxFailures=many", "app"], "spark.task.maxFailures is \"many\""),
         (&["-c", "spark.blacklist.timeout=soon", "app"], "spark.blacklist.timeout is \"soon\""),
         (
-            &["-c", "spark.executor.heartbeatInterval=10m", "app"],
+            &["--master", "local-cluster[1,1,1024]", "-c", "spark.executor.heartbeatInterval=10m", "app"],
             "spark.executor.heartbeatInterval (600s) must be less than",
         ),
         (

@@ -8,7 +8,7 @@ use firesteel_testkit::Hdfs;
 #[test]
 fn hdfs_passes_the_suite() {
     let hdfs = Hdfs::start().unwrap_or_else(|error| panic!("{error}: {error:?}"));
-    let conf = HadoopConf::from_spark([("spark.hadoop.dfs.blocksize", "1048576")]);
+    let conf = HadoopConf::from_spark([("spark.hadoop.dfs.blocksize", "33554432")]);
     let systems = FileSystems::new(conf.clone());
     let root = systems.path(&format!("{}/suite", hdfs.uri())).unwrap();
     systems.get(&root).unwrap().mkdirs(&root).unwrap();
@@ -24,7 +24,7 @@ fn hdfs_passes_the_suite() {
     assert!(piece[..] == content[(16 << 20) - 50_000..(16 << 20) + 50_000]);
 
     // Permissions and blocks as the properties say.
-    assert_eq!(systems.get(&root).unwrap().status(&root.join("large")).unwrap().block_size, 1 << 20);
+    assert_eq!(systems.get(&root).unwrap().status(&root.join("large")).unwrap().block_size, 32 << 20);
     let mut masked = conf.clone();
     masked.set("fs.permissions.umask-mode", "027");
     let masked = FileSystems::new(masked);

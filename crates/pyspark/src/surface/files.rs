@@ -26,7 +26,7 @@ pub(super) fn later(
     let application = application(call)?;
     let context = application.context().clone();
     let place = call_site::or_default(&format!("{member} at {NATIVE}"));
-    let by_mapreduce = member != "textFile";
+    let by_mapreduce = !matches!(member, "textFile" | "objectFile");
     let later = {
         let place = place.clone();
         move || by_default(&context, &place, || make(&context)).map_err(|error| thrown_for_input(error, by_mapreduce))

@@ -12,13 +12,10 @@ struct Listed(&'static str, usize, &'static str);
 
 const CONTEXT: &[Listed] = &[
     Listed("SparkContext", 1, "there is a context already; it fails with Spark as well"),
-    Listed("SparkContext.emptyRDD", 1, "the Java class is shown as JavaRDD, not as EmptyRDD"),
     Listed("SparkContext.uiWebUrl", 1, "the web UI"),
 ];
 
-const RDD: &[Listed] = &[
-    Listed("RDD.toDebugString", 1, "lineages name our operators, not Java's classes"),
-];
+const RDD: &[Listed] = &[Listed("RDD.toDebugString", 1, "lineages name our operators, not Java's classes")];
 
 /// Examples that give a job one second: on a busy machine they may get less of an answer than they expect. Scripts of ours ask the
 /// same with time enough.

@@ -131,7 +131,7 @@ sc.setLogLevel("error")
 log4j.Logger.getLogger("program").warn("this is hidden: 3")
 sc.setLogLevel("WARN")
 log4j.Logger.getLogger("program").warn("this is seen: 3")
-fails(lambda: sc.setLogLevel("LOUD"), Py4JJavaError, "Supplied level LOUD did not match one of: ALL,TRACE,DEBUG,INFO,WARN,ERROR,FATAL,OFF")
+fails(lambda: sc.setLogLevel("LOUD"), Py4JJavaError, "Supplied level LOUD did not match one of: ALL,DEBUG,ERROR,WARN,INFO,OFF,FATAL,TRACE")
 
 sc.stop()
 print("all as expected")
