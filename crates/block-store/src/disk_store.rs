@@ -132,7 +132,10 @@ impl DiskStore {
     pub fn remove(&self, block_id: &BlockId) -> Option<ByteCount> {
         let block = self.blocks.lock().remove(block_id)?;
         let path = self.path(block_id);
-        if let Err(error) = fs::remove_file(&path) {
+        // At the end of the process its directories go first.
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(path = %path.display(), %error, "could not remove the file of a block");
         }
         Some(ByteCount(block.size))

@@ -111,7 +111,7 @@ properties! {
     "mapreduce.input.fileinputformat.split.maxsize": "No part of a file that a task of `newAPIHadoopFile` reads is larger.";
     "mapreduce.input.fileinputformat.input.dir.recursive": "Directories in input directories are read, too.";
     "mapreduce.input.fileinputformat.input.dir.nonrecursive.ignore.subdirs": "Directories in input directories are left out.";
-    "mapreduce.input.linerecordreader.line.maxlength": "Longer lines are left out.";
+    "mapreduce.input.linerecordreader.line.maxlength": "Lines that with their end have so many bytes or more are left out.";
     "mapreduce.input.pathFilter.class": "Refused: a filter of paths is a JVM class.";
     "textinputformat.record.delimiter": "What is between two lines, in place of line ends.";
     "mapreduce.output.fileoutputformat.compress": "Text files are compressed.";

@@ -6,8 +6,10 @@
 //!
 //! What cannot be seen is estimated: spare capacity (not counted), allocator overhead (16 bytes per allocation), and the
 //! target of a `Box` outside of any sequence, whose bytes count because they exceed the record's own size. Of a long
-//! sequence the first 64 elements are measured and then each 64th. The result is within a factor of two for strings,
-//! vectors, maps and their nesting; see the tests.
+//! sequence the first 64 elements are measured and then each 64th. The elements of a sequence take the same room, though `None` and
+//! small variants do not show it: each counts as the largest that was measured. The result is within a factor of two for strings,
+//! vectors, maps and their nesting; see the tests. A small value that is boxed in a sequence counts as itself, and a sequence of
+//! nothing but `None` as of 16 bytes each, whatever they might hold.
 
 use std::fmt;
 
@@ -22,6 +24,8 @@ const ALLOCATION_BYTES: u64 = 16;
 const VECTOR_BYTES: u64 = 24;
 /// Free slots and control bytes per entry of a hash table or B-tree.
 const MAP_ENTRY_BYTES: u64 = 8;
+/// A `None` in a sequence in which nothing shows what it might have held.
+const NONE_BYTES: u64 = 16;
 /// So many elements of a sequence are measured one by one.
 const MEASURED_ELEMENTS: u64 = 64;
 /// Past them, one of so many.
@@ -61,6 +65,10 @@ struct Counter {
     heap: u64,
     /// How many sequences and maps we are in.
     depth: u32,
+    /// Bytes of the element that is measured now, without those of what it points to.
+    own: u64,
+    /// `None`s that were met.
+    nones: u64,
     visits: u64,
 }
 
@@ -68,6 +76,7 @@ impl Counter {
     fn inline(&mut self, bytes: u64) {
         self.visits += 1;
         self.all += bytes;
+        self.own += bytes;
         if self.depth > 0 {
             self.heap += bytes;
         }
@@ -86,8 +95,9 @@ impl Counter {
         self.all += ALLOCATION_BYTES;
         self.heap += ALLOCATION_BYTES;
         self.depth += 1;
-        let (all_before, heap_before) = (self.all, self.heap);
-        Elements { counter: self, all_before, heap_before, seen: 0, measured: 0 }
+        let (all_before, heap_before, own_before) = (self.all, self.heap, self.own);
+        let sizes = OwnSizes::default();
+        Elements { counter: self, all_before, heap_before, own_before, seen: 0, measured: 0, sizes }
     }
 }
 
@@ -96,8 +106,27 @@ struct Elements<'a> {
     counter: &'a mut Counter,
     all_before: u64,
     heap_before: u64,
+    own_before: u64,
     seen: u64,
     measured: u64,
+    sizes: OwnSizes,
+}
+
+/// What the measured elements of a sequence took themselves.
+#[derive(Default)]
+struct OwnSizes {
+    sum: u64,
+    largest: u64,
+    /// Those that are nothing but `None`: one byte each in the sum.
+    unknown: u64,
+}
+
+impl OwnSizes {
+    /// How much more the measured elements take than they showed.
+    fn hidden(&self, measured: u64) -> u64 {
+        let largest = if self.unknown == measured { NONE_BYTES } else { self.largest };
+        (largest * measured).saturating_sub(self.sum)
+    }
 }
 
 impl Elements<'_> {
@@ -107,7 +136,16 @@ impl Elements<'_> {
 
     fn element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), Unmeasurable> {
         if self.is_measured() {
+            let nones = self.counter.nones;
+            self.counter.own = 0;
             element.serialize(&mut *self.counter)?;
+            let own = self.counter.own;
+            self.sizes.sum += own;
+            if own == 1 && self.counter.nones > nones {
+                self.sizes.unknown += 1;
+            } else {
+                self.sizes.largest = self.sizes.largest.max(own);
+            }
             self.measured += 1;
         }
         self.seen += 1;
@@ -117,6 +155,10 @@ impl Elements<'_> {
     fn leave(self) {
         let counter = self.counter;
         counter.depth -= 1;
+        counter.own = self.own_before;
+        let hidden = self.sizes.hidden(self.measured);
+        counter.all += hidden;
+        counter.heap += hidden;
         if self.seen > self.measured {
             let scale = |bytes: u64| (u128::from(bytes) * u128::from(self.seen) / u128::from(self.measured)) as u64;
             counter.all = self.all_before + scale(counter.all - self.all_before);
@@ -191,6 +233,7 @@ impl<'a> Serializer for &'a mut Counter {
     }
 
     fn serialize_none(self) -> Result<(), Unmeasurable> {
+        self.nones += 1;
         self.inline(1);
         Ok(())
     }
@@ -406,6 +449,31 @@ mod tests {
         let nested: BTreeMap<u8, Option<HashMap<String, Vec<u8>>>> =
             (0..10).map(|key| (key, Some(HashMap::from([("k".repeat(50), vec![0; 1000])])))).collect();
         assert_within_two(&nested, 10 * (allocated(50) + allocated(1000) + 300));
+    }
+
+    #[test]
+    fn elements_that_show_little_take_what_the_others_take() {
+        type Seven = (i64, i64, i64, i64, i64, i64, i64);
+        let sparse = |every: usize| -> Vec<Option<Seven>> {
+            (0..10_000).map(|index| (index % every == 0).then_some((1, 2, 3, 4, 5, 6, 7))).collect()
+        };
+        for every in [1, 2, 50] {
+            assert_within_two(&sparse(every), allocated(10_000 * size_of::<Option<Seven>>()));
+        }
+        assert_within_two(&vec![None::<i64>; 1000], allocated(1000 * size_of::<Option<i64>>()));
+        assert_within_two(&vec![None::<String>; 1000], allocated(1000 * size_of::<Option<String>>()));
+        assert_within_two(&vec![Some(7_u64); 1000], allocated(1000 * size_of::<Option<u64>>()));
+        #[derive(Clone, Serialize)]
+        enum Plain {
+            One,
+            Two([u64; 4]),
+        }
+        let mixed: Vec<Plain> =
+            (0..1000).map(|index| if index % 10 == 0 { Plain::Two([0; 4]) } else { Plain::One }).collect();
+        assert_within_two(&mixed, allocated(1000 * size_of::<Plain>()));
+        assert_within_two(&vec![true; 1000], allocated(1000));
+        let nested: Vec<Vec<Option<u64>>> = (0..100).map(|_| vec![None, Some(1), None, None]).collect();
+        assert_within_two(&nested, allocated(100 * 24) + 100 * allocated(4 * 16));
     }
 
     #[test]

@@ -231,6 +231,14 @@ impl<S: 'static> Members<S> {
             Ok(Value::object(JavaSet::new(keys)))
         }),
     ];
+    const CLASS: &[Member<S>] = &[
+        method("getName", 0, |call| Ok(Value::text(call.this::<JavaClass>()?.0))),
+        method("getCanonicalName", 0, |call| Ok(Value::text(call.this::<JavaClass>()?.0.replace('$', ".")))),
+        method("getSimpleName", 0, |call| {
+            let name = call.this::<JavaClass>()?.0;
+            Ok(Value::text(name.rsplit(['.', '$']).next().unwrap_or(name)))
+        }),
+    ];
     const ITERATOR: &[Member<S>] = &[
         method("hasNext", 0, |call| Ok(Value::Bool(!call.this::<JavaIterator>()?.0.lock().as_slice().is_empty()))),
         method("next", 0, |call| {
@@ -240,9 +248,23 @@ impl<S: 'static> Members<S> {
     ];
 }
 
+/// A class as an object: `object.getClass()`.
+struct JavaClass(&'static str);
+
+impl Object for JavaClass {
+    fn class(&self) -> &'static str {
+        "java.lang.Class"
+    }
+
+    fn to_java_string(&self) -> String {
+        format!("class {}", self.0)
+    }
+}
+
 /// The classes that every gateway has.
-pub(crate) fn classes<S>() -> [Class<S>; 7] {
+pub(crate) fn classes<S>() -> [Class<S>; 8] {
     [
+        Class { name: "java.lang.Class", extends: &[], members: Members::CLASS },
         Class { name: "java.util.ArrayList", extends: &["java.util.List"], members: Members::LIST },
         Class { name: "java.util.List", extends: &["java.util.Collection"], members: &[] },
         Class { name: "java.util.Collection", extends: &[], members: &[] },
@@ -277,6 +299,10 @@ pub(crate) fn member_of_every_object<S>(
     }
     Some(match (name, arity) {
         ("toString", 0) => Value::text(call.this_value().to_java_string()),
+        ("getClass", 0) => {
+            let Value::Object(object) = call.this_value() else { return None };
+            Value::object(JavaClass(object.class()))
+        }
         ("hashCode", 0) => Value::Int(call.this_value().identity_hash_code()),
         ("equals", 1) => Value::Bool(call.this_value().equals(call.argument(0))),
         _ => return None,

@@ -25,7 +25,7 @@ const SUCCESS: &str = "!y";
 const ERROR: &str = "!x";
 
 /// The methods of exceptions.
-const THROWABLE: [&str; 5] = ["getMessage", "getLocalizedMessage", "getCause", "toString", "getClass"];
+const THROWABLE: [&str; 4] = ["getMessage", "getLocalizedMessage", "getCause", "toString"];
 
 /// The classes, what they work on, and the objects that the program refers to. Commands come from many threads, and one that
 /// waits for a job keeps none of the others waiting.
@@ -156,8 +156,7 @@ impl<S: 'static> Gateway<S> {
             return Ok(match name {
                 "getMessage" | "getLocalizedMessage" => Value::text(throwable.message()),
                 "getCause" => Value::Null,
-                "toString" => Value::text(throwable.to_string()),
-                _ => return Err(not_built_in(&member, None)),
+                _ => Value::text(throwable.to_string()),
             });
         }
         member_of_every_object(&call, kind, name, arity).ok_or_else(|| {
@@ -417,6 +416,10 @@ mod tests {
         check(&gateway, "p ro1 e", "!yscom.example.Error: a\\nb\\n");
         check(&gateway, "c o1 getMessage e", "!ysa\\nb");
         check(&gateway, "c o1 getCause e", "!yn");
+        check(&gateway, "c o1 getClass e", "!yro2");
+        check(&gateway, "c o2 getName e", "!yscom.example.Error");
+        check(&gateway, "c o2 getSimpleName e", "!ysError");
+        check(&gateway, "c o2 toString e", "!ysclass com.example.Error");
     }
 
     #[test]

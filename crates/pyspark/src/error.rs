@@ -37,7 +37,16 @@ pub(crate) fn thrown(error: SparkError) -> Throwable {
         }
         error => error.to_string(),
     };
-    Throwable::new(class, message)
+    Throwable::new(class, with_condition(message))
+}
+
+/// The text of a cancelled job with the name and the state that programs look for.
+fn with_condition(message: String) -> String {
+    let is_cancelled = message.strip_prefix("Job ").is_some_and(|rest| {
+        let (number, what) = rest.split_once(' ').unwrap_or_default();
+        number.bytes().all(|byte| byte.is_ascii_digit()) && what.starts_with("cancelled")
+    });
+    if is_cancelled { format!("[SPARK_JOB_CANCELLED] {message} SQLSTATE: XXKDA") } else { message }
 }
 
 /// What Spark would throw if input cannot be had, which depends on which of Hadoop's two interfaces looks for it.
@@ -64,6 +73,16 @@ mod tests {
             thrown_for_input(SparkError::InputNotFound("x".to_owned()), true).class(),
             INVALID_INPUT_OF_MAPREDUCE
         );
+    }
+
+    #[test]
+    fn a_cancelled_job_is_told_as_spark_tells_it() {
+        let told = |message: &str| with_condition(message.to_owned());
+        let cancelled = "Job 2 cancelled part of cancelled job group g";
+        assert_eq!(told(cancelled), format!("[SPARK_JOB_CANCELLED] {cancelled} SQLSTATE: XXKDA"));
+        for other in ["Job aborted due to stage failure", "Job 2", "a job was cancelled"] {
+            assert_eq!(told(other), other);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The connection to a worker.
+//! Connections to Python processes.
 
 use std::{
     io::{self, Read, Write},
@@ -7,6 +7,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
+    path::Path,
     time::Duration,
 };
 
@@ -14,13 +15,40 @@ use rustix::net::{RecvFlags, recv};
 
 /// A connection on loopback or in the file system.
 #[derive(Debug)]
-pub(crate) enum Channel {
+pub enum Channel {
+    /// Of loopback.
     Loopback(TcpStream),
+    /// Of the file system.
     FileSystem(UnixStream),
 }
 
 impl Channel {
-    pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+    /// Connects to a server on loopback.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there.
+    pub fn connect(host: &str, port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect((host, port))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Loopback(stream))
+    }
+
+    /// Connects to a server in the file system.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there, or the file system lets this process not.
+    pub fn connect_path(path: &Path) -> io::Result<Self> {
+        UnixStream::connect(path).map(Self::FileSystem)
+    }
+
+    /// How long a read waits; for ever if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The time is zero.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Loopback(stream) => stream.set_read_timeout(timeout),
             Self::FileSystem(stream) => stream.set_read_timeout(timeout),

@@ -99,7 +99,7 @@ impl Daemon {
                 stream.set_nodelay(true)?;
                 Channel::Loopback(stream)
             }
-            Address::Path(path) => Channel::FileSystem(UnixStream::connect(path)?),
+            Address::Path(path) => Channel::connect_path(path)?,
         };
         channel.set_read_timeout(Some(TIME_TO_FORK))?;
         let mut number = [0; 4];

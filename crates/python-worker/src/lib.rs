@@ -28,6 +28,7 @@ mod task;
 mod wait;
 mod worker;
 
+pub use channel::Channel;
 pub use factory::{WorkerError, WorkerFactory, WorkerKey, WorkerLaunch};
 pub use output::{DecodeError, Output, OutputDecoder};
 pub use release::{Release, UnsupportedVersion};

@@ -343,7 +343,8 @@ fn a_segment_damaged_on_the_way_is_fetched_again_and_given_up_the_second_time() 
 #[test]
 fn a_server_killed_in_the_middle_is_a_fetch_failure() {
     let mut cluster = Cluster::start(2);
-    let blocks = cluster.write(8, 2, 200_000, &WriterOptions::default());
+    // More than can be on their way when the server goes.
+    let blocks = cluster.write(60, 2, 30_000, &WriterOptions::default());
     let remote: Vec<_> =
         blocks.iter().filter(|block| block.block_manager_id.executor_id == cluster.executors[1].id).cloned().collect();
     let limits = FetchLimits { max_size_in_flight: ByteCount(1), ..FetchLimits::default() };

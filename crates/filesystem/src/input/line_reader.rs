@@ -29,7 +29,7 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// How lines are read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LineOptions {
-    /// Lines of more bytes than this, their end not counted, are left out (`mapreduce.input.linerecordreader.line.maxlength`).
+    /// Lines that with their end have so many bytes or more are left out (`mapreduce.input.linerecordreader.line.maxlength`).
     /// It also bounds the reader's memory; without it, the longest line does.
     pub max_length: usize,
     /// What is between two lines in place of line ends (`textinputformat.record.delimiter`).
@@ -255,7 +255,7 @@ impl LineReader {
                 let from = searched_for(delimiter, searched);
                 if let Some(index) = delimiter.find(&unread[from..]) {
                     let (length, end_length) = (from + index, delimiter.length());
-                    let too_long = length > self.max_length;
+                    let too_long = length + end_length >= self.max_length;
                     return Ok(Some(if too_long { Line::TooLong } else { Line::Found { length, end_length } }));
                 }
                 searched = unread.len();
@@ -263,7 +263,7 @@ impl LineReader {
                     return Ok(Some(Line::TooLong));
                 }
                 if !self.fill()? {
-                    let last = if searched > self.max_length {
+                    let last = if searched >= self.max_length {
                         Line::TooLong
                     } else {
                         Line::Found { length: searched, end_length: 0 }
@@ -274,7 +274,7 @@ impl LineReader {
             }
             if let Some(index) = memchr2(b'\n', b'\r', &self.buffer[self.begin + searched..self.filled]) {
                 let length = searched + index;
-                if length > self.max_length {
+                if length >= self.max_length {
                     return Ok(Some(Line::TooLong));
                 }
                 let end = self.begin + length;
@@ -285,14 +285,21 @@ impl LineReader {
                 }
                 let end = self.begin + length;
                 let two = self.buffer[end] == b'\r' && self.buffer[..self.filled].get(end + 1) == Some(&b'\n');
-                return Ok(Some(Line::Found { length, end_length: 1 + usize::from(two) }));
+                let end_length = 1 + usize::from(two);
+                let too_long = length + end_length >= self.max_length;
+                return Ok(Some(if too_long { Line::TooLong } else { Line::Found { length, end_length } }));
             }
             searched = self.filled - self.begin;
             if searched > self.max_length {
                 return Ok(Some(Line::TooLong));
             }
             if !self.fill()? {
-                return Ok((searched > 0).then_some(Line::Found { length: searched, end_length: 0 }));
+                let last = if searched >= self.max_length {
+                    Line::TooLong
+                } else {
+                    Line::Found { length: searched, end_length: 0 }
+                };
+                return Ok((searched > 0).then_some(last));
             }
         }
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use firesteel_py4j::same_secret;
+use firesteel_python_worker::Channel;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -16,7 +17,7 @@ use rustix::{
 
 use super::{
     TIME_TO_CONNECT_SECONDS,
-    sockets::{Address, Socket, Sockets, Stream},
+    sockets::{Address, Socket, Sockets},
 };
 
 /// No secret is longer: whoever claims so is not the program.
@@ -44,7 +45,7 @@ impl Listener {
 
     /// The first connection that proves the secret, if it comes in time. Others are closed. Each has a thread of its own to prove it
     /// in, so that one that is silent keeps nobody waiting.
-    pub(super) fn accept(&self) -> io::Result<Stream> {
+    pub(super) fn accept(&self) -> io::Result<Channel> {
         let deadline = Instant::now() + Duration::from_secs(TIME_TO_CONNECT_SECONDS);
         // As many as there are threads at most, and none of them is kept for longer than the time to connect.
         let (proved, winner) = mpsc::sync_channel(MOST_AT_ONCE);
@@ -79,7 +80,7 @@ impl Listener {
 
     /// The next connection that proves the secret, whenever it comes; none when the other end of `open` is closed. For workers, of
     /// which the one that is meant comes first as a rule: they are let prove it one after the other.
-    pub(super) fn accept_until(&self, open: &UnixStream) -> io::Result<Option<Stream>> {
+    pub(super) fn accept_until(&self, open: &UnixStream) -> io::Result<Option<Channel>> {
         loop {
             let mut descriptors = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(open, PollFlags::IN)];
             match poll(&mut descriptors, None) {
@@ -133,7 +134,7 @@ impl Drop for Ends {
     }
 }
 
-fn authenticate(stream: &mut Stream, secret: &str, deadline: Instant) -> io::Result<()> {
+fn authenticate(stream: &mut Channel, secret: &str, deadline: Instant) -> io::Result<()> {
     let mut length = [0; 4];
     read_exact_until(stream, &mut length, deadline)?;
     let length = u32::from_be_bytes(length) as usize;
@@ -153,7 +154,7 @@ fn authenticate(stream: &mut Stream, secret: &str, deadline: Instant) -> io::Res
 }
 
 /// Whoever sends byte by byte has no more time than others.
-fn read_exact_until(stream: &mut Stream, bytes: &mut [u8], deadline: Instant) -> io::Result<()> {
+fn read_exact_until(stream: &mut Channel, bytes: &mut [u8], deadline: Instant) -> io::Result<()> {
     let mut read = 0;
     while read < bytes.len() {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -6,9 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use firesteel_python_worker::Channel;
 use zeroize::Zeroizing;
-
-use super::sockets::Stream;
 
 /// Where the program's server is.
 #[derive(Clone)]
@@ -22,7 +21,7 @@ pub(crate) enum AccumulatorServer {
 /// The way to the program's server, which is connected to when there is something to say.
 pub(crate) struct AccumulatorClient {
     server: AccumulatorServer,
-    stream: Option<Stream>,
+    stream: Option<Channel>,
 }
 
 impl AccumulatorClient {
@@ -63,14 +62,14 @@ impl AccumulatorClient {
 }
 
 impl AccumulatorServer {
-    fn connect(&self) -> io::Result<Stream> {
+    fn connect(&self) -> io::Result<Channel> {
         match self {
             Self::Loopback { host, port, token } => {
-                let mut stream = Stream::connect(host, *port)?;
+                let mut stream = Channel::connect(host, *port)?;
                 stream.write_all(token.as_bytes())?;
                 Ok(stream)
             }
-            Self::FileSystem(path) => Stream::connect_path(path),
+            Self::FileSystem(path) => Channel::connect_path(path),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::{
     thread,
 };
 
+use firesteel_python_worker::Channel;
 use tracing::debug;
 use zeroize::Zeroizing;
 
 use super::{
     accept::Listener,
-    sockets::{Address, Sockets, Stream},
+    sockets::{Address, Sockets},
 };
 
 const BARRIER: i32 = 1;
@@ -63,7 +64,7 @@ impl BarrierServer {
     }
 }
 
-fn serve_one(stream: &mut Stream, sync: &mut impl FnMut(Option<String>) -> Option<Vec<String>>) -> io::Result<()> {
+fn serve_one(stream: &mut Channel, sync: &mut impl FnMut(Option<String>) -> Option<Vec<String>>) -> io::Result<()> {
     let mut reader = BufReader::new(&mut *stream);
     let message = match number(&mut reader)? {
         BARRIER => None,

@@ -7,9 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use firesteel_py4j::{Call, Class, Failure, JavaArray, Object, Throwable, Value, method};
+use firesteel_python_worker::Channel;
 use parking_lot::Mutex;
 
-use super::{Address, Sockets, accept::Listener, sockets::Stream};
+use super::{Address, Sockets, accept::Listener};
 use crate::{driver::Driver, error::SPARK_EXCEPTION};
 
 /// Serves one connection.
@@ -38,7 +39,7 @@ impl ResultServer {
 
     fn start(
         sockets: &Sockets,
-        serve: impl FnOnce(Stream) -> Result<(), Throwable> + Send + 'static,
+        serve: impl FnOnce(Channel) -> Result<(), Throwable> + Send + 'static,
     ) -> Result<Self, Throwable> {
         Self::try_start(sockets, serve).map_err(|error| {
             Throwable::new(SPARK_EXCEPTION, format!("could not open a socket for the result of a job: {error}"))
@@ -47,7 +48,7 @@ impl ResultServer {
 
     fn try_start(
         sockets: &Sockets,
-        serve: impl FnOnce(Stream) -> Result<(), Throwable> + Send + 'static,
+        serve: impl FnOnce(Channel) -> Result<(), Throwable> + Send + 'static,
     ) -> io::Result<Self> {
         let listener = Listener::bind(sockets)?;
         let address = listener.address().clone();
@@ -98,10 +99,10 @@ const NO_MORE: i32 = 0;
 const FAILED: i32 = -1;
 
 fn send_when_asked(
-    mut stream: Stream,
+    mut stream: Channel,
     mut partitions: impl Iterator<Item = Result<Bytes, Throwable>>,
 ) -> Result<(), Throwable> {
-    let send = |stream: &mut Stream, bytes: &[u8]| stream.write_all(bytes).map_err(|error| not_sent(&error));
+    let send = |stream: &mut Channel, bytes: &[u8]| stream.write_all(bytes).map_err(|error| not_sent(&error));
     loop {
         let mut request = [0; 4];
         // Whoever has closed the connection wants no more.

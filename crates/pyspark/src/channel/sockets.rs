@@ -1,22 +1,17 @@
 //! Where the program and this process meet: on loopback, or in the file system (`spark.python.unix.domain.socket.enabled`).
 
 use std::{
-    fs,
-    io::{self, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    fs, io,
+    net::{Ipv4Addr, TcpListener},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{
-            fs::PermissionsExt,
-            net::{UnixListener, UnixStream},
-        },
+        unix::{fs::PermissionsExt, net::UnixListener},
     },
-    path::{Path, PathBuf},
-    time::Duration,
+    path::PathBuf,
 };
 
 use firesteel_py4j::Value;
-use firesteel_python_worker::secret;
+use firesteel_python_worker::{Channel, secret};
 use zeroize::Zeroizing;
 
 /// Which sockets an application has.
@@ -41,13 +36,6 @@ pub(crate) enum Address {
 pub(super) enum Socket {
     Loopback(TcpListener),
     FileSystem(UnixListener, PathBuf),
-}
-
-/// A connection.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Loopback(TcpStream),
-    FileSystem(UnixStream),
 }
 
 impl Sockets {
@@ -93,10 +81,10 @@ impl Address {
 }
 
 impl Socket {
-    pub(super) fn accept(&self) -> io::Result<Stream> {
+    pub(super) fn accept(&self) -> io::Result<Channel> {
         Ok(match self {
-            Self::Loopback(listener) => Stream::Loopback(listener.accept()?.0),
-            Self::FileSystem(listener, _) => Stream::FileSystem(listener.accept()?.0),
+            Self::Loopback(listener) => Channel::Loopback(listener.accept()?.0),
+            Self::FileSystem(listener, _) => Channel::FileSystem(listener.accept()?.0),
         })
     }
 }
@@ -119,51 +107,10 @@ impl Drop for Socket {
     }
 }
 
-impl Stream {
-    /// To a server of the program on loopback.
-    pub(super) fn connect(host: &str, port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect((host, port))?;
-        stream.set_nodelay(true)?;
-        Ok(Self::Loopback(stream))
-    }
-
-    /// To a server of the program in the file system.
-    pub(super) fn connect_path(path: &Path) -> io::Result<Self> {
-        Ok(Self::FileSystem(UnixStream::connect(path)?))
-    }
-
-    pub(super) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Loopback(stream) => stream.set_read_timeout(timeout),
-            Self::FileSystem(stream) => stream.set_read_timeout(timeout),
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Loopback(stream) => stream.read(bytes),
-            Self::FileSystem(stream) => stream.read(bytes),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Loopback(stream) => stream.write(bytes),
-            Self::FileSystem(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -172,7 +119,7 @@ mod tests {
         let (socket, address) = Sockets::new(directory.to_str()).bind().unwrap();
         let Address::Path(path) = address else { panic!("no path") };
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        Stream::connect_path(&path).unwrap().write_all(b"a").unwrap();
+        Channel::connect_path(&path).unwrap().write_all(b"a").unwrap();
         let mut byte = [0];
         socket.accept().unwrap().read_exact(&mut byte).unwrap();
         assert_eq!(byte, *b"a");

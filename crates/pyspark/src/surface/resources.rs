@@ -46,12 +46,19 @@ struct TaskRequest {
     amount: f64,
 }
 
-/// Those of executors, in the order of their names' first mention.
-#[derive(Default)]
-struct ExecutorRequests(Mutex<Vec<ExecutorRequest>>);
+/// What there can be several of, by name.
+trait Request: Object + Clone {
+    /// The class of the whole.
+    const REQUESTS: &'static str;
 
-#[derive(Default)]
-struct TaskRequests(Mutex<Vec<TaskRequest>>);
+    fn name(&self) -> &str;
+}
+
+/// In the order of their names' first mention.
+struct Requests<T>(Mutex<Vec<T>>);
+
+type ExecutorRequests = Requests<ExecutorRequest>;
+type TaskRequests = Requests<TaskRequest>;
 
 #[derive(Default)]
 struct Builder {
@@ -77,15 +84,25 @@ impl Object for TaskRequest {
     }
 }
 
-impl Object for ExecutorRequests {
-    fn class(&self) -> &'static str {
-        EXECUTOR_REQUESTS
+impl Request for ExecutorRequest {
+    const REQUESTS: &'static str = EXECUTOR_REQUESTS;
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
-impl Object for TaskRequests {
+impl Request for TaskRequest {
+    const REQUESTS: &'static str = TASK_REQUESTS;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<T: Request> Object for Requests<T> {
     fn class(&self) -> &'static str {
-        TASK_REQUESTS
+        T::REQUESTS
     }
 }
 
@@ -101,32 +118,17 @@ impl Object for Profile {
     }
 }
 
-impl ExecutorRequests {
-    /// The last request of a name counts.
-    fn put(&self, request: ExecutorRequest) {
-        let mut requests = self.0.lock();
-        match requests.iter_mut().find(|own| own.name == request.name) {
-            Some(own) => *own = request,
-            None => requests.push(request),
-        }
-    }
-
-    fn put_all(&self, other: &Self) {
-        let others = other.0.lock().clone();
-        others.into_iter().for_each(|request| self.put(request));
-    }
-
-    fn to_map(&self) -> Value {
-        let requests = self.0.lock();
-        let entries = requests.iter().map(|own| (Value::text(own.name.as_str()), Value::object(own.clone())));
-        Value::object(JavaMap::new(entries))
+impl<T> Default for Requests<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
-impl TaskRequests {
-    fn put(&self, request: TaskRequest) {
+impl<T: Request> Requests<T> {
+    /// The last request of a name counts.
+    fn put(&self, request: T) {
         let mut requests = self.0.lock();
-        match requests.iter_mut().find(|own| own.name == request.name) {
+        match requests.iter_mut().find(|own| own.name() == request.name()) {
             Some(own) => *own = request,
             None => requests.push(request),
         }
@@ -139,7 +141,7 @@ impl TaskRequests {
 
     fn to_map(&self) -> Value {
         let requests = self.0.lock();
-        let entries = requests.iter().map(|own| (Value::text(own.name.as_str()), Value::object(own.clone())));
+        let entries = requests.iter().map(|own| (Value::text(own.name()), Value::object(own.clone())));
         Value::object(JavaMap::new(entries))
     }
 }
