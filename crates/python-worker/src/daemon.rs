@@ -6,7 +6,6 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, ChildStdin, Stdio},
     thread,
