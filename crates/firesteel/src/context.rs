@@ -292,6 +292,16 @@ impl SparkContext {
         self.inner.stop(&place, Some(exit_code));
     }
 
+    /// Who runs the application, as Spark finds it: `SPARK_USER`, else whose process it is.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// assert!(!spark.spark_user().is_empty());
+    /// ```
+    pub fn spark_user(&self) -> String {
+        user()
+    }
+
     /// What the driver's own process stores.
     pub(crate) fn storage(&self) -> &ExecutorStorage {
         &self.inner.storage
@@ -712,7 +722,7 @@ pub(crate) fn is_active() -> bool {
     ACTIVE.lock().strong_count() > 0 || *STARTING.lock()
 }
 
-/// Who runs the application, as Spark finds it: `SPARK_USER`, else whose process it is.
+/// See [`SparkContext::spark_user`].
 fn user() -> String {
     let variable = |name: &str| std::env::var(name).ok();
     let user = variable("SPARK_USER").filter(|user| !user.is_empty()).or_else(|| account_name(variable));

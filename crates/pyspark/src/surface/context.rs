@@ -66,6 +66,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("applicationId", 0, |call| {
                 Ok(Value::text(application(call)?.context().application_id().to_string()))
             }),
+            method("sparkUser", 0, |call| Ok(Value::text(application(call)?.context().spark_user()))),
             method("uiWebUrl", 0, |_| Ok(Value::object(ScalaOption(None)))),
             method("register", 1, register),
             method("getLocalProperties", 0, jobs::get_local_properties),

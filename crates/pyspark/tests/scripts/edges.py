@@ -1,6 +1,7 @@
 """Nothing, null and none: arguments at the edge of what makes sense. What is asserted is what Spark 4.3 does."""
 
 import os
+import pwd
 import tempfile
 
 from pyspark import SparkContext
@@ -26,6 +27,8 @@ assert [key for key, _ in empty.cogroup(pairs).collect()] == [1]
 assert empty.partitionBy(2).collect() == [] and empty.repartition(2).collect() == []
 assert pairs.partitionBy(0).getNumPartitions() == 0 and pairs.partitionBy(0).collect() == []
 assert pairs.partitionBy(0).map(id).count() == 0 and pairs.partitionBy(-1).getNumPartitions() == 0
+
+assert sc.sparkUser() == os.environ.get("SPARK_USER", pwd.getpwuid(os.geteuid()).pw_name)
 
 # But nothing can be put together into none.
 for shuffle in [False, True]:
