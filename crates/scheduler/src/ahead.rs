@@ -180,9 +180,14 @@ impl TaskSet {
     pub(crate) fn per_slot_ahead(&self, options: &LaunchAheadOptions) -> u32 {
         let plain = self.requirements.cpus.get() == 1 && self.requirements.resources.is_empty();
         match self.mean_run_us {
-            Some(mean) if plain && !self.barrier && self.wants_slots() => options.per_slot(mean),
+            Some(mean) if plain && !self.barrier && !self.never_ahead && self.wants_slots() => options.per_slot(mean),
             _ => 0,
         }
+    }
+
+    /// An executor was lost of which it is not known what it ran.
+    pub(crate) fn launch_no_more_ahead(&mut self) {
+        self.never_ahead = true;
     }
 
     /// Takes note of how long a task ran. Later tasks count more: a set's tasks need not be alike.

@@ -96,8 +96,15 @@ impl Scheduler {
         self.requeue_lost(lost, turn);
         let Some(executor) = removed else { return };
         self.executors_changed();
+        // It may have been further than is known here: what counts as running may have ended, and what waited may have run. So no
+        // task is to blame; but the next time one must be.
+        let is_known_who_ran = executor.ahead.is_empty();
         for task_id in executor.tasks {
-            let started = self.running[&task_id].started && !self.running[&task_id].ahead;
+            let task = &self.running[&task_id];
+            let started = task.started && !task.ahead && is_known_who_ran;
+            if !is_known_who_ran && let Some(set) = self.task_sets.get_mut(&task.stage) {
+                set.launch_no_more_ahead();
+            }
             let reason = TaskEndReason::ExecutorLostFailure {
                 executor_id: executor_id.clone(),
                 exit_caused_by_app: reason.caused_by_app() && started,

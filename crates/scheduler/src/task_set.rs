@@ -91,6 +91,8 @@ pub(crate) struct TaskSet {
     tasks: u32,
     copies_running: Vec<u8>,
     attempts: Vec<u32>,
+    /// Its tasks may be what ends executors: each is sent when it can start, so that it is known which one ran.
+    pub(crate) never_ahead: bool,
     successful: BitSet,
     failures: BTreeMap<u32, u32>,
     waiting: u32,
@@ -157,6 +159,7 @@ impl TaskSet {
             tasks,
             copies_running: vec![0; tasks as usize],
             attempts: vec![0; tasks as usize],
+            never_ahead: false,
             successful: BitSet::new(tasks),
             failures: BTreeMap::new(),
             waiting: tasks,

@@ -169,6 +169,26 @@ fn what_waits_at_a_lost_executor_has_not_failed() {
 }
 
 #[test]
+fn who_ended_an_executor_with_a_queue_is_not_guessed_and_the_next_time_it_is_known() {
+    let mut options = ahead();
+    options.task_max_failures = count(1);
+    let mut story = Story::with_executors(options, &[("1", "a", 1)]);
+    story.submit(0, &source(0, 9));
+    story.prepared(0, 0);
+    assert_eq!(launches(&story.tell(ran(0, "1", SHORT))).len(), 1, "some are launched ahead");
+    let words = story.lose_executor("1");
+    assert!(words.iter().all(|words| !words.contains("failed")), "{words:?}");
+    // From then on one at a time.
+    let one = |words: &[String]| launches(words).iter().map(|launch| launch.matches('=').count()).sum::<usize>();
+    let words = story.add_executor("2", "b", 1);
+    assert_eq!(one(&words), 1, "{words:?}");
+    let words = story.tell(ran(4, "2", SHORT));
+    assert_eq!(one(&words), 1, "{words:?}");
+    let words = story.lose_executor("2");
+    assert!(words.iter().any(|words| words.contains("failed")), "{words:?}");
+}
+
+#[test]
 fn a_cancelled_job_kills_what_waits_as_well() {
     let (mut story, _) = story(&[("1", "a", 1)], 9);
     story.tell(ran(0, "1", SHORT));
