@@ -175,7 +175,9 @@ fn who_ended_an_executor_with_a_queue_is_not_guessed_and_the_next_time_it_is_kno
     let mut story = Story::with_executors(options, &[("1", "a", 1)]);
     story.submit(0, &source(0, 9));
     story.prepared(0, 0);
-    assert_eq!(launches(&story.tell(ran(0, "1", SHORT))).len(), 1, "some are launched ahead");
+    assert_eq!(launches(&story.tell(ran(0, "1", SHORT))), ["launch on 1: 1=1.0 of 0.0, 2=2.0 of 0.0, 3=3.0 of 0.0"]);
+    let started = |task_id, on| Event::TaskStarted { task_id: TaskId(task_id), executor_id: executor(on) };
+    story.tell_all([started(1, "1"), started(2, "1"), started(3, "1")]);
     let words = story.lose_executor("1");
     assert!(words.iter().all(|words| !words.contains("failed")), "{words:?}");
     // From then on one at a time.
@@ -184,6 +186,7 @@ fn who_ended_an_executor_with_a_queue_is_not_guessed_and_the_next_time_it_is_kno
     assert_eq!(one(&words), 1, "{words:?}");
     let words = story.tell(ran(4, "2", SHORT));
     assert_eq!(one(&words), 1, "{words:?}");
+    story.tell(started(5, "2"));
     let words = story.lose_executor("2");
     assert!(words.iter().any(|words| words.contains("failed")), "{words:?}");
 }
