@@ -255,20 +255,14 @@ impl LineReader {
                 let from = searched_for(delimiter, searched);
                 if let Some(index) = delimiter.find(&unread[from..]) {
                     let (length, end_length) = (from + index, delimiter.length());
-                    let too_long = length + end_length >= self.max_length;
-                    return Ok(Some(if too_long { Line::TooLong } else { Line::Found { length, end_length } }));
+                    return Ok(Some(self.line(length, end_length)));
                 }
                 searched = unread.len();
                 if searched_for(delimiter, searched) > self.max_length {
                     return Ok(Some(Line::TooLong));
                 }
                 if !self.fill()? {
-                    let last = if searched >= self.max_length {
-                        Line::TooLong
-                    } else {
-                        Line::Found { length: searched, end_length: 0 }
-                    };
-                    return Ok((searched > 0).then_some(last));
+                    return Ok((searched > 0).then_some(self.line(searched, 0)));
                 }
                 continue;
             }
@@ -285,23 +279,21 @@ impl LineReader {
                 }
                 let end = self.begin + length;
                 let two = self.buffer[end] == b'\r' && self.buffer[..self.filled].get(end + 1) == Some(&b'\n');
-                let end_length = 1 + usize::from(two);
-                let too_long = length + end_length >= self.max_length;
-                return Ok(Some(if too_long { Line::TooLong } else { Line::Found { length, end_length } }));
+                return Ok(Some(self.line(length, 1 + usize::from(two))));
             }
             searched = self.filled - self.begin;
             if searched > self.max_length {
                 return Ok(Some(Line::TooLong));
             }
             if !self.fill()? {
-                let last = if searched >= self.max_length {
-                    Line::TooLong
-                } else {
-                    Line::Found { length: searched, end_length: 0 }
-                };
-                return Ok((searched > 0).then_some(last));
+                return Ok((searched > 0).then_some(self.line(searched, 0)));
             }
         }
+    }
+
+    /// A line of this length, unless with its end it is too long.
+    fn line(&self, length: usize, end_length: usize) -> Line {
+        if length + end_length >= self.max_length { Line::TooLong } else { Line::Found { length, end_length } }
     }
 
     /// Passes the rest of a line without keeping it.
