@@ -3,7 +3,7 @@
 use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
-use firesteel::{Broadcast, Rdd};
+use firesteel::{Broadcast, BroadcastError, Rdd};
 use firesteel_py4j::{Class, Failure, JavaList, JavaMap, Object, Throwable, Value, constructor, method, static_method};
 use parking_lot::Mutex;
 
@@ -16,12 +16,10 @@ use super::{
 use crate::{
     application::Application,
     call_site::{self, by_default},
-    channel::{
-        AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS,
-        read_elements,
-    },
+    channel::{AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, read_elements},
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
+    error_text::{destroyed_broadcast, no_such_partition},
     rdd::{
         BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
         apply, pair_up, piece,
@@ -131,11 +129,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
             method("unpersist", 1, |call| {
-                call.this::<PythonBroadcast>()?.unpersist(call.bool(0)?);
+                live_broadcast(call)?.unpersist(call.bool(0)?);
                 Ok(Value::Void)
             }),
             method("destroy", 1, |call| {
-                call.this::<PythonBroadcast>()?.destroy();
+                live_broadcast(call)?.destroy();
                 Ok(Value::Void)
             }),
         ],
@@ -155,12 +153,24 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         extends: &[],
         members: &[
             static_method("isEncryptionEnabled", 1, |_| Ok(Value::Bool(false))),
-            static_method("getPythonAuthSocketTimeout", 1, |_| Ok(Value::Long(TIME_TO_CONNECT_SECONDS as i64))),
+            static_method("getPythonAuthSocketTimeout", 1, |call| {
+                let time = context(call)?.application.worker_settings().time_to_connect;
+                Ok(Value::Long(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)))
+            }),
             static_method("getSparkBufferSize", 1, |_| Ok(Value::Int(BUFFER_SIZE))),
             static_method("getBroadcastThreshold", 1, |_| Ok(Value::Long(BROADCAST_THRESHOLD))),
         ],
     },
 ];
+
+fn live_broadcast<'a>(call: &JavaCall<'a>) -> Result<&'a PythonBroadcast, Failure> {
+    let broadcast: &PythonBroadcast = call.this()?;
+    // By a handle of its own, as one that the value was read through keeps it.
+    match broadcast.0.clone().try_value() {
+        Err(BroadcastError::Destroyed { .. }) => Err(destroyed_broadcast(broadcast.id()).into()),
+        _ => Ok(broadcast),
+    }
+}
 
 fn new_function(call: &JavaCall<'_>) -> JavaResult {
     let application = call.state.application().ok_or_else(no_context)?;
@@ -319,12 +329,17 @@ fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
 }
 
 fn run_job(call: &JavaCall<'_>) -> JavaResult {
+    let handle: &RddHandle = call.object(1)?;
+    let total = handle.rdd()?.num_partitions();
     let partitions = call.object::<JavaList>(2)?.values();
     let partitions = partitions.iter().map(|value| match value {
-        Value::Int(index) => u32::try_from(*index).map_err(|_| call.wrong(2, "numbers of partitions")),
+        Value::Int(index) => {
+            let partition = u32::try_from(*index).ok().filter(|partition| *partition < total);
+            partition.ok_or_else(|| no_such_partition(i64::from(*index), total).into())
+        }
         _ => Err(call.wrong(2, "numbers of partitions")),
     });
-    serve(call.object(1)?, partitions.collect::<Result<Vec<_>, _>>()?)
+    serve(handle, partitions.collect::<Result<Vec<_>, Failure>>()?)
 }
 
 /// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.

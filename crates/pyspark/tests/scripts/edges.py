@@ -54,11 +54,11 @@ assert "java.lang.IllegalArgumentException: Spark job tag cannot be null." in er
 missing = os.path.join(directory, "missing")
 mapred = "org.apache.hadoop.mapred.InvalidInputException"
 mapreduce = "org.apache.hadoop.mapreduce.lib.input.InvalidInputException"
-assert f"{mapred}: input path does not exist" in error_of(lambda: sc.textFile(missing).count())
-assert f"{mapred}: input pattern" in error_of(lambda: sc.textFile(missing + "*").count())
+assert f"{mapred}: Input path does not exist" in error_of(lambda: sc.textFile(missing).count())
+assert f"{mapred}: Input Pattern" in error_of(lambda: sc.textFile(missing + "*").count())
 for function in [sc.wholeTextFiles, sc.binaryFiles, lambda path: sc.binaryRecords(path, 3)]:
     text = error_of(lambda: function(missing).count())
-    assert f"{mapreduce}: input path does not exist" in text, text
+    assert f"{mapreduce}: Input path does not exist" in text, text
 assert "java.lang.IllegalArgumentException" in error_of(lambda: sc.textFile("").count())
 os.mkdir(os.path.join(directory, "inner"))
 text = error_of(lambda: sc.textFile(directory).count())
