@@ -14,4 +14,6 @@ mod process;
 
 pub use exit::ExecutorExitCode;
 pub use link::RpcLink;
-pub use process::{ExecutorParts, ExecutorProcess, LAUNCH_VARIABLE, ReadLaunchError, is_executor, read_launch};
+pub use process::{
+    ExecutorParts, ExecutorProcess, LAUNCH_ARGUMENT, LAUNCH_VARIABLE, ReadLaunchError, is_executor, read_launch,
+};

@@ -24,12 +24,16 @@ use tracing::{info, warn};
 
 use crate::{ExecutorExitCode, RpcLink, driver_process::DriverProcess, link::forward, memory_watch};
 
-/// Set in the environment of a process that is to be an executor.
+/// Set in the environment of a process that is to be an executor, whose first argument is [`LAUNCH_ARGUMENT`].
 pub const LAUNCH_VARIABLE: &str = "FIRESTEEL_EXECUTOR";
+
+/// The first argument of a process that is to be an executor. What an executor starts inherits its environment, and may be an
+/// application too.
+pub const LAUNCH_ARGUMENT: &str = "executor";
 
 /// Is this process to be an executor?
 pub fn is_executor() -> bool {
-    env::var_os(LAUNCH_VARIABLE).is_some()
+    env::var_os(LAUNCH_VARIABLE).is_some() && env::args_os().nth(1).is_some_and(|argument| argument == LAUNCH_ARGUMENT)
 }
 
 /// What the process was started with cannot be had.

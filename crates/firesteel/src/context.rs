@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     panic::Location,
     path::Path,
     sync::{
@@ -535,6 +536,9 @@ impl Inner {
             lines: true,
         };
         for warning in conf.review(&url) {
+            warn!("{warning}");
+        }
+        if let Some(warning) = conf.overridden_local_dirs(|name| env::var_os(name)) {
             warn!("{warning}");
         }
         for warning in pools.warnings.iter().chain(&custom_resources.warnings) {

@@ -404,7 +404,13 @@ fn start_process(
     Command::new(THIS_BINARY)
         .arg0(env::current_exe().unwrap_or_else(|_| THIS_BINARY.into()))
         // For people who look at the process list; the process reads its standard input, not these.
-        .args(["executor", "--app-id", options.application_id.as_str(), "--executor-id", executor_id.as_str()])
+        .args([
+            firesteel_executor_backend::LAUNCH_ARGUMENT,
+            "--app-id",
+            options.application_id.as_str(),
+            "--executor-id",
+            executor_id.as_str(),
+        ])
         .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .env(firesteel_executor_backend::LAUNCH_VARIABLE, "1")
         .env("SPARK_EXECUTOR_DIRS", scratch)

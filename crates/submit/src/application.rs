@@ -1,6 +1,7 @@
 //! What can be started on this machine.
 
 use std::{
+    env,
     error::Error,
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File},
@@ -289,19 +290,36 @@ fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {
 fn examples(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = spark_home(environment)?;
     let found = program_of_home(&home, "examples", "firesteel-examples");
-    found.ok_or(Refusal::ExamplesNotBuilt { spark_home: home })
+    found.ok_or_else(|| Refusal::ExamplesNotBuilt { own_home: own_home(&home), spark_home: home })
 }
 
 /// The driver of Python programs.
 fn python_driver(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = spark_home(environment)?;
     let found = program_of_home(&home, "bin", "firesteel-pyspark");
-    found.ok_or(Refusal::PythonNotBuilt { spark_home: home })
+    found.ok_or_else(|| Refusal::PythonNotBuilt { own_home: own_home(&home), spark_home: home })
 }
 
 fn spark_home(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = environment.get(OsStr::new("SPARK_HOME")).filter(|home| !home.is_empty());
     home.map(PathBuf::from).ok_or(Refusal::NoSparkHome)
+}
+
+/// Where else than in `SPARK_HOME` the programs may be that were not found there: where this one is. The variable may be another
+/// Spark's.
+fn own_home(spark_home: &Path) -> Option<PathBuf> {
+    let own = home_of(&env::current_exe().ok()?)?;
+    (own != fs::canonicalize(spark_home).ok().unwrap_or_default()).then_some(own)
+}
+
+/// The installation or development tree that has this program.
+fn home_of(program: &Path) -> Option<PathBuf> {
+    let directory = program.parent()?;
+    if directory.ends_with("bin") {
+        return directory.parent().map(Path::to_owned);
+    }
+    let of_cargo = directory.ends_with("target/release") || directory.ends_with("target/debug");
+    directory.ancestors().nth(2).filter(|_| of_cargo).map(Path::to_owned)
 }
 
 /// A program of an installation, where it is in `place`, or of a development tree.
