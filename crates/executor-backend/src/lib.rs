@@ -4,11 +4,13 @@
 //! it, connects to its driver, registers, runs what it is sent, and ends when the driver tells it to or is gone (RT-72,
 //! RT-81). It is the user's own binary for a native application, so it is entered from the application's `main`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod driver_process;
 mod exit;
+mod freed_memory;
 mod link;
+mod memory_relief;
 mod memory_watch;
 mod process;
 

@@ -9,7 +9,7 @@ use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, Questions, StoragePlace,
 };
 use firesteel_executor_backend::{ExecutorExitCode, ExecutorParts, ExecutorProcess, read_launch};
-use firesteel_memory::{MemoryMode, MemoryOptions, UnifiedMemoryManager};
+use firesteel_memory::{MemoryMode, MemoryOptions, ResidentLimits, UnifiedMemoryManager};
 use firesteel_model::{BlockManagerId, ByteCount};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{LocalDirsSpool, TransferClient, TransferServer};
@@ -35,9 +35,10 @@ pub(crate) fn run() -> i32 {
     }
 }
 
-/// How large the process may be: what the pools may hold on and off heap, and the overhead.
-fn memory_limit(memory: &MemoryOptions) -> ByteCount {
-    memory.heap + memory.off_heap + MINIMUM_OVERHEAD.max(ByteCount(memory.heap.bytes() / 10))
+/// How large the process may be: what it is given on and off heap, and the overhead.
+fn memory_limits(memory: &MemoryOptions) -> ResidentLimits {
+    let given = memory.heap + memory.off_heap;
+    ResidentLimits { given, limit: given + MINIMUM_OVERHEAD.max(ByteCount(memory.heap.bytes() / 10)) }
 }
 
 type Failure = (ExecutorExitCode, String);
@@ -116,7 +117,7 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         build_id: build_id().map_err(general)?,
         heartbeat_interval: conf.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL).map_err(general)?,
         reaper: settings::reaper(&conf).map_err(general)?,
-        memory_limit: memory_limit(&memory_options),
+        memory_limits: memory_limits(&memory_options),
         executor,
     };
     let options = settings::rpc(&conf).map_err(general)?;
@@ -135,12 +136,17 @@ mod tests {
         let limit = |settings: &[(&str, &str)], heap: u64| {
             let mut conf: SparkConf = settings.iter().copied().collect();
             conf.set("spark.executor.memory", format!("{heap}g"));
-            memory_limit(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap())
+            memory_limits(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap()).limit
         };
         assert_eq!(limit(&[], 1), ByteCount::mib(1024 + 384));
         assert_eq!(limit(&[], 10), ByteCount::gib(11));
         let off_heap = [("spark.memory.offHeap.enabled", "true"), ("spark.memory.offHeap.size", "8g")];
         assert_eq!(limit(&off_heap, 1), ByteCount::mib(1024 + 8192 + 384));
+        let given = |off_heap| {
+            let conf: SparkConf = off_heap;
+            memory_limits(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap()).given
+        };
+        assert_eq!(given(off_heap.into_iter().collect()), ByteCount::gib(9), "1g of spark.executor.memory by default");
         assert_eq!(limit(&off_heap[1..], 1), limit(&[], 1), "a size alone switches nothing on");
     }
 }

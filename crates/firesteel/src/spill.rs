@@ -35,6 +35,7 @@ impl TaskSpill {
             SpillOptions { force_spill_records: environment.force_spill_records(), ..SpillOptions::default() };
         let spill = SpillContext::new(memory, Arc::new(move || directory.new_file()))
             .with_kill_flag(Arc::clone(context.kill_switch().flag()))
+            .with_recalls(Arc::clone(context.memory().recalls()))
             .with_metrics(metrics)
             .with_options(options);
         Self(if environment.compress_spills() { spill.with_codec(Arc::new(Lz4Blocks)) } else { spill })

@@ -95,6 +95,7 @@ impl Scheduler {
         };
         self.requeue_lost(lost, turn);
         let Some(executor) = removed else { return };
+        self.recent_losses.add(executor_id, reason);
         self.executors_changed();
         // It may have been further than is known here: what counts as running may have ended, and what waited may have run. So no
         // task is to blame; but the next time one must be, whoever else has tasks that wait there: a task that ends executors

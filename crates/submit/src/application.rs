@@ -82,6 +82,7 @@ impl Application {
         let origin = submission.origins.get(packages::KEY).copied();
         let mut warnings: Vec<String> = packages::check(&submission.conf, origin)?.into_iter().collect();
         artifacts::resolve(&mut submission.conf, directory, &mut warnings)?;
+        let is_users_own = matches!(submission.resource, PrimaryResource::Native(_));
         let mut conf = submission.conf;
         let (path, fetched) = match place {
             Place::Here(path) => (path, None),
@@ -90,6 +91,12 @@ impl Application {
                 (fetched.path().to_owned(), Some(fetched))
             }
         };
+        if is_users_own && is_foreign(&path) {
+            warnings.push(format!(
+                "{} is not built on the crate firesteel: it is run, but knows nothing of what spark-submit was told",
+                path.display()
+            ));
+        }
         if conf.contains("spark.jars") {
             warnings.push(
                 "spark.jars (--jars): the libraries are shipped as files, but no JVM loads classes from them"
@@ -157,6 +164,9 @@ fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Res
     }
     Ok(())
 }
+
+/// The section of the table of functions, as `firesteel-closure` names it.
+const FUNCTION_TABLE: &str = "firesteel_slots";
 
 /// Where the file to execute is.
 enum Place {
@@ -259,6 +269,13 @@ fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(refused("there is no such file".to_owned())),
         Err(error) => Err(refused(error.to_string())),
     }
+}
+
+/// Is it surely a program that cannot make a context? Each that can has the table of functions that `firesteel-closure` makes.
+fn is_foreign(path: &Path) -> bool {
+    let has_table = ElfHeader::read(path).and_then(|header| header.has_section(path, FUNCTION_TABLE));
+    // What cannot be read shows when it is run.
+    matches!(has_table, Ok(Some(false)))
 }
 
 fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {

@@ -8,6 +8,7 @@ mod checkpoints;
 mod exclusion;
 mod files;
 mod losses;
+mod pressure;
 mod resources;
 mod results;
 mod retries;
@@ -35,6 +36,7 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         exclusion::SCENARIOS,
         files::SCENARIOS,
         losses::SCENARIOS,
+        pressure::SCENARIOS,
         resources::SCENARIOS,
         results::SCENARIOS,
         retries::SCENARIOS,

@@ -17,6 +17,7 @@ mod files;
 mod full_disk;
 mod losses;
 mod masters;
+mod pressure;
 mod relay;
 mod resources;
 mod results;
