@@ -132,3 +132,20 @@ fn a_key_of_another_length_is_refused() {
         .finish()
         .failed_with(&["spark.io.encryption.keySizeBits", "128, 192 or 256"]);
 }
+
+#[test]
+fn the_key_is_in_no_environment_argument_setting_log_or_event() {
+    let (key, value) = ENABLED;
+    for master in ["local[2]", CLUSTER] {
+        let start = Start::new("key-that-is-told-nobody", master).with(key, value);
+        let logs = start.directory().join("events");
+        fs::create_dir(&logs).unwrap();
+        let logs = logs.display().to_string();
+        start
+            .with("spark.eventLog.enabled", "true")
+            .with("spark.eventLog.dir", &logs)
+            .with("spark.e2e.logs", &logs)
+            .finish()
+            .succeeded_with(&["found false"]);
+    }
+}
