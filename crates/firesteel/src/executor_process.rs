@@ -14,7 +14,10 @@ use firesteel_model::{BlockManagerId, ByteCount};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{LocalDirsSpool, TransferClient, TransferServer};
 
-use crate::{application_files, error::chain, logging, resources::CustomResources, runner::RustTaskRunner, settings};
+use crate::{
+    application_files, error::chain, io_encryption, logging, resources::CustomResources, runner::RustTaskRunner,
+    settings,
+};
 
 /// What a process holds beside what the pools account for: at least so much, and a tenth of the executor's memory.
 const MINIMUM_OVERHEAD: ByteCount = ByteCount::mib(384);
@@ -59,8 +62,11 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     // Before anything is taken from the machine: without its resources the executor is of no use.
     let resources =
         CustomResources::of(&conf).and_then(|resources| resources.discover_for_executor()).map_err(general)?;
+    let encrypted = conf.get(&keys::IO_ENCRYPTION_ENABLED).map_err(general)?;
+    let io_encryption = io_encryption::executor_key(encrypted, launch.io_encryption_key.as_deref()).map_err(general)?;
     let local_dirs = settings::create_local_directories(&conf);
-    let local_dirs = Arc::new(local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?);
+    let local_dirs = local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?;
+    let local_dirs = Arc::new(local_dirs.with_encryption(io_encryption));
     let memory_options = settings::memory(&conf, &keys::EXECUTOR_MEMORY).map_err(general)?;
     let memory = UnifiedMemoryManager::from_options(&memory_options).map_err(general)?;
     let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);

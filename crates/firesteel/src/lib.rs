@@ -34,6 +34,7 @@ mod hadoop;
 mod hadoop_files;
 mod hadoop_output;
 mod interruptible;
+mod io_encryption;
 mod job_canceller;
 mod job_control;
 mod joins;

@@ -381,6 +381,7 @@ fn launch(
         host: options.host.clone(),
         cores,
         secret: request.secret.expose().to_owned(),
+        io_encryption_key: request.io_encryption.as_ref().map(|encryption| encryption.expose().to_vec()),
         conf: options.conf.clone(),
         // On this machine all executors share the driver's scratch space.
         files_cache: text(&options.scratch.join("fetch-cache")),

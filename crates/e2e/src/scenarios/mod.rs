@@ -5,6 +5,7 @@ mod broadcasts;
 mod caches;
 mod cancel;
 mod checkpoints;
+mod encryption;
 mod exclusion;
 mod files;
 mod losses;
@@ -33,6 +34,7 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         caches::SCENARIOS,
         cancel::SCENARIOS,
         checkpoints::SCENARIOS,
+        encryption::SCENARIOS,
         exclusion::SCENARIOS,
         files::SCENARIOS,
         losses::SCENARIOS,

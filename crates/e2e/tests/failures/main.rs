@@ -10,6 +10,7 @@ mod caches;
 mod cancel;
 mod checkpoints;
 mod driver_end;
+mod encryption;
 mod end_line;
 mod events;
 mod exclusion;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::{
     JavaCall, JavaResult,
-    context::{ContextHandle, application},
+    context::ContextHandle,
     job_control::set_job_group_of,
     rdd::{JAVA_RDD, PAIRWISE_RDD, PYTHON_RDD, RDD, RddHandle, value_of_pair},
 };
@@ -33,8 +33,6 @@ const BROADCAST_THRESHOLD: i64 = 1 << 20;
 
 /// What `PythonRDD` has for files of Hadoop's formats.
 const PYTHON_HADOOP: &str = "org.apache.spark.api.python.PythonRDD$Hadoop";
-const PYTHON_BROADCAST: &str = "org.apache.spark.api.python.PythonBroadcast";
-const BROADCAST: &str = "org.apache.spark.broadcast.Broadcast";
 const ACCUMULATOR: &str = "org.apache.spark.api.python.PythonAccumulatorV2";
 const BYTES_TO_STRING: &str = "org.apache.spark.api.python.BytesToString";
 const PARALLELIZE_SERVER: &str = "org.apache.spark.api.python.PythonParallelizeServer";
@@ -44,9 +42,6 @@ pub(super) struct BytesToString;
 
 /// The program's own server of accumulators.
 pub(super) struct AccumulatorHandle(AccumulatorServer);
-
-/// A file with a pickled value.
-struct PickledFile(String);
 
 /// Takes a collection.
 struct ParallelizeHandle {
@@ -74,18 +69,6 @@ impl Object for AccumulatorHandle {
     }
 }
 
-impl Object for PickledFile {
-    fn class(&self) -> &'static str {
-        PYTHON_BROADCAST
-    }
-}
-
-impl Object for PythonBroadcast {
-    fn class(&self) -> &'static str {
-        BROADCAST
-    }
-}
-
 impl Object for ParallelizeHandle {
     fn class(&self) -> &'static str {
         PARALLELIZE_SERVER
@@ -104,7 +87,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("runJob", 3, run_job),
             static_method("toLocalIteratorAndServe", 2, to_local_iterator_and_serve),
             static_method("valueOfPair", 1, value_of_pair),
-            static_method("setupBroadcast", 1, |call| Ok(Value::object(PickledFile(call.text(0)?.to_owned())))),
+            static_method("setupBroadcast", 1, super::broadcast::set_up_broadcast),
         ],
     },
     Class { name: PYTHON_HADOOP, extends: &[], members: super::hadoop::PYTHON_RDD_MEMBERS },
@@ -124,28 +107,14 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         extends: &[],
         members: &[constructor(3, new_accumulator), constructor(1, new_accumulator_on_file)],
     },
-    Class { name: PYTHON_BROADCAST, extends: &[], members: &[] },
-    Class {
-        name: BROADCAST,
-        extends: &[],
-        members: &[
-            method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
-            method("unpersist", 1, |call| {
-                call.this::<PythonBroadcast>()?.unpersist(call.bool(0)?);
-                Ok(Value::Void)
-            }),
-            method("destroy", 1, |call| {
-                call.this::<PythonBroadcast>()?.destroy();
-                Ok(Value::Void)
-            }),
-        ],
-    },
     Class {
         name: PARALLELIZE_SERVER,
         extends: &[],
         members: &[
             constructor(2, new_parallelize_server),
             method("connInfo", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.place())),
+            // As PySpark before 4.1 calls it, which knows no sockets of the file system.
+            method("port", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.place())),
             method("secret", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.secret())),
             method("getResult", 0, parallelize_result),
         ],
@@ -154,7 +123,9 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         name: "org.apache.spark.api.python.PythonUtils",
         extends: &[],
         members: &[
-            static_method("isEncryptionEnabled", 1, |_| Ok(Value::Bool(false))),
+            static_method("isEncryptionEnabled", 1, |call| {
+                Ok(Value::Bool(context(call)?.application.context().io_encryption().is_some()))
+            }),
             static_method("getPythonAuthSocketTimeout", 1, |_| Ok(Value::Long(TIME_TO_CONNECT_SECONDS as i64))),
             static_method("getSparkBufferSize", 1, |_| Ok(Value::Int(BUFFER_SIZE))),
             static_method("getBroadcastThreshold", 1, |_| Ok(Value::Long(BROADCAST_THRESHOLD))),
@@ -185,7 +156,7 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
     })))
 }
 
-fn no_context() -> Failure {
+pub(super) fn no_context() -> Failure {
     Throwable::new("java.lang.IllegalStateException", "no SparkContext is running").into()
 }
 
@@ -325,12 +296,4 @@ fn run_job(call: &JavaCall<'_>) -> JavaResult {
         _ => Err(call.wrong(2, "numbers of partitions")),
     });
     serve(call.object(1)?, partitions.collect::<Result<Vec<_>, _>>()?)
-}
-
-/// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.
-pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
-    let path = &call.object::<PickledFile>(0)?.0;
-    let value = std::fs::read(path).map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    let broadcast = application(call)?.context().broadcast(BroadcastFile::new(value.into())).map_err(thrown)?;
-    Ok(Value::object(PythonBroadcast(broadcast)))
 }

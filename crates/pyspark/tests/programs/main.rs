@@ -5,6 +5,7 @@
 
 mod control;
 mod doctests;
+mod encryption;
 mod hadoop;
 mod installation;
 mod workers;
