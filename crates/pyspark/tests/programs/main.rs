@@ -7,6 +7,7 @@ mod control;
 mod doctests;
 mod hadoop;
 mod installation;
+mod measures;
 mod workers;
 
 use std::{
