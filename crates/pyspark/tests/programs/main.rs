@@ -8,6 +8,7 @@ mod doctests;
 mod hadoop;
 mod installation;
 mod measures;
+mod memory;
 mod workers;
 
 use std::{
