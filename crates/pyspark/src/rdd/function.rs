@@ -172,7 +172,8 @@ impl PythonFunction {
             broadcasts,
             command: self.command.clone(),
             reuse_worker: self.workers.reuse,
-            most_element_bytes: usize::try_from(memory.bytes()).unwrap_or(usize::MAX),
+            // An element is there several times while it is read, encoded, and stored or sent; the executor must outlive that.
+            most_element_bytes: usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX),
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,

@@ -8,6 +8,8 @@ mod doctests;
 mod encryption;
 mod hadoop;
 mod installation;
+mod measures;
+mod memory;
 mod workers;
 
 use std::{
