@@ -15,7 +15,7 @@ for binary in "$home/bin/firesteel" "$home/target/release/firesteel" "$home/targ
 done
 
 if [ -z "$FIRESTEEL" ]; then
-    echo "Error: Firesteel is not built; run 'cargo build --release -p firesteel-cli' in $home" >&2
+    echo "Error: Firesteel is not built; run 'cargo build --release --target-dir target -p firesteel-cli' in $home" >&2
     exit 1
 fi
 

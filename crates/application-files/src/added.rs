@@ -135,7 +135,7 @@ pub enum AddFileError {
     },
     /// Something else has the same name.
     #[error(
-        "{second} has another content than {first}, which was added under the same name, {name}; add it under another name (behind #), or set spark.files.overwrite=true"
+        "the name {name} is taken by {first}, and {second} has another content or is added as another kind (file, archive, directory); add it under another name (behind #), or set spark.files.overwrite=true"
     )]
     SameName {
         /// The name.

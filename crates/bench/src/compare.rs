@@ -14,9 +14,10 @@ use firesteel_testkit::cache_directory;
 
 use crate::{
     data,
-    measure::{Measure, Role, Side, SparkSide},
+    measure::{Check, Measure, Role, Side, SparkSide},
     parameters::{Parameters, Scale},
     process::{Session, time_to_exit},
+    python::Python,
     rounds::Sample,
     spark::Spark,
 };
@@ -33,7 +34,7 @@ pub struct Comparison {
 enum Player<'a> {
     Session(Session),
     /// Started anew each time.
-    Launch(Box<dyn Fn() -> anyhow::Result<Command> + 'a>),
+    Launch(Box<dyn Fn() -> anyhow::Result<Command> + 'a>, Check),
 }
 
 /// Runs a measure on every side that it has. `spark` is None where Spark is left out. What a side is asked for may take
@@ -100,7 +101,10 @@ fn player<'a>(
                     let command = spark.session(class, parameters);
                     Player::Session(Session::start(command, log_path(measure, role)?, time_out)?)
                 }
-                SparkSide::Command(command) => Player::Launch(Box::new(move || Ok(command(spark, parameters)))),
+                SparkSide::Python(script) => python_session(measure, role, script, parameters, time_out)?,
+                SparkSide::Command(command, check) => {
+                    Player::Launch(Box::new(move || command(spark, parameters)), *check)
+                }
             }));
         }
     };
@@ -114,17 +118,31 @@ fn player<'a>(
             let command = of_this_program(measure, role, parameters)?;
             Some(Player::Session(Session::start(command, log_path(measure, role)?, time_out)?))
         }
-        Some(Side::Program(_)) => Some(Player::Launch(Box::new(move || of_this_program(measure, role, parameters)))),
-        Some(Side::Command(command)) => Some(Player::Launch(Box::new(move || command(parameters)))),
+        Some(Side::Python(script)) => Some(python_session(measure, role, script, parameters, time_out)?),
+        Some(Side::Program(_, check)) => {
+            Some(Player::Launch(Box::new(move || of_this_program(measure, role, parameters)), *check))
+        }
+        Some(Side::Command(command, check)) => Some(Player::Launch(Box::new(move || command(parameters)), *check)),
     })
+}
+
+fn python_session<'a>(
+    measure: &Measure,
+    role: Role,
+    script: &str,
+    parameters: &Parameters,
+    time_out: Duration,
+) -> anyhow::Result<Player<'a>> {
+    let command = Python::install()?.session(role, script, parameters)?;
+    Ok(Player::Session(Session::start(command, log_path(measure, role)?, time_out)?))
 }
 
 fn play(player: &mut Player<'_>, measure: &Measure, role: Role, time_out: Duration) -> anyhow::Result<Sample> {
     match player {
         Player::Session(session) => session.round(),
-        Player::Launch(command) => {
+        Player::Launch(command, check) => {
             let (value, printed) = time_to_exit(command()?, &log_path(measure, role)?, time_out)?;
-            ensure!(!printed.trim().is_empty(), "it printed no result");
+            check(&printed)?;
             Ok(Sample { value, answer: String::new() })
         }
     }

@@ -1,5 +1,5 @@
 //! The benchmark command: each measure on Firesteel, on real Spark 4.3 and, as the limit of the machine, in a hand-written
-//! threaded Rust program, in one run and by turns.
+//! threaded Rust program, or one of Python alone where functions are Python's; in one run and by turns.
 //!
 //! Every side is a process of its own that is set up once, says when it is warm, and then does one round of work whenever it
 //! is told to; the sides take turns, so that a machine that becomes slower does so for all of them. All sides read the same
@@ -18,6 +18,7 @@ mod measures;
 mod options;
 mod parameters;
 mod process;
+mod python;
 mod report;
 mod resident;
 mod rounds;
@@ -63,8 +64,8 @@ fn side(role: Role, measure: &Measure, parameters: &Parameters) -> anyhow::Resul
     };
     match side.with_context(|| format!("{} has no such side", measure.name))? {
         Side::Session(session) | Side::SessionOf { session, .. } => session(parameters, &Rounds::new(parameters)?),
-        Side::Program(program) => program(parameters),
-        Side::Command(_) => anyhow::bail!("{} is another program's on this side", measure.name),
+        Side::Program(program, _) => program(parameters),
+        Side::Python(_) | Side::Command(..) => anyhow::bail!("{} is another program's on this side", measure.name),
     }
 }
 

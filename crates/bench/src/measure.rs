@@ -77,18 +77,26 @@ pub enum Side {
         /// Prepares, then does rounds of work as it is told to.
         session: fn(&Parameters, &Rounds) -> anyhow::Result<()>,
     },
+    /// A script of ours in Python, by the name of its file: prepares, then does rounds of work as it is told to. As the limit it runs
+    /// without an engine.
+    Python(&'static str),
     /// This program in another process, which is timed from launch to exit.
-    Program(fn(&Parameters) -> anyhow::Result<()>),
+    Program(fn(&Parameters) -> anyhow::Result<()>, Check),
     /// Another program, which is timed from launch to exit.
-    Command(fn(&Parameters) -> anyhow::Result<Command>),
+    Command(fn(&Parameters) -> anyhow::Result<Command>, Check),
 }
+
+/// Looks at what a program has printed that is timed from launch to exit.
+pub type Check = fn(&str) -> anyhow::Result<()>;
 
 /// A side on Spark.
 pub enum SparkSide {
     /// An object of ours in Scala, by its full name: prepares, then does rounds of work as it is told to.
     Session(&'static str),
+    /// The script of the other sides, by the name of its file.
+    Python(&'static str),
     /// A program that is timed from launch to exit.
-    Command(fn(&Spark, &Parameters) -> Command),
+    Command(fn(&Spark, &Parameters) -> anyhow::Result<Command>, Check),
 }
 
 /// Who does the work.

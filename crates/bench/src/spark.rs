@@ -10,9 +10,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use firesteel_testkit::python_environment;
 
-use crate::{data, parameters::Parameters};
+use crate::{data, parameters::Parameters, python::Python};
 
 /// The programs.
 const SOURCES: [(&str, &str); 10] = [
@@ -37,12 +36,7 @@ pub struct Spark {
 impl Spark {
     /// Installs it, and compiles the programs, unless that was done before.
     pub fn install() -> anyhow::Result<Self> {
-        let environment = python_environment("spark-4.3.0", &["pyspark==4.3.0"])?;
-        let packages = fs::read_dir(environment.join("lib"))?;
-        let home = packages
-            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/pyspark")))
-            .find(|home| home.join("jars").is_dir())
-            .with_context(|| format!("no Spark in {}", environment.display()))?;
+        let home = Python::install()?.pyspark().to_owned();
         let classes = compile(&home)?;
         Ok(Self { home, classes })
     }

@@ -2,6 +2,9 @@
 //!
 //! A file appears whole or not at all: it is written beside its final name and renamed. Nothing is synced, for nothing
 //! outlives the process. The checksum of each file is kept here and compared when the whole file is read.
+//!
+//! Where the local directories say so, a block is encrypted on its way to the file and decrypted on its way back
+//! (`spark.io.encryption.enabled`); the checksum is that of the file. What is given out is what was put in.
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +18,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use firesteel_io_encryption::{OpenStreamError, StreamSealer};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::{BlockId, ByteCount};
 use parking_lot::Mutex;
+
+use crate::disk_block_reader::{DiskBlockReader, decrypt};
 
 /// The disk did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +54,19 @@ pub enum DiskStoreError {
         /// Which file.
         path: PathBuf,
     },
+    /// The file has its checksum, and cannot be decrypted: somebody changed what is kept of both.
+    #[error("{} is damaged: it cannot be decrypted", path.display())]
+    Undecryptable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: OpenStreamError,
+    },
 }
 
 impl DiskStoreError {
-    fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::DiskFull { directory: path.parent().unwrap_or(path).to_owned(), source }
@@ -69,9 +84,13 @@ pub struct DiskStore {
 }
 
 #[derive(Clone, Copy)]
-struct DiskBlock {
-    size: u64,
-    checksum: u32,
+pub(crate) struct DiskBlock {
+    /// Of the file.
+    pub(crate) size: u64,
+    /// Of what was put in.
+    pub(crate) plain_size: u64,
+    /// Of the file.
+    pub(crate) checksum: u32,
 }
 
 impl DiskStore {
@@ -88,8 +107,9 @@ impl DiskStore {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_file_name(format!("{name}.{number}.tmp"));
         let file = File::create_new(&temporary).map_err(|error| DiskStoreError::new("create", &temporary, error))?;
-        let (file, hasher) = (Some(BufWriter::with_capacity(64 << 10, file)), crc32fast::Hasher::new());
-        Ok(DiskBlockWriter { store: self, block_id, path, temporary, file, hasher, size: 0 })
+        let file = Some(HashedFile::new(BufWriter::with_capacity(64 << 10, file)));
+        let sealer = self.dirs.encryption().map(StreamSealer::new);
+        Ok(DiskBlockWriter { store: self, block_id, path, temporary, file, sealer, plain_size: 0 })
     }
 
     /// Writes a whole block.
@@ -103,12 +123,11 @@ impl DiskStore {
     pub fn get(&self, block_id: &BlockId) -> Result<Option<Bytes>, DiskStoreError> {
         let Some(block) = self.block(block_id) else { return Ok(None) };
         let path = self.path(block_id);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            // Removed between the two looks.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.block(block_id).is_none() => return Ok(None),
-            Err(error) => return Err(DiskStoreError::new("read", &path, error)),
-        };
+        if let Some(encryption) = self.dirs.encryption() {
+            let Some(file) = self.unless_removed(block_id, &path, File::open(&path))? else { return Ok(None) };
+            return decrypt(encryption, block, &path, file).map(Some);
+        }
+        let Some(bytes) = self.unless_removed(block_id, &path, fs::read(&path))? else { return Ok(None) };
         if bytes.len() as u64 != block.size || crc32fast::hash(&bytes) != block.checksum {
             return Err(DiskStoreError::Corrupt { path });
         }
@@ -116,15 +135,26 @@ impl DiskStore {
     }
 
     /// Opens a block whose content carries its own checksums. Removing the block later does not disturb the reader.
-    pub fn open(&self, block_id: &BlockId) -> Result<Option<File>, DiskStoreError> {
+    pub fn open(&self, block_id: &BlockId) -> Result<Option<DiskBlockReader>, DiskStoreError> {
         if self.block(block_id).is_none() {
             return Ok(None);
         }
         let path = self.path(block_id);
-        match File::open(&path) {
-            Ok(file) => Ok(Some(file)),
+        let file = self.unless_removed(block_id, &path, File::open(&path))?;
+        Ok(file.map(|file| DiskBlockReader::new(file, self.dirs.encryption())))
+    }
+
+    /// None if the block was removed between two looks, and its file with it.
+    fn unless_removed<T>(
+        &self,
+        block_id: &BlockId,
+        path: &Path,
+        read: io::Result<T>,
+    ) -> Result<Option<T>, DiskStoreError> {
+        match read {
+            Ok(read) => Ok(Some(read)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.block(block_id).is_none() => Ok(None),
-            Err(error) => Err(DiskStoreError::new("read", &path, error)),
+            Err(error) => Err(DiskStoreError::new("read", path, error)),
         }
     }
 
@@ -144,6 +174,11 @@ impl DiskStore {
     /// The size of a block's file, if it is here.
     pub fn size(&self, block_id: &BlockId) -> Option<ByteCount> {
         self.block(block_id).map(|block| ByteCount(block.size))
+    }
+
+    /// How many bytes [`Self::get`] gives of a block, if it is here.
+    pub fn plain_size(&self, block_id: &BlockId) -> Option<ByteCount> {
+        self.block(block_id).map(|block| ByteCount(block.plain_size))
     }
 
     /// The sizes of all files together.
@@ -168,21 +203,56 @@ pub struct DiskBlockWriter<'a> {
     path: PathBuf,
     temporary: PathBuf,
     /// None once it is committed.
-    file: Option<BufWriter<File>>,
+    file: Option<HashedFile>,
+    /// If the block is to be encrypted.
+    sealer: Option<StreamSealer>,
+    plain_size: u64,
+}
+
+/// A file with the checksum of what is in it.
+struct HashedFile {
+    file: BufWriter<File>,
     hasher: crc32fast::Hasher,
     size: u64,
 }
 
+impl HashedFile {
+    fn new(file: BufWriter<File>) -> Self {
+        Self { file, hasher: crc32fast::Hasher::new(), size: 0 }
+    }
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 impl DiskBlockWriter<'_> {
-    /// Makes the block appear, in place of an older one if there is one. Returns its size.
+    /// Makes the block appear, in place of an older one if there is one. Returns the size of its file.
     pub fn commit(mut self) -> Result<ByteCount, DiskStoreError> {
-        self.flush().map_err(|error| self.failed(error))?;
-        let block = DiskBlock { size: self.size, checksum: self.hasher.clone().finalize() };
+        let block = self.end().map_err(|error| self.failed(error))?;
         let mut blocks = self.store.blocks.lock();
         fs::rename(&self.temporary, &self.path).map_err(|error| self.failed(error))?;
         blocks.insert(self.block_id, block);
         self.file = None;
-        Ok(ByteCount(self.size))
+        Ok(ByteCount(block.size))
+    }
+
+    fn end(&mut self) -> io::Result<DiskBlock> {
+        let file = self.file.as_mut().expect("written to before it is committed");
+        if let Some(sealer) = &mut self.sealer {
+            sealer.finish(file)?;
+        }
+        file.flush()?;
+        Ok(DiskBlock { size: file.size, plain_size: self.plain_size, checksum: file.hasher.clone().finalize() })
     }
 
     /// What an error from writing means here.
@@ -194,14 +264,16 @@ impl DiskBlockWriter<'_> {
 impl Write for DiskBlockWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = self.file.as_mut().expect("written to before it is committed");
-        let written = file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.size += written as u64;
+        let written = match &mut self.sealer {
+            Some(sealer) => sealer.write(bytes, file).map(|()| bytes.len())?,
+            None => file.write(bytes)?,
+        };
+        self.plain_size += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), BufWriter::flush)
+        self.file.as_mut().map_or(Ok(()), HashedFile::flush)
     }
 }
 
@@ -209,7 +281,7 @@ impl Drop for DiskBlockWriter<'_> {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
             // What is buffered is given up, and must not be written when the buffer is dropped.
-            drop(file.into_parts());
+            drop(file.file.into_parts());
             let _ = fs::remove_file(&self.temporary);
         }
     }
@@ -217,11 +289,53 @@ impl Drop for DiskBlockWriter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
+    use firesteel_io_encryption::{IoEncryption, KeySize};
     use firesteel_model::{Partition, RddId};
 
     use super::*;
 
     const BLOCK: BlockId = BlockId::Rdd(RddId(1), Partition(2));
+
+    fn encrypted_store() -> (tempfile::TempDir, DiskStore) {
+        let root = tempfile::tempdir().unwrap();
+        let (dirs, _) = LocalDirs::create(&[root.path().to_owned()]).unwrap();
+        let encryption = IoEncryption::generate(KeySize::Bits128);
+        (root, DiskStore::new(Arc::new(dirs.with_encryption(Some(encryption)))))
+    }
+
+    #[test]
+    fn an_encrypted_block_comes_back_and_its_file_says_nothing() {
+        let (_root, store) = encrypted_store();
+        for text in [Vec::new(), b"swordfish ".repeat(20_000)] {
+            let size = store.put(BLOCK, &text).unwrap();
+            assert_eq!(store.get(&BLOCK).unwrap().unwrap(), text);
+            let mut read = Vec::new();
+            store.open(&BLOCK).unwrap().unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, text);
+            assert_eq!((store.size(&BLOCK), store.used()), (Some(size), size));
+            assert_eq!(store.plain_size(&BLOCK), Some(ByteCount(text.len() as u64)));
+            let file = fs::read(store.path(&BLOCK)).unwrap();
+            assert_eq!(file.len() as u64, size.bytes());
+            assert!(file.len() > text.len() && !file.windows(9).any(|window| window == b"swordfish"));
+        }
+    }
+
+    #[test]
+    fn a_damaged_encrypted_file_is_noticed_with_its_checksum_and_without() {
+        let (_root, store) = encrypted_store();
+        store.put(BLOCK, b"hello").unwrap();
+        let mut file = fs::read(store.path(&BLOCK)).unwrap();
+        file[22] ^= 1;
+        fs::write(store.path(&BLOCK), &file).unwrap();
+        assert!(matches!(store.get(&BLOCK), Err(DiskStoreError::Corrupt { .. })));
+        let read = store.open(&BLOCK).unwrap().unwrap().read_to_end(&mut Vec::new());
+        assert!(read.unwrap_err().get_ref().unwrap().is::<OpenStreamError>());
+        // Whoever changes the file may know how to make its checksum fit.
+        store.blocks.lock().get_mut(&BLOCK).unwrap().checksum = crc32fast::hash(&file);
+        assert!(matches!(store.get(&BLOCK), Err(DiskStoreError::Undecryptable { .. })));
+    }
 
     fn store() -> (tempfile::TempDir, DiskStore) {
         let root = tempfile::tempdir().unwrap();
@@ -270,7 +384,8 @@ mod tests {
         let (_root, store) = store();
         let mut writer = store.create(BLOCK).unwrap();
         // The kernel's own full disk.
-        writer.file = Some(BufWriter::new(File::options().write(true).open("/dev/full").unwrap()));
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        writer.file = Some(HashedFile::new(BufWriter::new(full)));
         writer.write_all(b"hello").unwrap();
         let error = writer.commit().unwrap_err();
         assert!(matches!(&error, DiskStoreError::DiskFull { directory, .. } if directory.is_dir()), "{error:?}");

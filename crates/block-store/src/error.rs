@@ -71,7 +71,12 @@ impl BlockError {
         match self {
             Self::Read { source, .. } => source.is_damage(),
             Self::Disk { source, .. } => {
-                matches!(source, DiskStoreError::Corrupt { .. } | DiskStoreError::Io { action: "read", .. })
+                matches!(
+                    source,
+                    DiskStoreError::Corrupt { .. }
+                        | DiskStoreError::Undecryptable { .. }
+                        | DiskStoreError::Io { action: "read", .. }
+                )
             }
             Self::Killed { .. }
             | Self::Busy { .. }

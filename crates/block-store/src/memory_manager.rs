@@ -8,13 +8,14 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use firesteel_memory::{
-    Eviction, ExecutionGrant, MemoryMode, PoolUsage, StorageGrant, StorageRefusal, TaskLeftovers, UnifiedMemoryManager,
+    Eviction, ExecutionGrant, MemoryMode, PoolUsage, Pressure, ResidentLimits, StorageGrant, StorageRefusal,
+    TaskLeftovers, UnifiedMemoryManager,
 };
 use firesteel_model::{BlockId, ByteCount, TaskId};
 use parking_lot::{Condvar, Mutex};
@@ -77,8 +78,10 @@ pub enum AcquireMemoryError {
 /// The memory of one process.
 pub struct MemoryManager {
     core: Mutex<UnifiedMemoryManager>,
-    /// Signalled whenever memory was released or the number of active tasks changed.
+    /// Signalled whenever memory was released, or the number of active tasks or the size of the pools changed.
     changed: Condvar,
+    /// How often memory was recalled.
+    recalls: Arc<AtomicU64>,
     evictor: OnceLock<Weak<dyn StorageEvictor>>,
     wait_limit: Duration,
     /// What the size of the heap follows from.
@@ -103,8 +106,14 @@ impl MemoryManager {
     }
 
     fn sized_by(heap_setting: &'static str, core: UnifiedMemoryManager, wait_limit: Duration) -> Arc<Self> {
-        let (core, changed, evictor) = (Mutex::new(core), Condvar::new(), OnceLock::new());
-        Arc::new(Self { core, changed, evictor, wait_limit, heap_setting })
+        Arc::new(Self {
+            core: Mutex::new(core),
+            changed: Condvar::new(),
+            recalls: Arc::default(),
+            evictor: OnceLock::new(),
+            wait_limit,
+            heap_setting,
+        })
     }
 
     /// Says who evicts blocks. The block manager does this for itself, once; until then nothing is stored.
@@ -178,6 +187,33 @@ impl MemoryManager {
         let left = self.core.lock().release_task(task_id);
         self.changed.notify_all();
         left
+    }
+
+    /// The process holds so much, as the kernel counts it: the pools become smaller or larger accordingly, and memory is
+    /// recalled when its time has come. While the process is pressed, somebody who can wait for disks calls [`Self::relieve`].
+    pub fn observe_resident(&self, limits: &ResidentLimits, resident: ByteCount) -> Pressure {
+        let pressure = self.core.lock().observe_resident(limits, resident);
+        if pressure.is_recall {
+            self.recalls.fetch_add(1, Ordering::Relaxed);
+        }
+        if pressure.is_changed {
+            self.changed.notify_all();
+        }
+        pressure
+    }
+
+    /// A number that grows with each recall: whoever gathers records looks whether it has, and then puts them on disk.
+    pub fn recalls(&self) -> &Arc<AtomicU64> {
+        &self.recalls
+    }
+
+    /// Evicts the blocks for which the pools have become too small. Returns how much that freed.
+    pub fn relieve(&self) -> ByteCount {
+        let evict = |mode| {
+            let excess = self.core.lock().pool(mode).excess_storage();
+            if excess == ByteCount::ZERO { excess } else { self.evict(mode, excess, EvictionReason::Execution) }
+        };
+        MemoryMode::ALL.into_iter().map(evict).sum()
     }
 
     /// How much of a pool is used for what.

@@ -89,6 +89,11 @@ impl TaskMemory {
         self.task_id
     }
 
+    /// Grows when memory is recalled: see [`MemoryManager::recalls`].
+    pub fn recalls(&self) -> &Arc<AtomicU64> {
+        self.manager.recalls()
+    }
+
     /// The flag that ends its waits.
     pub fn killed(&self) -> &AtomicBool {
         &self.killed

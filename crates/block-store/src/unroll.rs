@@ -4,9 +4,12 @@
 //! outgrow what is reserved, more is reserved first, evicting other blocks. If none is to be had, what was collected and
 //! the rest of the iterator together are still the whole block: the caller goes on with both.
 //!
+//! Sizes of values are estimates. When the process has outgrown what it was given, memory is recalled, and a block of values
+//! that is being collected counts as one for which there is no room, whatever was reserved.
+//!
 //! What is reserved covers the records, not the spare room of a growing buffer; that goes when the block is complete.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use firesteel_memory::MemoryMode;
 use firesteel_model::{BlockId, ByteCount, TaskId};
@@ -18,6 +21,9 @@ const CHECK_EVERY: usize = 16;
 /// Or after so many bytes, by what records took so far.
 const UNMEASURED_BYTES: u64 = 1 << 20;
 
+/// What is smaller by its estimate stays when memory is recalled: it would free little even if it were much larger.
+const RECALL_BYTES: u64 = 64 << 10;
+
 /// Memory that a task holds while it collects a block; given back when dropped.
 pub(crate) struct UnrollMemory {
     manager: Arc<MemoryManager>,
@@ -25,11 +31,21 @@ pub(crate) struct UnrollMemory {
     block_id: BlockId,
     mode: MemoryMode,
     bytes: u64,
+    /// How often memory was recalled before this block, or while it was small.
+    recalls: u64,
 }
 
 impl UnrollMemory {
     pub(crate) fn new(task: &TaskMemory, block_id: BlockId, mode: MemoryMode) -> Self {
-        Self { manager: Arc::clone(task.manager()), task_id: task.task_id(), block_id, mode, bytes: 0 }
+        let (manager, task_id) = (Arc::clone(task.manager()), task.task_id());
+        let recalls = manager.recalls().load(Ordering::Relaxed);
+        Self { manager, task_id, block_id, mode, bytes: 0, recalls }
+    }
+
+    /// Was memory recalled while so much was there?
+    fn is_recalled(&mut self, bytes: u64) -> bool {
+        let recalls = self.manager.recalls().load(Ordering::Relaxed);
+        std::mem::replace(&mut self.recalls, recalls) != recalls && bytes >= RECALL_BYTES
     }
 
     /// Holds at least so many bytes from now on; false if they are not to be had.
@@ -99,7 +115,7 @@ pub(crate) fn unroll_values<T: 'static, E>(
             // A few large records are as much as many small ones.
             let mean = size / measured as u64;
             distance = usize::try_from(UNMEASURED_BYTES / mean.max(1)).unwrap_or(usize::MAX).clamp(1, CHECK_EVERY);
-            room = memory.grow_ahead(size);
+            room = !memory.is_recalled(size) && memory.grow_ahead(size);
         }
     }
     Ok(UnrolledValues { values, memory, complete: None })

@@ -327,34 +327,66 @@ fn compression_makes_cached_bytes_fewer() {
 
 #[test]
 fn a_damaged_file_is_dropped_and_the_block_computed_again() {
-    let cluster = Cluster::new(&["a1"], 3000);
-    let executor = &cluster.executors[0];
-    let damage = |block_id: BlockId| {
-        let path = executor.blocks.disk_path(&block_id);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let last = bytes.len() - 30;
-        bytes[last] ^= 4;
-        std::fs::write(&path, bytes).unwrap();
-    };
-    // On disk only: reading shows it, and the next attempt computes.
-    executor.read(rdd(0, 0), StorageLevel::DISK_ONLY, COUNT);
-    damage(rdd(0, 0));
-    let found = executor.get_or_compute(&executor.task(1), rdd(0, 0), StorageLevel::DISK_ONLY, COUNT).unwrap();
-    let error = found.records.into_values().unwrap_err();
-    assert!(matches!(error, BlockError::Read { .. }) && error.is_damage(), "{error:?}");
-    assert_eq!(executor.read(rdd(0, 0), StorageLevel::DISK_ONLY, COUNT).1, BlockSource::Computed);
-    // On its way back to memory: the same attempt computes.
-    for level in [StorageLevel::MEMORY_AND_DISK, StorageLevel::MEMORY_AND_DISK_SER] {
-        executor.read(rdd(1, 0), level, COUNT);
-        executor.read(rdd(2, 0), StorageLevel::MEMORY_ONLY, 350);
-        assert_eq!(executor.status(rdd(1, 0)).1, 0, "it is on disk only");
-        damage(rdd(1, 0));
-        let read = executor.read(rdd(1, 0), level, COUNT);
-        assert_eq!(read, (values(rdd(1, 0), COUNT), BlockSource::Computed), "{level}");
-        executor.blocks.remove_rdd(RddId(1));
-        executor.blocks.remove_rdd(RddId(2));
+    for cluster in Cluster::plain_and_encrypted(&["a1"], 3000) {
+        let executor = &cluster.executors[0];
+        let damage = |block_id: BlockId| {
+            let path = executor.blocks.disk_path(&block_id);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let last = bytes.len() - 30;
+            bytes[last] ^= 4;
+            std::fs::write(&path, bytes).unwrap();
+        };
+        // On disk only: reading shows it, and the next attempt computes.
+        executor.read(rdd(0, 0), StorageLevel::DISK_ONLY, COUNT);
+        damage(rdd(0, 0));
+        let found = executor.get_or_compute(&executor.task(1), rdd(0, 0), StorageLevel::DISK_ONLY, COUNT).unwrap();
+        let error = found.records.into_values().unwrap_err();
+        assert!(matches!(error, BlockError::Read { .. }) && error.is_damage(), "{error:?}");
+        assert_eq!(executor.read(rdd(0, 0), StorageLevel::DISK_ONLY, COUNT).1, BlockSource::Computed);
+        // On its way back to memory: the same attempt computes.
+        for level in [StorageLevel::MEMORY_AND_DISK, StorageLevel::MEMORY_AND_DISK_SER] {
+            executor.read(rdd(1, 0), level, COUNT);
+            executor.read(rdd(2, 0), StorageLevel::MEMORY_ONLY, 350);
+            assert_eq!(executor.status(rdd(1, 0)).1, 0, "it is on disk only");
+            damage(rdd(1, 0));
+            let read = executor.read(rdd(1, 0), level, COUNT);
+            assert_eq!(read, (values(rdd(1, 0), COUNT), BlockSource::Computed), "{level}");
+            executor.blocks.remove_rdd(RddId(1));
+            executor.blocks.remove_rdd(RddId(2));
+        }
+        cluster.assert_invariants();
     }
-    cluster.assert_invariants();
+}
+
+/// With each level that writes them: at once, when they outgrow memory, when they are evicted, and as bytes from a peer.
+#[test]
+fn blocks_on_disk_are_encrypted_and_travel_as_they_are() {
+    let [plain, encrypted] = Cluster::plain_and_encrypted(&["a1", "b1"], 3000);
+    let files = |cluster: &Cluster| {
+        let executors = [StorageLevel::DISK_ONLY_2, StorageLevel::MEMORY_AND_DISK, StorageLevel::MEMORY_AND_DISK_SER];
+        for (number, level) in executors.into_iter().enumerate() {
+            let block_id = rdd(number as u32, 0);
+            let first = cluster.executors[0].read(block_id, level, COUNT);
+            assert_eq!(first, (values(block_id, COUNT), BlockSource::Computed), "{level}");
+            // Takes the place of what is in memory.
+            cluster.executors[0].read(rdd(10 + number as u32, 0), StorageLevel::MEMORY_ONLY, 350);
+            assert_eq!(cluster.executors[0].read(block_id, level, COUNT).0, values(block_id, COUNT), "{level}");
+            // Fetched, or its own copy.
+            assert_eq!(cluster.executors[1].read(block_id, level, COUNT).0, values(block_id, COUNT), "{level}");
+        }
+        cluster.assert_invariants();
+        let ids = (0..3).map(|number| rdd(number, 0));
+        let on_disk = ids.filter(|block_id| cluster.executors[0].status(*block_id).2 > 0);
+        on_disk
+            .map(|block_id| std::fs::read(cluster.executors[0].blocks.disk_path(&block_id)).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (plain, encrypted) = (files(&plain), files(&encrypted));
+    assert_eq!((plain.len(), encrypted.len()), (3, 3));
+    for (plain, encrypted) in plain.iter().zip(&encrypted) {
+        assert!(encrypted.len() > plain.len());
+        assert!(!encrypted.windows(16).any(|window| window == &plain[40..56]));
+    }
 }
 
 #[test]

@@ -448,6 +448,29 @@ fn warnings_do_not_stop_the_application() {
 }
 
 #[test]
+fn a_program_that_is_no_application_is_run_with_a_warning() {
+    let installation = Installation::new();
+    let echo = fs::canonicalize("/bin/echo").unwrap();
+    let echo = echo.to_str().unwrap();
+    let ended = installation.run("spark-submit", &[echo, "hello"]);
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "hello\n"), "{}", ended.stderr);
+    let warning = format!(
+        "Warning: {echo} is not built on the crate firesteel: it is run, but knows nothing of what spark-submit was told\n"
+    );
+    assert_eq!(ended.stderr, warning);
+}
+
+#[test]
+fn what_a_properties_file_says_does_not_reach_the_terminal_as_it_is() {
+    let installation = Installation::new();
+    installation.write("odd.properties", "spark.e\\u001b[2Jxecutor 1\n");
+    let ended = installation.submit(&["--properties-file", installation.path("odd.properties").to_str().unwrap()], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("spark.e\\u{1b}[2Jxecutor"), "{:?}", ended.stderr);
+    assert!(!ended.stderr.contains('\u{1b}'), "{:?}", ended.stderr);
+}
+
+#[test]
 fn packages_get_one_line() {
     let installation = Installation::new();
     let lines = |packages: &str, code: i32| {

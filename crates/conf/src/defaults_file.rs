@@ -64,8 +64,10 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
 /// in Spark; [`SparkConf::review`](crate::SparkConf::review) tells where that matters.
 pub fn read_properties_file(path: &Path) -> Result<Vec<(String, String)>, ReadDefaultsError> {
     let bytes = read_bounded_file(path).map_err(|source| ReadDefaultsError::Read { path: path.to_owned(), source })?;
-    properties::parse(&String::from_utf8_lossy(&bytes))
-        .map_err(|source| ReadDefaultsError::Parse { path: path.to_owned(), source })
+    let text = String::from_utf8_lossy(&bytes);
+    // Editors put it there unseen, and it would be a part of the first key.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    properties::parse(text).map_err(|source| ReadDefaultsError::Parse { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -78,6 +80,14 @@ mod tests {
 
     fn refused(path: &Path) -> String {
         error_chain(&read_properties_file(path).unwrap_err())
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("spark-defaults.conf");
+        fs::write(&path, "\u{feff}spark.master local[2]\n").unwrap();
+        assert_eq!(read_properties_file(&path).unwrap(), [("spark.master".to_owned(), "local[2]".to_owned())]);
     }
 
     #[test]

@@ -186,7 +186,12 @@ static GROUPS: &[Group] = &[
         names: &["spark.metrics.", "spark.executor.metrics."],
     },
     Group { reason: Elsewhere::NotBuiltIn("TLS by configured certificates"), names: &["spark.ssl."] },
-    Group { reason: Elsewhere::NotBuiltIn("encryption of local files"), names: &["spark.io.encryption."] },
+    Group {
+        reason: Elsewhere::Otherwise(
+            "keys of local files are random bytes, and their cipher is AES in Galois/counter mode",
+        ),
+        names: &["spark.io.encryption.keygen.algorithm", "spark.io.encryption.commons.config."],
+    },
     Group {
         reason: Elsewhere::NotBuiltIn("Spark's older wire encryption"),
         names: &["spark.network.crypto.", "spark.network.sasl."],

@@ -1,6 +1,11 @@
 //! Where a process may put its scratch files (RT-17).
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use crate::{ConfError, SparkConf, keys};
 
@@ -26,21 +31,53 @@ impl SparkConf {
         }
         Ok(self.get(&keys::LOCAL_DIR)?.into_iter().map(PathBuf::from).collect())
     }
+
+    /// What is set though the environment overrides it, if that is so, as a line for the user.
+    pub fn overridden_local_dirs(&self, variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+        let set = self.get_raw(keys::LOCAL_DIR.name())?;
+        let by = ["SPARK_EXECUTOR_DIRS", "SPARK_LOCAL_DIRS"];
+        let by = by.into_iter().find(|name| variable(name).is_some_and(|value| !value.is_empty()))?;
+        Some(format!("spark.local.dir is {set:?} and is not used: the variable {by} of the environment overrides it"))
+    }
 }
 
 fn comma_list(dirs: &OsString) -> Vec<PathBuf> {
-    let dirs = dirs.to_string_lossy();
-    dirs.split(',').map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+    let dirs = dirs.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    dirs.filter(|path| !path.is_empty()).map(|path| OsStr::from_bytes(path).into()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn roots(variables: &[(&str, &str)], settings: &[(&str, &str)]) -> Vec<String> {
         let conf: SparkConf = settings.iter().copied().collect();
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
         conf.local_dirs(variable).unwrap().iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn who_overrides_what_was_set_is_told() {
+        let told = |variables: &[(&str, &str)], settings: &[(&str, &str)]| {
+            let conf: SparkConf = settings.iter().copied().collect();
+            conf.overridden_local_dirs(|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+            })
+        };
+        let set = [("spark.local.dir", "/a")];
+        assert_eq!(told(&[("SPARK_LOCAL_DIRS", "/l")], &[]), None);
+        assert_eq!(told(&[("SPARK_LOCAL_DIRS", "")], &set), None);
+        let line = told(&[("SPARK_LOCAL_DIRS", "/l"), ("SPARK_EXECUTOR_DIRS", "/e")], &set).unwrap();
+        assert!(line.contains("\"/a\" and is not used: the variable SPARK_EXECUTOR_DIRS"), "{line}");
+    }
+
+    #[test]
+    fn names_of_directories_are_bytes() {
+        let dirs = OsString::from_vec(b"/a\xff, /b".to_vec());
+        let roots = SparkConf::new().local_dirs(|name| (name == "SPARK_LOCAL_DIRS").then(|| dirs.clone())).unwrap();
+        assert_eq!(roots, [PathBuf::from(OsString::from_vec(b"/a\xff".to_vec())), PathBuf::from("/b")]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, ParsePropertiesError> 
 pub fn parse_untrimmed(text: &str) -> Result<Vec<(String, String)>, ParsePropertiesError> {
     let mut properties = Vec::new();
     let mut lines = natural_lines(text).enumerate().peekable();
-    while let Some((index, first)) = lines.next() {
+    'logical: while let Some((index, first)) = lines.next() {
         let first = first.trim_start_matches(is_blank);
         if first.is_empty() || first.starts_with(['#', '!']) {
             continue;
@@ -35,6 +35,10 @@ pub fn parse_untrimmed(text: &str) -> Result<Vec<(String, String)>, ParsePropert
         let mut logical = first.to_owned();
         while ends_in_continuation(&logical) {
             logical.pop();
+            // Nothing is joined to nothing: what follows begins a line, and may be a comment.
+            if logical.is_empty() && lines.peek().is_some() {
+                continue 'logical;
+            }
             let Some((_, next)) = lines.next() else { break };
             logical.push_str(next.trim_start_matches(is_blank));
         }
@@ -187,6 +191,10 @@ mod tests {
             ("a=b\\", &[("a", "b")]),
             ("a=b\\\n# part of it", &[("a", "b# part of it")]),
             ("a=b\\\n\nc=d", &[("a", "b"), ("c", "d")]),
+            ("\\\n# comment \\\na=b", &[("a", "b")]),
+            (" \\\n  \\\n! C:\\users\n a=b", &[("a", "b")]),
+            ("\\", &[("", "")]),
+            ("\\\n", &[]),
             ("a\\ b=c", &[("a b", "c")]),
             ("a\\=b=c", &[("a=b", "c")]),
             ("a\\:b:c", &[("a:b", "c")]),

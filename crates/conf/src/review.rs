@@ -554,8 +554,14 @@ mod tests {
                 "spark.executor.heartbeat.maxFailures does nothing: an executor ends as soon as its connection to the driver does",
             ),
             (
-                "spark.io.encryption.keySizeBits",
-                "spark.io.encryption.keySizeBits does nothing: encryption of local files is not built in yet",
+                "spark.io.encryption.keygen.algorithm",
+                "spark.io.encryption.keygen.algorithm does nothing: keys of local files are random bytes, and their cipher is \
+                 AES in Galois/counter mode",
+            ),
+            (
+                "spark.io.encryption.commons.config.secure.random.classes",
+                "spark.io.encryption.commons.config.secure.random.classes does nothing: keys of local files are random bytes, \
+                 and their cipher is AES in Galois/counter mode",
             ),
             (
                 "spark.shuffle.checksum.algorithm",

@@ -19,6 +19,7 @@ use firesteel_driver::{
     Driver, DriverOptions, EventSink, JobRequest, JobRequestKind, PreparedStage, SchedulerBackend, StageSource,
     StartDriverError,
 };
+use firesteel_io_encryption::{IoEncryption, KeySize};
 use firesteel_messages::{DriverMessage, ExecutorMessage};
 use firesteel_model::{
     AccumulatorUpdate, ApplicationId, ByteCount, ExecutorId, ListenerEvent, Partition, RddId, ResourceProfileId,
@@ -169,6 +170,7 @@ impl Application {
                     ports: Ports::default(),
                     rpc: Options::default(),
                     build_id: BUILD_ID,
+                    io_encryption: Some(IoEncryption::generate(KeySize::default())),
                 },
             )
             .expect("loopback can be listened on");

@@ -3,6 +3,7 @@
 use std::{fs, path::Path, process, process::ExitCode};
 
 use firesteel_executor_backend::read_launch;
+use firesteel_io_encryption::IoEncryption;
 use firesteel_messages::{DriverMessage, ExecutorLaunch, ExecutorMessage, RegisterExecutor};
 use firesteel_rpc::{Address, Options, Secret, connect};
 use tokio::runtime::Builder;
@@ -90,6 +91,8 @@ pub(crate) fn run() -> ExitCode {
 async fn serve(launch: &ExecutorLaunch, behaviour: Behaviour) -> ExitCode {
     let address: Address = launch.driver_address.parse().expect("the driver's address");
     let secret = Secret::parse(&launch.secret).expect("the application's secret");
+    let key = launch.io_encryption_key.as_ref().expect("the manager passes on the key of local files");
+    assert!(IoEncryption::from_key(key).is_ok(), "the key of local files has {} bytes", key.len());
     let connected = connect::<ExecutorMessage, DriverMessage>(&address, &secret, &Options::default()).await;
     let Ok(connection) = connected else { return ExitCode::FAILURE };
     let (sender, mut receiver) = connection.split();

@@ -45,7 +45,8 @@ pub struct Wanted {
     pub application_id: ApplicationId,
     /// How many executors, of one core each.
     pub executors: u32,
-    /// The binary to run, with [`firesteel_executor_backend::LAUNCH_VARIABLE`] set and its launch data on standard input.
+    /// The binary to run, with [`firesteel_executor_backend::LAUNCH_VARIABLE`] set, [`firesteel_executor_backend::LAUNCH_ARGUMENT`] as
+    /// its first argument, and its launch data on standard input.
     pub executable: PathBuf,
     /// The application's configuration, which must reach the executors.
     pub conf: Vec<(String, String)>,

@@ -4,14 +4,18 @@
 //! it, connects to its driver, registers, runs what it is sent, and ends when the driver tells it to or is gone (RT-72,
 //! RT-81). It is the user's own binary for a native application, so it is entered from the application's `main`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod driver_process;
 mod exit;
+mod freed_memory;
 mod link;
+mod memory_relief;
 mod memory_watch;
 mod process;
 
 pub use exit::ExecutorExitCode;
 pub use link::RpcLink;
-pub use process::{ExecutorParts, ExecutorProcess, LAUNCH_VARIABLE, ReadLaunchError, is_executor, read_launch};
+pub use process::{
+    ExecutorParts, ExecutorProcess, LAUNCH_ARGUMENT, LAUNCH_VARIABLE, ReadLaunchError, is_executor, read_launch,
+};

@@ -13,6 +13,7 @@ use std::{
 };
 
 use firesteel_executor::{DriverLink, Environment, Executor, ReaperOptions};
+use firesteel_memory::ResidentLimits;
 use firesteel_messages::{DriverMessage, ExecutorLaunch, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{ByteCount, ResourceInformation};
 use firesteel_rpc::{Address, Options, Receiver, Secret, check_threads, connect};
@@ -24,12 +25,16 @@ use tracing::{info, warn};
 
 use crate::{ExecutorExitCode, RpcLink, driver_process::DriverProcess, link::forward, memory_watch};
 
-/// Set in the environment of a process that is to be an executor.
+/// Set in the environment of a process that is to be an executor, whose first argument is [`LAUNCH_ARGUMENT`].
 pub const LAUNCH_VARIABLE: &str = "FIRESTEEL_EXECUTOR";
+
+/// The first argument of a process that is to be an executor. What an executor starts inherits its environment, and may be an
+/// application too.
+pub const LAUNCH_ARGUMENT: &str = "executor";
 
 /// Is this process to be an executor?
 pub fn is_executor() -> bool {
-    env::var_os(LAUNCH_VARIABLE).is_some()
+    env::var_os(LAUNCH_VARIABLE).is_some() && env::args_os().nth(1).is_some_and(|argument| argument == LAUNCH_ARGUMENT)
 }
 
 /// What the process was started with cannot be had.
@@ -68,8 +73,8 @@ pub struct ExecutorParts {
     pub build_id: [u8; 32],
     /// `spark.executor.heartbeatInterval`.
     pub heartbeat_interval: Duration,
-    /// The most that may be resident.
-    pub memory_limit: ByteCount,
+    /// How much may be resident.
+    pub memory_limits: ResidentLimits,
     /// How killed tasks are watched, if they are.
     pub reaper: Option<ReaperOptions>,
 }
@@ -202,8 +207,9 @@ impl Farewell {
 
 /// Ends the process if it outgrows its memory, and tells the driver why.
 fn watch_memory(parts: &ExecutorParts, farewell: Farewell) -> io::Result<()> {
-    let (limit, executor) = (parts.memory_limit, parts.executor.clone());
-    memory_watch::start(limit, move |resident| {
+    let (limits, executor) = (parts.memory_limits, parts.executor.clone());
+    let environment = Arc::clone(executor.environment());
+    memory_watch::start(limits, environment, move |resident| {
         let tasks: Vec<String> = executor
             .heartbeat()
             .tasks
@@ -211,7 +217,8 @@ fn watch_memory(parts: &ExecutorParts, farewell: Farewell) -> io::Result<()> {
             .map(|task| format!("TID {} (stage {})", task.task_id, task.stage))
             .collect();
         let reason = format!(
-            "the process held {resident}, more than the {limit} of spark.executor.memory and its overhead, while it ran {}",
+            "the process held {resident}, more than the {} of spark.executor.memory and its overhead, while it ran {}",
+            limits.limit,
             if tasks.is_empty() { "no task".to_owned() } else { tasks.join(", ") }
         );
         farewell.leave(ExecutorExitCode::OutOfMemory, reason);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use firesteel_application_files::ApplicationFiles;
 use firesteel_block_store::{MemoryManager, TaskMemory};
 use firesteel_local_dirs::LocalDirs;
-use firesteel_memory::MemoryMode;
+use firesteel_memory::{MemoryMode, Pressure, ResidentLimits};
 use firesteel_messages::{Answer, ExecutorMessage, Question, TaskResult};
 use firesteel_model::{BlockManagerId, BroadcastInfo, ByteCount, ExecutorId, ExecutorMetrics, ShuffleId, TaskId};
 use tracing::warn;
@@ -219,6 +219,16 @@ impl Environment {
     /// What this process's memory holds now.
     pub fn executor_metrics(&self) -> ExecutorMetrics {
         crate::memory_usage::executor_metrics(&self.memory)
+    }
+
+    /// The process holds so much, as the kernel counts it: see [`MemoryManager::observe_resident`].
+    pub fn observe_resident(&self, limits: &ResidentLimits, resident: ByteCount) -> Pressure {
+        self.memory.observe_resident(limits, resident)
+    }
+
+    /// Evicts the blocks for which memory has become too small, and says how much that freed. It may wait for disks.
+    pub fn relieve_memory(&self) -> ByteCount {
+        self.memory.relieve()
     }
 
     /// Are spilled runs compressed?

@@ -118,6 +118,7 @@ impl ExecutorShuffle {
             executor_id: self.executor_id.clone(),
             resolver: Arc::clone(&self.resolver),
             client: self.client()?.clone(),
+            encryption: self.local_dirs.encryption().cloned(),
         })
     }
 

@@ -117,6 +117,7 @@ where
     fn spill(&mut self) -> Result<(), SpillError> {
         self.table.settle();
         if self.table.entries().is_empty() {
+            self.table.release();
             return Ok(());
         }
         self.is_incomplete = true;

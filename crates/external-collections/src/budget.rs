@@ -1,11 +1,19 @@
 //! The execution memory that one collection holds.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::{ExecutionMemory, SpillContext, SpillMetrics};
 
 /// Requests are rounded up to this, so that a growing collection asks once per mebibyte at most.
 const REQUEST_BYTES: u64 = 1 << 20;
+
+/// A collection that has given way to recalls so many times gives way to the next one only if it has so many bytes more than
+/// none, by its own estimate. The first ones cost little though they may be small, and help if the estimate is wrong; a
+/// thousand spills have some megabytes each.
+const RECALL_BYTES: u64 = 4 << 10;
 
 /// Grants of the task's execution memory, given back when dropped.
 pub(crate) struct MemoryBudget {
@@ -14,6 +22,14 @@ pub(crate) struct MemoryBudget {
     /// Usable without asking.
     initial_bytes: u64,
     granted_bytes: u64,
+    /// Grows when memory is recalled, …
+    recalls: Arc<AtomicU64>,
+    /// … from which this collection knows it.
+    known_recalls: u64,
+    /// How often it has given way to one.
+    given_way: u64,
+    /// Nothing may be used any more until everything was given back.
+    is_giving_way: bool,
 }
 
 impl MemoryBudget {
@@ -23,14 +39,37 @@ impl MemoryBudget {
             metrics: Arc::clone(&context.metrics),
             initial_bytes: context.options.initial_memory_bytes,
             granted_bytes: 0,
+            recalls: Arc::clone(&context.recalls),
+            known_recalls: context.recalls.load(Relaxed),
+            given_way: 0,
+            is_giving_way: false,
         }
     }
 
+    /// Whether memory was recalled since this was last asked to [`ensure`](Self::ensure) anything. The collection then does so
+    /// at once: by the estimates that it goes by otherwise, its turn might be far away.
+    #[inline]
+    pub(crate) fn is_recalled(&self) -> bool {
+        self.recalls.load(Relaxed) != self.known_recalls
+    }
+
     /// Whether so many bytes may be used in all, after asking for what is missing. A grant that falls short is kept: it
-    /// goes back when the caller has spilled.
+    /// goes back when the caller has spilled. If memory was recalled nothing may be used, until it was given back.
     #[inline]
     pub(crate) fn ensure(&mut self, used_bytes: u64) -> bool {
-        used_bytes <= self.limit_bytes() || self.request(used_bytes)
+        if self.is_recalled() {
+            self.recall(used_bytes);
+        }
+        !self.is_giving_way && (used_bytes <= self.limit_bytes() || self.request(used_bytes))
+    }
+
+    #[cold]
+    fn recall(&mut self, used_bytes: u64) {
+        self.known_recalls = self.recalls.load(Relaxed);
+        if !self.is_giving_way && used_bytes > self.given_way * RECALL_BYTES {
+            self.is_giving_way = true;
+            self.given_way += 1;
+        }
     }
 
     #[cold]
@@ -49,6 +88,7 @@ impl MemoryBudget {
 
     /// Gives everything back.
     pub(crate) fn release(&mut self) {
+        self.is_giving_way = false;
         if self.granted_bytes > 0 {
             self.memory.release(self.granted_bytes);
             self.metrics.count_released(self.granted_bytes);

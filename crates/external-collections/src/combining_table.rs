@@ -106,7 +106,7 @@ impl<K: Record + Hash + Eq, V, C: Record, A: Aggregator<V, C>> CombiningTable<K,
     /// result is false, the caller empties the table.
     #[inline]
     pub(crate) fn check(&mut self) -> Result<bool, SpillError> {
-        if self.until_check > 0 { Ok(true) } else { self.check_now() }
+        if self.until_check > 0 && !self.budget.is_recalled() { Ok(true) } else { self.check_now() }
     }
 
     #[cold]

@@ -114,6 +114,7 @@ pub struct SpillContext {
     pub(crate) directory: Arc<dyn SpillDirectory>,
     pub(crate) codec: Arc<dyn SpillCodec>,
     pub(crate) killed: Arc<AtomicBool>,
+    pub(crate) recalls: Arc<AtomicU64>,
     pub(crate) metrics: Arc<SpillMetrics>,
     pub(crate) options: SpillOptions,
 }
@@ -137,6 +138,7 @@ impl SpillContext {
             directory,
             codec: Arc::new(PlainBlocks),
             killed: Arc::new(AtomicBool::new(false)),
+            recalls: Arc::default(),
             metrics: Arc::new(SpillMetrics::default()),
             options: SpillOptions::default(),
         }
@@ -151,6 +153,13 @@ impl SpillContext {
     /// The task's kill flag: while it is true, every operation of a collection ends in [`SpillError::Killed`].
     pub fn with_kill_flag(mut self, killed: Arc<AtomicBool>) -> Self {
         self.killed = killed;
+        self
+    }
+
+    /// A number that grows when the process holds more than it was given: collections that see it grow spill what they hold,
+    /// whatever they were granted, for what they take their records to be may be too little.
+    pub fn with_recalls(mut self, recalls: Arc<AtomicU64>) -> Self {
+        self.recalls = recalls;
         self
     }
 

@@ -120,7 +120,7 @@ where
                 break false;
             }
             until_check -= 1;
-            if until_check == 0 {
+            if until_check == 0 || table.is_recalled() {
                 if !table.check(stage.used_bytes())? {
                     break false;
                 }

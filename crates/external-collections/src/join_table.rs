@@ -115,7 +115,7 @@ impl<K: Record + Hash + Eq, B: Record> JoinTable<K, B> {
         if self.tables[table_of(hash)].is_full() && !self.grow(table_of(hash)) {
             return Ok(false);
         }
-        if self.until_check == 0 { self.check(0) } else { Ok(true) }
+        if self.until_check == 0 || self.is_recalled() { self.check(0) } else { Ok(true) }
     }
 
     #[cold]
@@ -143,6 +143,12 @@ impl<K: Record + Hash + Eq, B: Record> JoinTable<K, B> {
         }
         self.allocated_bytes = others - self.heap.bytes() + table.allocated_bytes();
         true
+    }
+
+    /// Whether memory was recalled since the last check.
+    #[inline]
+    pub(crate) fn is_recalled(&self) -> bool {
+        self.budget.is_recalled()
     }
 
     /// Looks at the kill flag and at what rows, here and on their way, have grown to. If the result is false, memory for

@@ -55,6 +55,7 @@ mod combining_table;
 mod context;
 mod encode_error;
 mod encoding;
+mod encrypted_blocks;
 mod error;
 mod hash_join;
 mod join;
@@ -78,6 +79,7 @@ pub use cogroup::cogroup;
 pub use context::{ExecutionMemory, FixedMemory, SpillContext, SpillDirectory, SpillMetrics, SpillOptions};
 pub use encode_error::EncodeError;
 pub use encoding::{Record, decode, encode};
+pub use encrypted_blocks::EncryptedBlocks;
 pub use error::{SpillDamage, SpillError};
 pub use join::{
     BuildSide, JoinKey, PairResult, full_outer_join, join, left_outer_join, right_outer_join, subtract_by_key,

@@ -111,6 +111,7 @@ impl PartitionBuffers {
     /// Writes everything in memory to the spill file and gives the memory back.
     pub(crate) fn spill(&mut self) -> Result<(), SpillError> {
         if self.held_records == 0 {
+            self.budget.release();
             return Ok(());
         }
         self.is_incomplete = true;

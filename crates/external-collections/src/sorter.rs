@@ -68,7 +68,7 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
         self.heap.add(&record);
         self.records.push(record);
         self.until_check -= 1;
-        if self.until_check == 0 { self.check() } else { Ok(()) }
+        if self.until_check == 0 || self.budget.is_recalled() { self.check() } else { Ok(()) }
     }
 
     /// Takes records until one is an error.
@@ -158,6 +158,7 @@ impl<T: Record, F: Fn(&T, &T) -> Ordering> ExternalSorter<T, F> {
     fn spill(&mut self) -> Result<(), SpillError> {
         self.until_check = 1;
         if self.records.is_empty() {
+            self.budget.release();
             return Ok(());
         }
         self.is_incomplete = true;

@@ -4,11 +4,14 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use firesteel_conf::hadoop::{PREFIX, current_name};
+use firesteel_conf::{
+    hadoop::{PREFIX, current_name},
+    read_bounded_file,
+};
 
 use crate::BoxedError;
 
@@ -160,8 +163,8 @@ fn property_error(key: &str, value: &str, wanted: &'static str) -> HadoopPropert
 }
 
 fn read_site_file(path: &Path) -> Result<Vec<(String, String)>, BoxedError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+    let text = match read_bounded_file(path) {
+        Ok(bytes) => String::from_utf8(bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
@@ -178,6 +181,8 @@ fn read_site_file(path: &Path) -> Result<Vec<(String, String)>, BoxedError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
     use super::*;
 
     #[test]
@@ -191,6 +196,12 @@ mod tests {
         assert_eq!(conf.get("fs.defaultFS"), Some("hdfs://a:8020"));
         assert_eq!(conf.get("io.x"), Some("2"));
         assert_eq!(conf.iter().count(), 2);
+        let without_end = directory.path().join("endless");
+        fs::create_dir(&without_end).unwrap();
+        symlink("/dev/zero", without_end.join("core-site.xml")).unwrap();
+        let error = HadoopConf::default().with_directory(&without_end).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(source, "it has more than 16 MiB");
         fs::write(directory.path().join("hdfs-site.xml"), "<configuration>").unwrap();
         let error = HadoopConf::default().with_directory(directory.path()).unwrap_err();
         assert!(error.to_string().contains("hdfs-site.xml"));

@@ -23,7 +23,7 @@ use crate::{
     application_files, broadcast,
     cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager, claimant},
     error::{SparkError, chain},
-    settings,
+    io_encryption, settings,
 };
 
 /// The master of an application whose executors are processes.
@@ -86,6 +86,7 @@ impl Cluster {
                 "the application's secret has fewer than 16 characters, and may be found by trying: use a longer one"
             );
         }
+        io_encryption::warn_of_clear_network(conf)?;
         let DriverAddresses { host, bind_address } =
             DriverAddresses::of(conf, &self.layout.driver_host, |name| env::var(name).ok())?;
         let shuffle = Arc::new(ExecutorShuffle::new(
@@ -160,6 +161,7 @@ impl Cluster {
                 ports: settings::ports(conf, &keys::DRIVER_PORT)?,
                 rpc: settings::rpc(conf)?,
                 build_id: build_id().map_err(|error| configuration(&error))?,
+                io_encryption: local_dirs.encryption().cloned(),
             },
         )
         .map_err(|error| configuration(&error))?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     panic::Location,
     path::Path,
     sync::{
@@ -24,6 +25,7 @@ use firesteel_driver::{
 use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorShuffle, ExecutorStorage, StoragePlace, TaskContext,
 };
+use firesteel_io_encryption::IoEncryption;
 use firesteel_local::{LocalBackend, LocalLink};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
@@ -46,7 +48,7 @@ use crate::{
     error::SparkError,
     event_log, exit, fair_scheduler_file,
     hadoop::HadoopConfiguration,
-    job_canceller,
+    io_encryption, job_canceller,
     lineage::{LineageRegistry, NewRdd, Payloads, RddCore, Unreachable},
     listeners::{BusSink, ConsoleOptions, Listeners},
     local_properties, logging,
@@ -302,6 +304,13 @@ impl SparkContext {
         user()
     }
 
+    /// What this application's local files are encrypted with, if they are. For the driver of PySpark programs, whose files are
+    /// local ones, too.
+    #[doc(hidden)]
+    pub fn io_encryption(&self) -> Option<&IoEncryption> {
+        self.inner.local_dirs.encryption()
+    }
+
     /// What the driver's own process stores.
     pub(crate) fn storage(&self) -> &ExecutorStorage {
         &self.inner.storage
@@ -472,7 +481,6 @@ impl Inner {
             Err(error) => MasterUrl::external(&master).ok_or_else(|| configuration(&error))?,
         };
         conf.check_conflicts(&url).map_err(|error| configuration(&error))?;
-        settings::refuse_local_encryption(&conf)?;
         let listeners =
             Listeners::new(Console::stderr(), conf.get(&keys::LISTENER_BUS_EVENT_QUEUE_CAPACITY)? as usize)?;
         // First of all, or what others have to say would be lost.
@@ -493,7 +501,8 @@ impl Inner {
         let resources = custom_resources.discover_for_driver()?;
         let app_id = local_application_id(since_epoch.as_micros() as u64);
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
-        let local_dirs = Arc::new(settings::create_local_directories(&conf)?);
+        let io_encryption = io_encryption::new_key(&conf)?;
+        let local_dirs = Arc::new(settings::create_local_directories(&conf)?.with_encryption(io_encryption));
         remove_abandoned_directories(&local_dirs);
         let mut unless_started = RemovedUnlessStarted(Some(Arc::clone(&local_dirs)));
         let driver_memory = settings::memory(&conf, &keys::DRIVER_MEMORY)?;
@@ -535,6 +544,9 @@ impl Inner {
             lines: true,
         };
         for warning in conf.review(&url) {
+            warn!("{warning}");
+        }
+        if let Some(warning) = conf.overridden_local_dirs(|name| env::var_os(name)) {
             warn!("{warning}");
         }
         for warning in pools.warnings.iter().chain(&custom_resources.warnings) {

@@ -24,7 +24,7 @@ pub(crate) struct EndOfRun {
     pub(crate) console: Console,
     pub(crate) summary: ApplicationSummary,
     /// What the numbers do not tell.
-    pub(crate) remark: Option<&'static str>,
+    pub(crate) remarks: Vec<String>,
 }
 
 struct State {
@@ -75,7 +75,7 @@ impl EndOfRun {
     fn print(&self) {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
         let mut line = end_line(&self.summary, now_ms);
-        if let Some(remark) = self.remark {
+        for remark in &self.remarks {
             line.push_str(", ");
             line.push_str(remark);
         }

@@ -9,12 +9,15 @@ use firesteel_executor::{
     DriverLink, Environment, Executor, ExecutorBlockSource, ExecutorShuffle, ExecutorStorage, Questions, StoragePlace,
 };
 use firesteel_executor_backend::{ExecutorExitCode, ExecutorParts, ExecutorProcess, read_launch};
-use firesteel_memory::{MemoryMode, MemoryOptions, UnifiedMemoryManager};
+use firesteel_memory::{MemoryMode, MemoryOptions, ResidentLimits, UnifiedMemoryManager};
 use firesteel_model::{BlockManagerId, ByteCount};
 use firesteel_rpc::Secret;
 use firesteel_transfer::{LocalDirsSpool, TransferClient, TransferServer};
 
-use crate::{application_files, error::chain, logging, resources::CustomResources, runner::RustTaskRunner, settings};
+use crate::{
+    application_files, error::chain, io_encryption, logging, resources::CustomResources, runner::RustTaskRunner,
+    settings,
+};
 
 /// What a process holds beside what the pools account for: at least so much, and a tenth of the executor's memory.
 const MINIMUM_OVERHEAD: ByteCount = ByteCount::mib(384);
@@ -35,9 +38,10 @@ pub(crate) fn run() -> i32 {
     }
 }
 
-/// How large the process may be: what the pools may hold on and off heap, and the overhead.
-fn memory_limit(memory: &MemoryOptions) -> ByteCount {
-    memory.heap + memory.off_heap + MINIMUM_OVERHEAD.max(ByteCount(memory.heap.bytes() / 10))
+/// How large the process may be: what it is given on and off heap, and the overhead.
+fn memory_limits(memory: &MemoryOptions) -> ResidentLimits {
+    let given = memory.heap + memory.off_heap;
+    ResidentLimits { given, limit: given + MINIMUM_OVERHEAD.max(ByteCount(memory.heap.bytes() / 10)) }
 }
 
 type Failure = (ExecutorExitCode, String);
@@ -58,8 +62,11 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
     // Before anything is taken from the machine: without its resources the executor is of no use.
     let resources =
         CustomResources::of(&conf).and_then(|resources| resources.discover_for_executor()).map_err(general)?;
+    let encrypted = conf.get(&keys::IO_ENCRYPTION_ENABLED).map_err(general)?;
+    let io_encryption = io_encryption::executor_key(encrypted, launch.io_encryption_key.as_deref()).map_err(general)?;
     let local_dirs = settings::create_local_directories(&conf);
-    let local_dirs = Arc::new(local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?);
+    let local_dirs = local_dirs.map_err(|error| (ExecutorExitCode::LocalDirectory, error.to_string()))?;
+    let local_dirs = Arc::new(local_dirs.with_encryption(io_encryption));
     let memory_options = settings::memory(&conf, &keys::EXECUTOR_MEMORY).map_err(general)?;
     let memory = UnifiedMemoryManager::from_options(&memory_options).map_err(general)?;
     let memory = MemoryManager::new(memory, MemoryManager::WAIT_LIMIT);
@@ -116,7 +123,7 @@ fn try_run() -> Result<ExecutorExitCode, Failure> {
         build_id: build_id().map_err(general)?,
         heartbeat_interval: conf.get(&keys::EXECUTOR_HEARTBEAT_INTERVAL).map_err(general)?,
         reaper: settings::reaper(&conf).map_err(general)?,
-        memory_limit: memory_limit(&memory_options),
+        memory_limits: memory_limits(&memory_options),
         executor,
     };
     let options = settings::rpc(&conf).map_err(general)?;
@@ -135,12 +142,17 @@ mod tests {
         let limit = |settings: &[(&str, &str)], heap: u64| {
             let mut conf: SparkConf = settings.iter().copied().collect();
             conf.set("spark.executor.memory", format!("{heap}g"));
-            memory_limit(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap())
+            memory_limits(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap()).limit
         };
         assert_eq!(limit(&[], 1), ByteCount::mib(1024 + 384));
         assert_eq!(limit(&[], 10), ByteCount::gib(11));
         let off_heap = [("spark.memory.offHeap.enabled", "true"), ("spark.memory.offHeap.size", "8g")];
         assert_eq!(limit(&off_heap, 1), ByteCount::mib(1024 + 8192 + 384));
+        let given = |off_heap| {
+            let conf: SparkConf = off_heap;
+            memory_limits(&settings::memory(&conf, &keys::EXECUTOR_MEMORY).unwrap()).given
+        };
+        assert_eq!(given(off_heap.into_iter().collect()), ByteCount::gib(9), "1g of spark.executor.memory by default");
         assert_eq!(limit(&off_heap[1..], 1), limit(&[], 1), "a size alone switches nothing on");
     }
 }

@@ -35,6 +35,7 @@ mod hadoop;
 mod hadoop_files;
 mod hadoop_output;
 mod interruptible;
+mod io_encryption;
 mod job_canceller;
 mod job_control;
 mod joins;

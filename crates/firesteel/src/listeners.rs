@@ -11,7 +11,7 @@ use std::{
 
 use firesteel_console::{Console, ConsoleProgress, ProgressOptions, StartFacts, show_progress, start_line};
 use firesteel_driver::EventSink;
-use firesteel_listener_bus::{ListenerBus, ListenerBusOptions, QueueName};
+use firesteel_listener_bus::{ListenerBus, ListenerBusOptions, QueueName, StopReport};
 use firesteel_model::{AccumulableInfo, AccumulatorId, AccumulatorUpdate, ListenerEvent, StageAttemptId, TaskId};
 use firesteel_status::{ApplicationStatus, RetainedLimits};
 use parking_lot::Mutex;
@@ -131,9 +131,11 @@ impl Listeners {
         if self.stopped.swap(true, Ordering::AcqRel) {
             return;
         }
+        let mut remarks: Vec<String> = remark.map(str::to_owned).into_iter().collect();
         // The bus itself tells of queues that were not drained in time.
-        if let Err(error) = self.bus.stop(DRAIN_TIME_OUT) {
-            warn!(%error, "the listener bus was not stopped");
+        match self.bus.stop(DRAIN_TIME_OUT) {
+            Ok(report) => remarks.extend(uncounted(&report)),
+            Err(error) => warn!(%error, "the listener bus was not stopped"),
         }
         if let Some(progress) = self.progress.lock().take() {
             progress.stop();
@@ -142,8 +144,21 @@ impl Listeners {
             let mut summary = self.status.lock().summary().clone();
             summary.app_name.get_or_insert(facts.app_name);
             summary.app_id.get_or_insert(facts.app_id);
-            end_line::ended(EndOfRun { console: self.console.clone(), summary, remark }, end);
+            end_line::ended(EndOfRun { console: self.console.clone(), summary, remarks }, end);
         }
+    }
+}
+
+/// What the numbers at the end of a run lack, if anything: the queue that they come from is bounded.
+fn uncounted(report: &StopReport) -> Option<String> {
+    let status = report.queues.iter().find(|queue| queue.name == QueueName::APP_STATUS)?;
+    match status.dropped_events {
+        0 if report.timed_out.contains(&QueueName::APP_STATUS) => {
+            Some("or more: not all events were counted in time".to_owned())
+        }
+        0 => None,
+        1 => Some("or more: 1 listener event was dropped and is not counted".to_owned()),
+        dropped => Some(format!("or more: {dropped} listener events were dropped and are not counted")),
     }
 }
 
@@ -214,5 +229,28 @@ impl EventSink for BusSink {
         let of_stage = accumulables.of_stage.entry(stage).or_default();
         of_stage.extend(infos.iter().map(|info| (info.id, AccumulableInfo { update: None, ..info.clone() })));
         accumulables.of_task.insert(task_id, infos);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firesteel_listener_bus::QueueMetrics;
+
+    use super::*;
+
+    #[test]
+    fn the_end_line_says_what_was_not_counted() {
+        let told = |name: QueueName, dropped_events: u64, timed_out: &[QueueName]| {
+            let queue = QueueMetrics { name, size: 0, capacity: 10, processed_events: 100, dropped_events };
+            uncounted(&StopReport { queues: vec![queue], timed_out: timed_out.to_vec() }).unwrap_or_default()
+        };
+        assert_eq!(told(QueueName::APP_STATUS, 0, &[]), "");
+        assert_eq!(told(QueueName::EVENT_LOG, 7, &[QueueName::EVENT_LOG]), "", "the numbers do not come from there");
+        let dropped = "or more: 7 listener events were dropped and are not counted";
+        assert_eq!(told(QueueName::APP_STATUS, 7, &[QueueName::APP_STATUS]), dropped);
+        assert!(told(QueueName::APP_STATUS, 1, &[]).contains("1 listener event was dropped"));
+        assert!(
+            told(QueueName::APP_STATUS, 0, &[QueueName::APP_STATUS]).contains("not all events were counted in time")
+        );
     }
 }

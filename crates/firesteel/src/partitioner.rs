@@ -42,7 +42,7 @@ use crate::{
 /// # Ok::<(), firesteel::SparkError>(())
 /// ```
 pub trait Partitioner<K>: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// How many partitions there are.
+    /// How many partitions there are; at least one, or whatever shuffles by it panics.
     fn partitions(&self) -> u32;
 
     /// The partition of a key, below [`Self::partitions`]; the same for the same key in every process.

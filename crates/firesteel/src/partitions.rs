@@ -303,7 +303,10 @@ impl<T: Data> Rdd<T> {
     /// Lazy; shuffles every record. To have fewer partitions without a shuffle, see [`Rdd::coalesce`].
     ///
     /// Which partition a record goes to depends on the order in which its partition is computed: if that order may change,
-    /// as behind another shuffle, the loss of a part makes everything behind it be computed again (RT-36).
+    /// as behind another shuffle, the loss of a part makes a running job compute everything behind it again, or fail if it has
+    /// delivered results (RT-36). What stands in a cache or was delivered by earlier jobs, as the elements that an iterator of
+    /// [`Rdd::to_local_iterator`] has given, is as it was: it and what is dealt out anew may have records twice and lack others.
+    /// Sort before, or [`Rdd::checkpoint`] the result, where an executor may be lost in between.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();

@@ -60,18 +60,6 @@ pub(crate) fn task_cpus(conf: &SparkConf) -> Result<NonZeroU32, SparkError> {
     Ok(positive(conf.get(&keys::TASK_CPUS)?))
 }
 
-/// Refuses to write in clear what is to be encrypted (SE-06).
-pub(crate) fn refuse_local_encryption(conf: &SparkConf) -> Result<(), SparkError> {
-    if conf.get(&keys::IO_ENCRYPTION_ENABLED)? {
-        return Err(SparkError::Configuration(format!(
-            "{} is set, but encryption of local files is not built in yet; unset it if shuffle files, spilled data and \
-             blocks on disk may be in clear, in directories that only their owner can read, or use an encrypted file system",
-            keys::IO_ENCRYPTION_ENABLED.name()
-        )));
-    }
-    Ok(())
-}
-
 /// The scheduler's options. `task` is what a task takes, `expected_cores` what was asked of a cluster manager.
 pub(crate) fn scheduler(
     conf: &SparkConf,
@@ -291,13 +279,13 @@ fn host_local_roots(
 }
 
 /// Is every byte between block managers to be encrypted (SE-03)? Both of Spark's keys ask for it.
-fn encrypt(conf: &SparkConf) -> Result<bool, SparkError> {
+pub(crate) fn encrypts_network(conf: &SparkConf) -> Result<bool, SparkError> {
     Ok(conf.get(&keys::NETWORK_CRYPTO_ENABLED)? || conf.get(&keys::AUTHENTICATE_ENABLE_SASL_ENCRYPTION)?)
 }
 
 /// How blocks are served.
 pub(crate) fn server(conf: &SparkConf) -> Result<ServerOptions, SparkError> {
-    Ok(ServerOptions { encrypt: encrypt(conf)?, ..ServerOptions::default() })
+    Ok(ServerOptions { encrypt: encrypts_network(conf)?, ..ServerOptions::default() })
 }
 
 /// How shuffles are written and read.
@@ -318,7 +306,7 @@ pub(crate) fn shuffle(conf: &SparkConf) -> Result<ShuffleOptions, SparkError> {
         },
         client: ClientOptions {
             key_id: String::new(),
-            encrypt: encrypt(conf)?,
+            encrypt: encrypts_network(conf)?,
             connections_per_peer: conf.get(&keys::SHUFFLE_IO_NUM_CONNECTIONS_PER_PEER)? as usize,
             connection_time_out: conf.get(&keys::SHUFFLE_IO_CONNECTION_TIMEOUT)?,
             max_retries: conf.get(&keys::SHUFFLE_IO_MAX_RETRIES)?,
@@ -464,13 +452,6 @@ mod tests {
         assert_eq!(block_size(&[lz4, snappy, class]), ByteCount::kib(16));
         let too_large = compression(&conf(&[("spark.io.compression.lz4.blockSize", "9m")])).unwrap_err().to_string();
         assert!(too_large.contains("at most 8m"), "{too_large}");
-    }
-
-    #[test]
-    fn local_files_in_clear_are_refused_where_encryption_is_wanted() {
-        let error = refuse_local_encryption(&conf(&[("spark.io.encryption.enabled", "true")])).unwrap_err();
-        assert!(error.to_string().contains("spark.io.encryption.enabled"), "{error}");
-        assert!(refuse_local_encryption(&conf(&[("spark.io.encryption.enabled", "false")])).is_ok());
     }
 
     #[test]

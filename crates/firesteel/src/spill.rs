@@ -9,8 +9,10 @@ use std::{
     },
 };
 
-use firesteel_executor::TaskContext;
-use firesteel_external_collections::{ExecutionMemory, Lz4Blocks, SpillContext, SpillMetrics, SpillOptions};
+use firesteel_executor::{Environment, TaskContext};
+use firesteel_external_collections::{
+    EncryptedBlocks, ExecutionMemory, Lz4Blocks, PlainBlocks, SpillCodec, SpillContext, SpillMetrics, SpillOptions,
+};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::BlockId;
 
@@ -35,13 +37,24 @@ impl TaskSpill {
             SpillOptions { force_spill_records: environment.force_spill_records(), ..SpillOptions::default() };
         let spill = SpillContext::new(memory, Arc::new(move || directory.new_file()))
             .with_kill_flag(Arc::clone(context.kill_switch().flag()))
+            .with_recalls(Arc::clone(context.memory().recalls()))
             .with_metrics(metrics)
             .with_options(options);
-        Self(if environment.compress_spills() { spill.with_codec(Arc::new(Lz4Blocks)) } else { spill })
+        Self(spill.with_codec(codec(environment)))
     }
 
     pub(crate) fn context(&self) -> &SpillContext {
         &self.0
+    }
+}
+
+/// Blocks are compressed if they are to be, and then encrypted if they are to be.
+fn codec(environment: &Environment) -> Arc<dyn SpillCodec> {
+    match (environment.compress_spills(), environment.local_dirs().encryption().cloned()) {
+        (false, None) => Arc::new(PlainBlocks),
+        (true, None) => Arc::new(Lz4Blocks),
+        (false, Some(encryption)) => Arc::new(EncryptedBlocks::new(PlainBlocks, encryption)),
+        (true, Some(encryption)) => Arc::new(EncryptedBlocks::new(Lz4Blocks, encryption)),
     }
 }
 

@@ -4,6 +4,9 @@
 //! sub-directories; a file's name decides root and sub-directory, so that load spreads over disks and no directory grows
 //! long. Shuffle files, spilled runs and blocks on disk all live here. What a name means is its owner's business.
 //!
+//! Is what is written here to be encrypted (`spark.io.encryption.enabled`)? [`LocalDirs::encryption`] says so, and has the key:
+//! whoever writes a file has its directories at hand, and nobody can know the one without the other.
+//!
 //! They go with their process, however it ends: [`LocalDirs`] removes them in good order, [`remove_for_good`] when a process
 //! is told to end at whatever it is at, [`remove_left_behind`] is for others that survive it, and [`remove_abandoned`] finds
 //! those of processes that nobody survived.
@@ -26,6 +29,7 @@ use std::{
 
 pub use abandoned::{remove_abandoned, remove_left_behind};
 pub use disk_reserve::DiskReserve;
+use firesteel_io_encryption::IoEncryption;
 
 /// Spark's `spark.diskStore.subDirectories`.
 const SUB_DIRECTORIES: u64 = 64;
@@ -38,6 +42,7 @@ pub struct LocalDirs {
     /// Held as long as the directories are this process's, which tells others that it lives.
     _locks: Vec<File>,
     keep: bool,
+    encryption: Option<IoEncryption>,
 }
 
 /// No scratch directory could be made.
@@ -123,13 +128,25 @@ impl LocalDirs {
             );
             return Err(CreateLocalDirsError::NoRoot { roots: roots.to_vec(), source });
         }
-        Ok((Self { roots: made, _locks: locks, keep: false }, failed))
+        Ok((Self { roots: made, _locks: locks, keep: false, encryption: None }, failed))
     }
 
     /// Takes directories that another process made, such as those that an executor registered with a shuffle service.
     /// They are not removed at the end.
     pub fn open(directories: Vec<PathBuf>) -> Self {
-        Self { roots: directories, _locks: Vec::new(), keep: true }
+        Self { roots: directories, _locks: Vec::new(), keep: true, encryption: None }
+    }
+
+    /// With the key that everything that is written here is encrypted with; without one, nothing is.
+    #[must_use]
+    pub fn with_encryption(mut self, encryption: Option<IoEncryption>) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// What a file here is to be encrypted with, if it is to be: all that holds data of the application, and no names and sizes.
+    pub fn encryption(&self) -> Option<&IoEncryption> {
+        self.encryption.as_ref()
     }
 
     /// The directories, one for each root.

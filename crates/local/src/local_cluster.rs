@@ -381,6 +381,7 @@ fn launch(
         host: options.host.clone(),
         cores,
         secret: request.secret.expose().to_owned(),
+        io_encryption_key: request.io_encryption.as_ref().map(|encryption| encryption.expose().to_vec()),
         conf: options.conf.clone(),
         // On this machine all executors share the driver's scratch space.
         files_cache: text(&options.scratch.join("fetch-cache")),
@@ -404,7 +405,13 @@ fn start_process(
     Command::new(THIS_BINARY)
         .arg0(env::current_exe().unwrap_or_else(|_| THIS_BINARY.into()))
         // For people who look at the process list; the process reads its standard input, not these.
-        .args(["executor", "--app-id", options.application_id.as_str(), "--executor-id", executor_id.as_str()])
+        .args([
+            firesteel_executor_backend::LAUNCH_ARGUMENT,
+            "--app-id",
+            options.application_id.as_str(),
+            "--executor-id",
+            executor_id.as_str(),
+        ])
         .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .env(firesteel_executor_backend::LAUNCH_VARIABLE, "1")
         .env("SPARK_EXECUTOR_DIRS", scratch)

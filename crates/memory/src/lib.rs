@@ -15,6 +15,8 @@
 //!   1/(2N): a task that has less waits for others instead of spilling tiny runs.
 //! - *Unroll* memory is storage that a task holds while it collects a block whose size is unknown yet; it cannot be
 //!   evicted, and becomes storage when the block is complete.
+//! - What the process holds beyond what it was given is taken from both pools, and *recalled* from whoever gathers records
+//!   (see [`Pressure`]). While a pool is smaller for that, nobody waits for memory that is not there.
 //!
 //! Nothing here waits, evicts or allocates: a call answers with a grant, or says what must happen first
 //! ([`ExecutionGrant`], [`StorageGrant`]), and the shell (`block-store`) does that and asks again.
@@ -26,10 +28,12 @@
 mod manager;
 mod options;
 mod pool;
+mod pressure;
 
 pub use manager::{TaskLeftovers, UnifiedMemoryManager};
 pub use options::{MINIMUM_HEAP, MemoryOptions, MemoryOptionsError, PoolSize, RESERVED_HEAP};
 pub use pool::{Eviction, ExecutionGrant, MemoryPool, PoolUsage, StorageGrant, StorageRefusal, TaskHolding};
+pub use pressure::{Pressure, ResidentLimits};
 
 /// Which of the two pools.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -2,13 +2,17 @@
 
 use firesteel_model::{ByteCount, TaskId};
 
-use crate::{MemoryMode, MemoryOptions, MemoryOptionsError, MemoryPool, PoolSize, TaskHolding};
+use crate::{
+    MemoryMode, MemoryOptions, MemoryOptionsError, MemoryPool, PoolSize, Pressure, ResidentLimits, TaskHolding,
+    pressure::Recalls,
+};
 
 /// The memory of one process: an on-heap and an off-heap pool.
 #[derive(Clone, Debug)]
 pub struct UnifiedMemoryManager {
     on_heap: MemoryPool,
     off_heap: MemoryPool,
+    recalls: Recalls,
 }
 
 /// What a task still held when it ended. Anything but zero is a leak: whoever acquired it forgot to release it.
@@ -36,7 +40,8 @@ impl UnifiedMemoryManager {
 
     /// Pools of these sizes.
     pub fn new(on_heap: PoolSize, off_heap: PoolSize) -> Self {
-        Self { on_heap: MemoryPool::new(on_heap), off_heap: MemoryPool::new(off_heap) }
+        let (on_heap, off_heap) = (MemoryPool::new(on_heap), MemoryPool::new(off_heap));
+        Self { on_heap, off_heap, recalls: Recalls::default() }
     }
 
     /// One of the pools.
@@ -58,6 +63,18 @@ impl UnifiedMemoryManager {
     /// The task ended: takes back everything it still holds and says how much that was.
     pub fn release_task(&mut self, task_id: TaskId) -> TaskLeftovers {
         TaskLeftovers { on_heap: self.on_heap.release_task(task_id), off_heap: self.off_heap.release_task(task_id) }
+    }
+
+    /// The process holds so much: takes from both pools what they do not know of, in equal parts of their size, and says what
+    /// follows.
+    pub fn observe_resident(&mut self, limits: &ResidentLimits, resident: ByteCount) -> Pressure {
+        let mut is_changed = false;
+        for pool in [&mut self.on_heap, &mut self.off_heap] {
+            let unaccounted = limits.unaccounted(pool.usage().capacity.bytes(), resident);
+            is_changed |= pool.set_unaccounted(ByteCount(unaccounted));
+        }
+        let is_recall = self.recalls.observe(limits, resident);
+        Pressure { is_pressed: resident > limits.given, is_changed, is_recall }
     }
 
     /// Checks what must hold after every call.

@@ -82,7 +82,7 @@ pub struct PoolUsage {
     pub storage: ByteCount,
     /// The part of `storage` that tasks hold while they collect a block.
     pub unroll: ByteCount,
-    /// The most that storage could have: the capacity less what execution holds.
+    /// The most that storage could have: what is usable of the capacity, less what execution holds.
     pub maximum_storage: ByteCount,
 }
 
@@ -91,6 +91,8 @@ pub struct PoolUsage {
 pub struct MemoryPool {
     capacity: u64,
     storage_region: u64,
+    /// The part of the capacity that is taken by what the pool does not know of. What was granted before may reach into it.
+    unaccounted: u64,
     /// Unroll memory included.
     storage_used: u64,
     execution_used: u64,
@@ -108,6 +110,7 @@ impl MemoryPool {
         Self {
             capacity: size.capacity.bytes(),
             storage_region: size.storage_region.bytes(),
+            unaccounted: 0,
             storage_used: 0,
             execution_used: 0,
             unroll_used: 0,
@@ -122,18 +125,19 @@ impl MemoryPool {
     pub fn acquire_execution(&mut self, task_id: TaskId, bytes: ByteCount, eviction: Eviction) -> ExecutionGrant {
         let held = *self.execution.entry(task_id).or_insert(0);
         let active_tasks = self.execution.len() as u64;
-        let maximum_pool = self.capacity - self.storage_used.min(self.storage_region);
+        let (usable, region) = (self.usable(), self.usable_storage_region());
+        let maximum_pool = usable - self.storage_used.min(region);
         let wanted = bytes.bytes().min((maximum_pool / active_tasks).saturating_sub(held));
-        let free = self.free();
-        if wanted > free && eviction == Eviction::Possible {
-            let evict = (wanted - free).min(self.evictable_for_execution());
+        if eviction == Eviction::Possible {
+            let evict = self.missing(wanted).min(self.evictable(region));
             if evict > 0 {
                 return ExecutionGrant::MustEvict { bytes: ByteCount(evict) };
             }
         }
-        let grant = wanted.min(free);
-        let minimum = (self.capacity - self.storage_used) / (2 * active_tasks);
-        if grant < bytes.bytes() && held + grant < minimum {
+        let grant = wanted.min(self.free());
+        let minimum = usable.saturating_sub(self.storage_used) / (2 * active_tasks);
+        // Nobody releases what is taken by something else: a task has to go on with what there is.
+        if grant < bytes.bytes() && held + grant < minimum && self.unaccounted == 0 {
             return ExecutionGrant::Wait { minimum: ByteCount(minimum) };
         }
         self.execution_used += grant;
@@ -161,17 +165,18 @@ impl MemoryPool {
     /// Grants memory for a stored block, all of it or none.
     pub fn acquire_storage(&mut self, bytes: ByteCount, eviction: Eviction) -> StorageGrant {
         let wanted = bytes.bytes();
-        let maximum = self.capacity - self.execution_used - self.unroll_used;
+        let maximum = self.usable().saturating_sub(self.execution_used + self.unroll_used);
         if wanted > maximum {
             return StorageGrant::Refused(StorageRefusal::TooLarge { maximum: ByteCount(maximum) });
         }
-        let free = self.free();
-        if wanted <= free {
+        let missing = self.missing(wanted);
+        // Nothing is to be had even where more was granted than is usable.
+        if missing == 0 || wanted == 0 {
             self.storage_used += wanted;
             return StorageGrant::Granted;
         }
         match eviction {
-            Eviction::Possible => StorageGrant::MustEvict { bytes: ByteCount(wanted - free) },
+            Eviction::Possible => StorageGrant::MustEvict { bytes: ByteCount(missing) },
             Eviction::Exhausted => StorageGrant::Refused(StorageRefusal::NothingToEvict),
         }
     }
@@ -227,6 +232,19 @@ impl MemoryPool {
         TaskHolding { execution: ByteCount(execution), unroll: ByteCount(unroll) }
     }
 
+    /// So much of the pool is taken by what it does not know of, at most all of it. What was granted stays granted; who asks
+    /// gets less, at once, until this is less again. Says whether it was another amount before.
+    pub fn set_unaccounted(&mut self, bytes: ByteCount) -> bool {
+        let unaccounted = bytes.bytes().min(self.capacity);
+        std::mem::replace(&mut self.unaccounted, unaccounted) != unaccounted
+    }
+
+    /// The stored blocks that have to go for the pool to be within what is usable of it; the storage region is spared as far as
+    /// it is usable.
+    pub fn excess_storage(&self) -> ByteCount {
+        ByteCount(self.missing(0).min(self.evictable(self.usable_storage_region())))
+    }
+
     /// What the task holds.
     pub fn held_by(&self, task_id: TaskId) -> TaskHolding {
         let of = |map: &BTreeMap<TaskId, u64>| ByteCount(map.get(&task_id).copied().unwrap_or(0));
@@ -245,7 +263,7 @@ impl MemoryPool {
             execution: ByteCount(self.execution_used),
             storage: ByteCount(self.storage_used),
             unroll: ByteCount(self.unroll_used),
-            maximum_storage: ByteCount(self.capacity - self.execution_used),
+            maximum_storage: ByteCount(self.usable().saturating_sub(self.execution_used)),
         }
     }
 
@@ -256,19 +274,39 @@ impl MemoryPool {
     /// If it does not.
     pub fn assert_invariants(&self) {
         assert!(self.storage_used + self.execution_used <= self.capacity, "over-committed: {self:?}");
+        assert!(self.unaccounted <= self.capacity);
         assert_eq!(self.execution.values().sum::<u64>(), self.execution_used);
         assert_eq!(self.unroll.values().sum::<u64>(), self.unroll_used);
         assert!(self.unroll_used <= self.storage_used);
         assert!(self.unroll.values().all(|bytes| *bytes > 0));
     }
 
-    fn free(&self) -> u64 {
-        self.capacity - self.storage_used - self.execution_used
+    /// What both uses share while something else takes its part.
+    fn usable(&self) -> u64 {
+        self.capacity - self.unaccounted
     }
 
-    /// Stored blocks beyond the storage region; unroll memory cannot go.
-    fn evictable_for_execution(&self) -> u64 {
-        self.storage_used.saturating_sub(self.storage_region).min(self.storage_used - self.unroll_used)
+    /// The storage region takes its share of what is lost.
+    fn usable_storage_region(&self) -> u64 {
+        if self.unaccounted == 0 {
+            return self.storage_region;
+        }
+        (u128::from(self.storage_region) * u128::from(self.usable()) / u128::from(self.capacity)) as u64
+    }
+
+    fn free(&self) -> u64 {
+        self.usable().saturating_sub(self.storage_used + self.execution_used)
+    }
+
+    /// How much has to be released before so much more is usable. More than `wanted` if the pool was granted beyond what is
+    /// usable of it.
+    fn missing(&self, wanted: u64) -> u64 {
+        (self.storage_used + self.execution_used).saturating_add(wanted).saturating_sub(self.usable())
+    }
+
+    /// Stored blocks beyond this region; unroll memory cannot go.
+    fn evictable(&self, region: u64) -> u64 {
+        self.storage_used.saturating_sub(region).min(self.storage_used - self.unroll_used)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_memory::{Eviction, ExecutionGrant, MemoryPool, PoolSize, StorageGrant};
+use firesteel_memory::{Eviction, ExecutionGrant, MemoryPool, PoolSize, PoolUsage, StorageGrant};
 use firesteel_model::{ByteCount, TaskId};
 use proptest::prelude::*;
 
@@ -15,6 +15,8 @@ enum Call {
     AcquireUnroll(u64, u64),
     UnrollToStorage(u64),
     EndTask(u64),
+    /// So many percent of the pool are taken by what it does not know of.
+    Unaccounted(u64),
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -28,6 +30,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (task.clone(), bytes).prop_map(|(task, bytes)| Call::AcquireUnroll(task, bytes)),
         1 => task.clone().prop_map(Call::UnrollToStorage),
         1 => task.prop_map(Call::EndTask),
+        1 => prop_oneof![Just(0), 0..=100u64].prop_map(Call::Unaccounted),
     ]
 }
 
@@ -37,6 +40,7 @@ struct Account {
     execution: BTreeMap<u64, u64>,
     unroll: BTreeMap<u64, u64>,
     stored: u64,
+    unaccounted: u64,
 }
 
 proptest! {
@@ -52,9 +56,15 @@ proptest! {
         let mut pool = MemoryPool::new(PoolSize { capacity: ByteCount(capacity), storage_region: ByteCount(region) });
         let mut account = Account::default();
         for call in calls {
-            perform(&mut pool, &mut account, region, call);
+            let before = pool.usage();
+            perform(&mut pool, &mut account, (capacity, region), call);
             pool.assert_invariants();
             let usage = pool.usage();
+            let used = |usage: PoolUsage| (usage.execution + usage.storage).bytes();
+            prop_assert!(
+                used(usage) <= used(before) || used(usage) <= capacity - account.unaccounted,
+                "granted what something else has taken"
+            );
             let (execution, unroll): (u64, u64) = (account.execution.values().sum(), account.unroll.values().sum());
             prop_assert_eq!(usage.execution.bytes(), execution);
             prop_assert_eq!(usage.unroll.bytes(), unroll);
@@ -67,6 +77,27 @@ proptest! {
         }
         prop_assert_eq!(pool.usage().execution, ByteCount::ZERO);
         prop_assert_eq!(pool.usage().storage.bytes(), account.stored);
+    }
+
+    /// Liveness: where something else has taken a part of the pool, nobody waits, and no block is to go that cannot.
+    #[test]
+    fn nobody_waits_for_what_something_else_has_taken(
+        unaccounted in 1..=1000u64,
+        calls in prop::collection::vec(call(), 0..50),
+        wishes in prop::collection::vec((0..5u64, 1..3000u64), 1..20),
+    ) {
+        let (capacity, region) = (1000, 500);
+        let mut pool = MemoryPool::new(PoolSize { capacity: ByteCount(capacity), storage_region: ByteCount(region) });
+        let mut account = Account::default();
+        for call in calls {
+            perform(&mut pool, &mut account, (capacity, region), call);
+        }
+        pool.set_unaccounted(ByteCount(unaccounted));
+        prop_assert!(pool.excess_storage().bytes() <= account.stored);
+        for (task, bytes) in wishes {
+            let grant = pool.acquire_execution(TaskId(task), ByteCount(bytes), Eviction::Exhausted);
+            prop_assert!(matches!(grant, ExecutionGrant::Granted(_)), "{grant:?}");
+        }
     }
 
     /// Liveness: if every task waits at the same time, one of them would be granted memory if it asked again.
@@ -95,7 +126,9 @@ proptest! {
     }
 }
 
-fn perform(pool: &mut MemoryPool, account: &mut Account, region: u64, call: Call) {
+fn perform(pool: &mut MemoryPool, account: &mut Account, (capacity, region): (u64, u64), call: Call) {
+    // The storage region shrinks with the pool.
+    let region = (region * (capacity - account.unaccounted)).checked_div(capacity).unwrap_or(0);
     match call {
         Call::AcquireExecution(task, bytes) => {
             let mut grant = pool.acquire_execution(TaskId(task), ByteCount(bytes), Eviction::Possible);
@@ -148,6 +181,15 @@ fn perform(pool: &mut MemoryPool, account: &mut Account, region: u64, call: Call
             let left = pool.release_task(TaskId(task));
             assert_eq!(left.execution.bytes(), account.execution.remove(&task).unwrap_or(0));
             assert_eq!(left.unroll.bytes(), account.unroll.remove(&task).unwrap_or(0));
+        }
+        Call::Unaccounted(percent) => {
+            account.unaccounted = capacity * percent / 100;
+            pool.set_unaccounted(ByteCount(account.unaccounted));
+            let excess = pool.excess_storage();
+            assert!(excess.bytes() <= account.stored, "evicts what is not there");
+            pool.release_storage(excess);
+            account.stored -= excess.bytes();
+            assert_eq!(pool.excess_storage(), ByteCount::ZERO, "evicting it is enough");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the driver to an executor.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use firesteel_model::{
     ApplicationId, BlockId, BlockManagerId, BroadcastId, ExecutorId, RddId, ShuffleId, StageAttemptId, TaskId,
@@ -73,7 +73,7 @@ pub enum ExecutorMessage {
 }
 
 /// What an executor process is started with, handed over where nobody else can read it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ExecutorLaunch {
     /// The application.
     pub application_id: ApplicationId,
@@ -87,6 +87,8 @@ pub struct ExecutorLaunch {
     pub cores: u32,
     /// The application's secret.
     pub secret: String,
+    /// The key of the application's local files, if they are encrypted.
+    pub io_encryption_key: Option<Vec<u8>>,
     /// The application's configuration.
     pub conf: Vec<(String, String)>,
     /// A directory that the application's executors on this machine share, for files that they all fetch
@@ -95,4 +97,17 @@ pub struct ExecutorLaunch {
     /// Scratch directories of the driver, if it has started the process on its own machine: when it is killed, its executors
     /// remove them.
     pub driver_directories: Vec<String>,
+}
+
+/// Neither secrets nor the configuration, which may hold some.
+impl fmt::Debug for ExecutorLaunch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutorLaunch")
+            .field("application_id", &self.application_id)
+            .field("executor_id", &self.executor_id)
+            .field("driver_address", &self.driver_address)
+            .field("host", &self.host)
+            .field("cores", &self.cores)
+            .finish_non_exhaustive()
+    }
 }

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod broadcasts;
 mod channel;
 mod daemon;
 mod factory;
@@ -28,6 +29,7 @@ mod task;
 mod wait;
 mod worker;
 
+pub use broadcasts::{BroadcastServerAddress, Broadcasts};
 pub use channel::Channel;
 pub use factory::{WorkerError, WorkerFactory, WorkerKey, WorkerLaunch};
 pub use output::{DecodeError, Output, OutputDecoder};

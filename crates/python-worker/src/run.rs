@@ -1,7 +1,6 @@
 //! One task in one worker.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, ErrorKind, Read, Write},
     os::fd::AsFd,
@@ -14,7 +13,7 @@ use rustix::{event::PollFlags, net::sockopt::set_tcp_quickack};
 use tracing::{debug, warn};
 
 use crate::{
-    DecodeError, Output, OutputDecoder, TaskContextInfo, TaskInput, Worker,
+    Broadcasts, DecodeError, Output, OutputDecoder, TaskContextInfo, TaskInput, Worker,
     wait::{Waited, wait_for_event_or_end},
     worker::Connected,
 };
@@ -38,7 +37,7 @@ pub struct RunOptions {
     /// Those that are put on the path of modules.
     pub includes: Vec<String>,
     /// The broadcast values that it needs, and where they are.
-    pub broadcasts: BTreeMap<i64, String>,
+    pub broadcasts: Broadcasts,
     /// The pickled function.
     pub command: Bytes,
     /// May the worker be used again?

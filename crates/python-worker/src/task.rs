@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::{Release, output::special};
+use crate::{Broadcasts, Release, output::special};
 
 /// PySpark's type of a function on whole partitions of an RDD.
 const NON_UDF: i32 = 0;
@@ -90,7 +90,7 @@ pub struct TaskInput<'a> {
     /// Those that are put on the path of modules.
     pub includes: &'a [String],
     /// The broadcast values that the task needs, and where they are.
-    pub broadcasts: &'a BTreeMap<i64, String>,
+    pub broadcasts: &'a Broadcasts,
     /// The pickled function, with its serializers.
     pub command: &'a [u8],
 }
@@ -111,7 +111,7 @@ impl TaskInput<'_> {
         put_text(&mut body, self.files_directory);
         put_count(&mut body, self.includes.len());
         self.includes.iter().for_each(|include| put_text(&mut body, include));
-        self.put_broadcasts(&mut body, known);
+        self.broadcasts.put(&mut body, known);
         put_number(&mut body, NON_UDF);
         if release.has_json_context() {
             // Settings of runners and of evaluation, which RDDs have none of.
@@ -128,23 +128,6 @@ impl TaskInput<'_> {
         message
     }
 
-    fn put_broadcasts(&self, body: &mut Vec<u8>, known: &mut BTreeSet<i64>) {
-        // They are not encrypted.
-        body.push(0);
-        let forgotten: Vec<i64> = known.iter().copied().filter(|id| !self.broadcasts.contains_key(id)).collect();
-        let new: Vec<_> = self.broadcasts.iter().filter(|(id, _)| !known.contains(id)).collect();
-        put_count(body, forgotten.len() + new.len());
-        for id in &forgotten {
-            body.extend((-id - 1).to_be_bytes());
-            known.remove(id);
-        }
-        for (id, path) in new {
-            body.extend(id.to_be_bytes());
-            put_text(body, path);
-            known.insert(*id);
-        }
-    }
-
     /// What ends the input.
     pub fn encode_end(output: &mut Vec<u8>) {
         put_number(output, special::END_OF_DATA_SECTION);
@@ -159,15 +142,15 @@ pub fn encode_element(bytes: &[u8], output: &mut Vec<u8>) {
     output.extend_from_slice(bytes);
 }
 
-fn put_number(output: &mut Vec<u8>, number: i32) {
+pub(crate) fn put_number(output: &mut Vec<u8>, number: i32) {
     output.extend(number.to_be_bytes());
 }
 
-fn put_count(output: &mut Vec<u8>, count: usize) {
+pub(crate) fn put_count(output: &mut Vec<u8>, count: usize) {
     put_number(output, i32::try_from(count).expect("an element has less than 2 GiB"));
 }
 
-fn put_text(output: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(output: &mut Vec<u8>, text: &str) {
     encode_element(text.as_bytes(), output);
 }
 
@@ -207,7 +190,7 @@ mod tests {
         expected.extend(body);
 
         let context = context();
-        let broadcasts = BTreeMap::from([(4, "/b".to_owned()), (5, "/known".to_owned())]);
+        let broadcasts = Broadcasts::Files(BTreeMap::from([(4, "/b".to_owned()), (5, "/known".to_owned())]));
         let input = TaskInput {
             partition: 5,
             python_version: "3.11",
@@ -235,7 +218,7 @@ mod tests {
             context: &context,
             files_directory: "/f",
             includes: &[],
-            broadcasts: &BTreeMap::new(),
+            broadcasts: &Broadcasts::Files(BTreeMap::new()),
             command: b"abc",
         };
         let server: &[u8] = b"\xff\xff\xff\xff\0\0\0\0";

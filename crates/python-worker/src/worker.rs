@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, os::fd::OwnedFd, sync::Arc};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::{Release, channel::Channel, factory::Pool, single::SingleWorker};
+use crate::{Broadcasts, Release, channel::Channel, factory::Pool, single::SingleWorker};
 
 /// A worker, for one task. It is killed when this is dropped, unless it was given back.
 #[derive(Debug)]
@@ -75,6 +75,11 @@ impl Worker {
     /// Which PySpark it has.
     pub fn release(&self) -> Release {
         self.release
+    }
+
+    /// Which of these values the worker does not hold yet, in the order of their ids.
+    pub fn lacks(&mut self, broadcasts: &Broadcasts) -> Vec<i64> {
+        broadcasts.lacking(&self.connected().broadcasts)
     }
 
     pub(crate) fn connected(&mut self) -> &mut Connected {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use firesteel_io_encryption::IoEncryption;
 use firesteel_model::{ExecutorId, ExecutorLossReason};
 use firesteel_rpc::Secret;
 use firesteel_scheduler::LostOutputs;
@@ -29,6 +30,9 @@ pub struct ExecutorRequest {
     pub driver_address: String,
     /// The application's secret. It may travel only where nobody else can read it.
     pub secret: Secret,
+    /// The key of the application's local files, if they are encrypted. It may travel only where nobody else can read it, and an
+    /// executor of such an application does not start without it.
+    pub io_encryption: Option<IoEncryption>,
 }
 
 /// How a cluster manager tells what happens to executors. Cheap to clone.

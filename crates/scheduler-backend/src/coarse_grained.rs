@@ -3,6 +3,7 @@
 use std::{io, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use firesteel_driver::{DriverHandle, PublishedBytes, Registration, ResultFetch, SchedulerBackend, StartingExecutors};
+use firesteel_io_encryption::IoEncryption;
 use firesteel_messages::{Answer, DriverMessage, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, ResourceProfileId};
 use firesteel_rpc::{
@@ -33,6 +34,8 @@ pub struct CoarseGrainedOptions {
     pub rpc: Options,
     /// The binary that executors must run.
     pub build_id: [u8; 32],
+    /// What the application's local files are encrypted with, if they are: `spark.io.encryption.enabled`.
+    pub io_encryption: Option<IoEncryption>,
 }
 
 /// The backend could not be started.
@@ -116,7 +119,7 @@ impl CoarseGrainedSchedulerBackend {
         runtime.spawn(accept(listener, Arc::clone(&connections), options.build_id));
         info!(driver_address, "the driver listens for executors");
         manager.start(
-            ExecutorRequest { driver_address, secret: secret.clone() },
+            ExecutorRequest { driver_address, secret: secret.clone(), io_encryption: options.io_encryption },
             ManagerEvents { connections: Arc::clone(&connections) },
         );
         let DataPlane { fetch_block, publish } = data_plane;

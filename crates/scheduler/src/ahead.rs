@@ -8,7 +8,7 @@
 //! when a slot becomes free there; nobody says so, it follows. Listeners hear of its start then. An executor that has to let
 //! tasks wait gives them back ([`crate::Event::TasksReturned`]), so none is stuck behind a long one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use firesteel_model::{ExecutorId, ListenerEvent, StageAttemptId, TaskEndReason, TaskId, TaskLocality};
 
@@ -185,9 +185,9 @@ impl TaskSet {
         }
     }
 
-    /// An executor was lost of which it is not known what it ran.
-    pub(crate) fn launch_no_more_ahead(&mut self) {
-        self.never_ahead = true;
+    /// An executor was lost of which it is not known what it ran. Whether that is the first time.
+    pub(crate) fn launch_no_more_ahead(&mut self) -> bool {
+        !mem::replace(&mut self.never_ahead, true)
     }
 
     /// Takes note of how long a task ran. Later tasks count more: a set's tasks need not be alike.

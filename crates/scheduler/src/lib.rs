@@ -56,6 +56,7 @@ mod output_commit;
 mod pending;
 mod pool;
 mod random;
+mod recent_losses;
 mod scheduler;
 mod speculation;
 mod stage;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use firesteel_model::{
-    ExecutorId, ExecutorLossReason, ListenerEvent, StageId, TaskAttemptNumber, TaskEndReason, TaskId, TaskLocality,
-    TaskSnapshot,
+    ExecutorId, ExecutorLossReason, ListenerEvent, StageAttemptId, StageId, TaskAttemptNumber, TaskEndReason, TaskId,
+    TaskLocality, TaskSnapshot,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     outcome::EndedTask,
     scheduler::Turn,
     stage::{JobProgress, StageKind, StageStatus},
-    task_set::TaskSetState,
+    task_set::{TaskSet, TaskSetState},
 };
 
 /// Two, as one heartbeat may have been under way when the task was launched.
@@ -95,16 +95,19 @@ impl Scheduler {
         };
         self.requeue_lost(lost, turn);
         let Some(executor) = removed else { return };
+        self.recent_losses.add(executor_id, reason);
         self.executors_changed();
         // It may have been further than is known here: what counts as running may have ended, and what waited may have run. So no
-        // task is to blame; but the next time one must be.
-        let is_known_who_ran = executor.ahead.is_empty();
+        // task is to blame; but the next time one must be, whoever else has tasks that wait there: a task that ends executors
+        // would never fail beside the short tasks of other jobs.
+        let mut not_known: BTreeSet<StageAttemptId> = BTreeSet::new();
+        if !executor.ahead.is_empty() {
+            not_known.extend(executor.tasks.iter().map(|task_id| self.running[task_id].stage));
+            not_known.retain(|stage| self.task_sets.get_mut(stage).is_some_and(TaskSet::launch_no_more_ahead));
+        }
         for task_id in executor.tasks {
             let task = &self.running[&task_id];
-            let started = task.started && !task.ahead && is_known_who_ran;
-            if !is_known_who_ran && let Some(set) = self.task_sets.get_mut(&task.stage) {
-                set.launch_no_more_ahead();
-            }
+            let started = task.started && !task.ahead && !not_known.contains(&task.stage);
             let reason = TaskEndReason::ExecutorLostFailure {
                 executor_id: executor_id.clone(),
                 exit_caused_by_app: reason.caused_by_app() && started,

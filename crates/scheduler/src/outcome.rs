@@ -478,12 +478,13 @@ impl Scheduler {
     /// Counts a failed attempt; has the stage failed too often? Then its jobs have failed (RT-35).
     pub(crate) fn count_failed_attempt(&mut self, id: StageAttemptId, message: &str, turn: &mut Turn) -> bool {
         let most = self.options.stage.max_consecutive_attempts.get();
-        let stage = self.stage_mut(id.stage_id);
+        let stage = self.stages.get_mut(&id.stage_id).expect("the stage of a failed attempt exists");
         stage.failed_attempts.insert(id.attempt);
         let too_often = stage.failed_attempts.len() as u32 >= most;
         if too_often {
+            let lost = self.recent_losses.since(stage.losses_before);
             let reason = format!(
-                "{stage} has failed the maximum allowable number of times: {most}. Most recent failure reason:\n{message}"
+                "{stage} has failed the maximum allowable number of times: {most}. Most recent failure reason:\n{message}{lost}"
             );
             self.abort_stage(id.stage_id, &reason, turn);
         }

@@ -19,6 +19,7 @@ use crate::{
     output_commit::OutputCommitCoordinator,
     pool::Pools,
     random::Random,
+    recent_losses::RecentLosses,
     stage::{DelayedJob, Job, Stage},
     task_set::TaskSet,
 };
@@ -103,6 +104,7 @@ pub struct Scheduler {
     pub(crate) next_heartbeat_check: Option<Moment>,
     pub(crate) next_speculation_check: Option<Moment>,
     pub(crate) enough_registered: bool,
+    pub(crate) recent_losses: RecentLosses,
     /// The executor that came last was refused for its host, and no other one is here.
     pub(crate) all_refused: bool,
     pub(crate) stopped: bool,
@@ -138,6 +140,7 @@ impl Scheduler {
             next_heartbeat_check: None,
             next_speculation_check: None,
             enough_registered: options.min_registered.is_none(),
+            recent_losses: RecentLosses::default(),
             all_refused: false,
             stopped: false,
             options,

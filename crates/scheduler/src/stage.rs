@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) attempts: u32,
     /// Attempts that failed since it last succeeded (RT-35).
     pub(crate) failed_attempts: BTreeSet<StageAttempt>,
+    /// How many executors had been lost when it was made.
+    pub(crate) losses_before: u64,
     /// Attempts before this one computed from data that is void: what they still bring is dropped (RT-36).
     pub(crate) first_valid_attempt: u32,
     /// Of a map stage: the partitions that its latest attempt has yet to see succeed.

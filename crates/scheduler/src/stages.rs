@@ -145,6 +145,7 @@ impl Scheduler {
             status: StageStatus::Idle,
             attempts: 0,
             failed_attempts: BTreeSet::new(),
+            losses_before: self.recent_losses.count(),
             first_valid_attempt: 0,
             pending,
             snapshot,
@@ -196,8 +197,9 @@ impl Scheduler {
                 continue;
             }
             if self.options.stage.max_attempts.is_some_and(|most| stage.attempts >= most.get()) {
+                let lost = self.recent_losses.since(stage.losses_before);
                 let reason = format!(
-                    "{stage} has failed the maximum allowable number of times: {} (spark.stage.maxAttempts)",
+                    "{stage} has failed the maximum allowable number of times: {} (spark.stage.maxAttempts){lost}",
                     stage.attempts
                 );
                 self.abort_stage(stage_id, &reason, turn);

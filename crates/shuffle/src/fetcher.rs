@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use firesteel_io_encryption::IoEncryption;
 use firesteel_model::{
     ApplicationId, BlockManagerId, ExecutorId, MapId, MapIndex, ReduceId, ShuffleId, ShuffleReadMetrics, error_chain,
 };
@@ -24,6 +25,7 @@ use crate::{
     BlockDecoder, FetchError, FetchFailedError, FetchLimits, OpenSegmentError, SegmentId, SegmentReader,
     ShuffleBlockResolver, StoredSegment,
     checksum::ChecksumReader,
+    encrypted::EncryptedReader,
     fetch_plan::FetchPlan,
     segment_reader::{Failure, FileRange},
 };
@@ -56,6 +58,32 @@ pub struct ShuffleReadContext {
     pub resolver: Arc<ShuffleBlockResolver>,
     /// Reaches everybody else.
     pub client: TransferClient,
+    /// What the application's shuffle files are encrypted with, if they are.
+    pub encryption: Option<IoEncryption>,
+}
+
+impl ShuffleReadContext {
+    /// Decodes what is in memory, and has its checksum.
+    fn decode_memory(&self, bytes: Bytes) -> BlockDecoder {
+        match &self.encryption {
+            None => BlockDecoder::from_bytes(bytes),
+            Some(encryption) => {
+                BlockDecoder::from_reader(Box::new(EncryptedReader::new(encryption, io::Cursor::new(bytes))))
+            }
+        }
+    }
+
+    /// Decodes a stream, which should be buffered, and compares it with its checksum, if it has one, on the way.
+    fn decode_stream(&self, reader: impl Read + Send + 'static, checksum: Option<u32>) -> BlockDecoder {
+        BlockDecoder::from_reader(match (checksum, &self.encryption) {
+            (None, None) => Box::new(reader),
+            (Some(checksum), None) => Box::new(ChecksumReader::new(reader, checksum)),
+            (None, Some(encryption)) => Box::new(EncryptedReader::new(encryption, reader)),
+            (Some(checksum), Some(encryption)) => {
+                Box::new(EncryptedReader::new(encryption, ChecksumReader::new(reader, checksum)))
+            }
+        })
+    }
 }
 
 /// A segment that is there.
@@ -224,14 +252,11 @@ impl ShuffleFetcher {
                     self.came_damaged(index, actual)?;
                     return Ok(None);
                 }
-                BlockDecoder::from_bytes(bytes)
+                self.context.decode_memory(bytes)
             }
             (Body::Spooled { reader, .. }, checksum) => {
                 self.metrics.remote_bytes_read_to_disk += size;
-                BlockDecoder::from_reader(match checksum {
-                    Some(checksum) => Box::new(ChecksumReader::new(reader, checksum)),
-                    None => reader,
-                })
+                self.context.decode_stream(reader, checksum)
             }
         };
         self.metrics.remote_blocks_fetched += 1;
@@ -284,7 +309,7 @@ impl ShuffleFetcher {
         };
         let size = segment.length;
         let diagnose = self.local_diagnosis(index);
-        let decoder = match read_in_place(segment) {
+        let decoder = match self.context.read_in_place(segment) {
             Ok(decoder) => decoder,
             Err(ReadLocalError::Mismatch(actual)) => {
                 let message = "the segment on this host's disk is damaged".to_owned();
@@ -382,24 +407,22 @@ enum ReadLocalError {
     Io(io::Error),
 }
 
-fn read_in_place(segment: StoredSegment) -> Result<BlockDecoder, ReadLocalError> {
-    let mut range = FileRange::new(segment.file, segment.offset, segment.length);
-    if segment.length <= LOCAL_IN_MEMORY {
-        let mut bytes = vec![0; segment.length as usize];
-        range.read_exact(&mut bytes).map_err(ReadLocalError::Io)?;
-        if let Some(expected) = segment.checksum {
-            let actual = crc32fast::hash(&bytes);
-            if actual != expected {
-                return Err(ReadLocalError::Mismatch(actual));
+impl ShuffleReadContext {
+    fn read_in_place(&self, segment: StoredSegment) -> Result<BlockDecoder, ReadLocalError> {
+        let mut range = FileRange::new(segment.file, segment.offset, segment.length);
+        if segment.length <= LOCAL_IN_MEMORY {
+            let mut bytes = vec![0; segment.length as usize];
+            range.read_exact(&mut bytes).map_err(ReadLocalError::Io)?;
+            if let Some(expected) = segment.checksum {
+                let actual = crc32fast::hash(&bytes);
+                if actual != expected {
+                    return Err(ReadLocalError::Mismatch(actual));
+                }
             }
+            return Ok(self.decode_memory(Bytes::from(bytes)));
         }
-        return Ok(BlockDecoder::from_bytes(Bytes::from(bytes)));
+        Ok(self.decode_stream(io::BufReader::with_capacity(128 << 10, range), segment.checksum))
     }
-    let range = io::BufReader::with_capacity(128 << 10, range);
-    Ok(BlockDecoder::from_reader(match segment.checksum {
-        Some(checksum) => Box::new(ChecksumReader::new(range, checksum)),
-        None => Box::new(range),
-    }))
 }
 
 /// Passes on what comes for one request, and that nothing more will if it ends early: because the data plane stops.

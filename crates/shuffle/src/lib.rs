@@ -32,14 +32,17 @@
 //!
 //! # Local disk encryption
 //!
-//! All bytes that this crate writes go through one place (`output_file`), and all that it reads through [`SegmentReader`]; that
-//! is where encryption at rest belongs (SE-06). What is sent is what is in the file.
+//! Where the local directories of a map task say so (SE-06), each segment that has bytes is one encrypted stream
+//! (`firesteel-io-encryption`): compressed first, then encrypted, and its checksum is that of the cipher text. What is sent is
+//! what is in the file, so that nobody who serves segments needs the key; a reduce task decrypts what it reads. Index and
+//! checksum files are as they always are.
 
 #![forbid(unsafe_code)]
 
 mod checksum;
 mod codec;
 mod decoder;
+mod encrypted;
 mod error;
 mod fetch_plan;
 mod fetcher;

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use firesteel_io_encryption::StreamSealer;
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::{BlockId, MapId, ReduceId, ShuffleId};
 
@@ -52,6 +53,8 @@ pub struct MapOutputWriter {
     map_id: MapId,
     output: OutputFile,
     encoder: BlockEncoder,
+    /// If the local directories are encrypted.
+    sealer: Option<StreamSealer>,
     reducers: u32,
     /// Where each segment that was begun starts.
     offsets: Vec<u64>,
@@ -75,6 +78,7 @@ impl MapOutputWriter {
             map_id,
             output: OutputFile::create(in_progress(&path), options.checksums)?,
             encoder: BlockEncoder::new(options.compression),
+            sealer: local_dirs.encryption().map(StreamSealer::new),
             reducers,
             offsets: Vec::with_capacity(reducers as usize + 1),
             checksums: Vec::new(),
@@ -90,7 +94,13 @@ impl MapOutputWriter {
     pub fn append(&mut self, reduce_id: ReduceId, records: &[u8]) -> Result<(), ShuffleWriteError> {
         self.try_io(|writer| {
             writer.advance_to(reduce_id)?;
-            writer.encoder.write(records, &mut writer.output)
+            let (encoder, output) = (&mut writer.encoder, &mut writer.output);
+            match &mut writer.sealer {
+                // An empty segment has no bytes, and a stream always has some.
+                Some(_) if records.is_empty() => Ok(()),
+                Some(sealer) => encoder.write(records, &mut sealer.onto(output)),
+                None => encoder.write(records, output),
+            }
         })
     }
 
@@ -132,7 +142,16 @@ impl MapOutputWriter {
 
     fn end_segment(&mut self) -> io::Result<()> {
         if !self.offsets.is_empty() {
-            self.encoder.finish(&mut self.output)?;
+            let (encoder, output) = (&mut self.encoder, &mut self.output);
+            match &mut self.sealer {
+                Some(sealer) => {
+                    encoder.finish(&mut sealer.onto(output))?;
+                    if sealer.has_begun() {
+                        sealer.finish(output)?;
+                    }
+                }
+                None => encoder.finish(output)?,
+            }
             self.checksums.extend(self.output.take_checksum());
         }
         Ok(())

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use firesteel_io_encryption::{IoEncryption, KeySize};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::{
     ApplicationId, BlockId, BlockManagerId, ByteCount, ExecutorId, MapId, MapIndex, ReduceId, ShuffleId,
@@ -60,11 +61,22 @@ fn records(map: usize, reducer: u32, size: usize) -> Vec<u8> {
 
 impl Cluster {
     fn start(executors: usize) -> Self {
+        Self::with_encryption(executors, None)
+    }
+
+    /// One whose local files are as they are, and one where they are encrypted.
+    fn plain_and_encrypted(executors: usize) -> [Self; 2] {
+        [None, Some(IoEncryption::generate(KeySize::Bits128))]
+            .map(|encryption| Self::with_encryption(executors, encryption))
+    }
+
+    fn with_encryption(executors: usize, encryption: Option<IoEncryption>) -> Self {
         let runtime = TransferRuntime::new(NonZeroUsize::new(2).unwrap()).unwrap();
         let secret = Secret::generate();
         let executors = (0..executors).map(|number| {
             let root = tempfile::tempdir().unwrap();
-            let local_dirs = Arc::new(LocalDirs::create(&[root.path().to_owned()]).unwrap().0);
+            let (local_dirs, _) = LocalDirs::create(&[root.path().to_owned()]).unwrap();
+            let local_dirs = Arc::new(local_dirs.with_encryption(encryption.clone()));
             let resolver = Arc::new(ShuffleBlockResolver::new(ByteCount::mib(1)));
             let id = ExecutorId::new(number.to_string());
             resolver.register(application(), id.clone(), local_dirs.clone());
@@ -116,6 +128,7 @@ impl Cluster {
             executor_id: self.executors[0].id.clone(),
             resolver: self.executors[0].resolver.clone(),
             client: self.client(options),
+            encryption: self.executors[0].local_dirs.encryption().cloned(),
         }
     }
 
@@ -174,71 +187,75 @@ fn flip_byte(path: &PathBuf, from_end: usize) {
 
 #[test]
 fn all_segments_come_whatever_the_limits() {
-    let cluster = Cluster::start(3);
-    let blocks = cluster.write(20, 3, 30_000, &WriterOptions::default());
-    for limits in [
-        FetchLimits::default(),
-        FetchLimits { max_size_in_flight: ByteCount(1), ..FetchLimits::default() },
-        FetchLimits { max_requests_in_flight: 1, max_blocks_in_flight_per_address: 2, ..FetchLimits::default() },
-    ] {
-        let (result, metrics) = fetch(cluster.context(quick()), &blocks, limits);
-        assert!(result.unwrap() == expected(20, 30_000), "{limits:?}");
-        assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (7, 13));
-        let total: u64 = blocks.iter().map(|block| block.size).sum();
-        assert_eq!(metrics.local_bytes_read + metrics.remote_bytes_read, total);
+    for cluster in Cluster::plain_and_encrypted(3) {
+        let blocks = cluster.write(20, 3, 30_000, &WriterOptions::default());
+        for limits in [
+            FetchLimits::default(),
+            FetchLimits { max_size_in_flight: ByteCount(1), ..FetchLimits::default() },
+            FetchLimits { max_requests_in_flight: 1, max_blocks_in_flight_per_address: 2, ..FetchLimits::default() },
+        ] {
+            let (result, metrics) = fetch(cluster.context(quick()), &blocks, limits);
+            assert!(result.unwrap() == expected(20, 30_000), "{limits:?}");
+            assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (7, 13));
+            let total: u64 = blocks.iter().map(|block| block.size).sum();
+            assert_eq!(metrics.local_bytes_read + metrics.remote_bytes_read, total);
+        }
     }
 }
 
 #[test]
 fn empty_segments_are_not_asked_for() {
-    let cluster = Cluster::start(2);
-    let mut blocks = cluster.write(4, 2, 0, &WriterOptions::default());
-    assert!(blocks.iter().all(|block| block.size == 0));
-    // Nobody is there, and nobody is needed.
-    for block in &mut blocks {
-        block.block_manager_id.port = 1;
+    for cluster in Cluster::plain_and_encrypted(2) {
+        let mut blocks = cluster.write(4, 2, 0, &WriterOptions::default());
+        assert!(blocks.iter().all(|block| block.size == 0));
+        // Nobody is there, and nobody is needed.
+        for block in &mut blocks {
+            block.block_manager_id.port = 1;
+        }
+        let (result, metrics) = cluster.fetch(&blocks);
+        assert_eq!(result.unwrap(), []);
+        assert_eq!(metrics, ShuffleReadMetrics::default());
     }
-    let (result, metrics) = cluster.fetch(&blocks);
-    assert_eq!(result.unwrap(), []);
-    assert_eq!(metrics, ShuffleReadMetrics::default());
 }
 
 #[test]
 fn files_of_other_executors_on_this_host_are_read_in_place_or_fetched_after_all() {
-    let cluster = Cluster::start(2);
-    let blocks = cluster.write(6, 2, 5000, &WriterOptions::default());
-    let [reader, neighbour] = &cluster.executors[..] else { panic!("two") };
-    reader.resolver.register(application(), neighbour.id.clone(), neighbour.local_dirs.clone());
-    let (result, metrics) = cluster.fetch(&blocks);
-    assert!(result.unwrap() == expected(6, 5000));
-    assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (6, 0));
+    for cluster in Cluster::plain_and_encrypted(2) {
+        let blocks = cluster.write(6, 2, 5000, &WriterOptions::default());
+        let [reader, neighbour] = &cluster.executors[..] else { panic!("two") };
+        reader.resolver.register(application(), neighbour.id.clone(), neighbour.local_dirs.clone());
+        let (result, metrics) = cluster.fetch(&blocks);
+        assert!(result.unwrap() == expected(6, 5000));
+        assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (6, 0));
 
-    // Its directories turn out not to be readable from here.
-    let nowhere = Arc::new(LocalDirs::open(vec!["/nonexistent".into()]));
-    reader.resolver.forget_executor(&application(), &neighbour.id);
-    reader.resolver.register(application(), neighbour.id.clone(), nowhere);
-    let (result, metrics) = cluster.fetch(&blocks);
-    assert!(result.unwrap() == expected(6, 5000));
-    assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (3, 3));
+        // Its directories turn out not to be readable from here.
+        let nowhere = Arc::new(LocalDirs::open(vec!["/nonexistent".into()]));
+        reader.resolver.forget_executor(&application(), &neighbour.id);
+        reader.resolver.register(application(), neighbour.id.clone(), nowhere);
+        let (result, metrics) = cluster.fetch(&blocks);
+        assert!(result.unwrap() == expected(6, 5000));
+        assert_eq!((metrics.local_blocks_fetched, metrics.remote_blocks_fetched), (3, 3));
+    }
 }
 
 #[test]
 fn large_segments_go_to_disk_and_long_local_ones_are_streamed() {
-    let cluster = Cluster::start(2);
-    let plain = WriterOptions { compression: Compression::new(Codec::None), ..WriterOptions::default() };
-    let blocks = cluster.write(2, 2, 5 << 20, &plain);
-    let options = ClientOptions { max_size_in_memory: ByteCount::mib(1), ..quick() };
-    let (result, metrics) = fetch(cluster.context(options.clone()), &blocks, FetchLimits::default());
-    assert!(result.unwrap() == expected(2, 5 << 20));
-    assert_eq!(metrics.remote_bytes_read_to_disk, metrics.remote_bytes_read);
-    assert!(metrics.local_bytes_read > 5 << 20);
+    for cluster in Cluster::plain_and_encrypted(2) {
+        let plain = WriterOptions { compression: Compression::new(Codec::None), ..WriterOptions::default() };
+        let blocks = cluster.write(2, 2, 5 << 20, &plain);
+        let options = ClientOptions { max_size_in_memory: ByteCount::mib(1), ..quick() };
+        let (result, metrics) = fetch(cluster.context(options.clone()), &blocks, FetchLimits::default());
+        assert!(result.unwrap() == expected(2, 5 << 20));
+        assert_eq!(metrics.remote_bytes_read_to_disk, metrics.remote_bytes_read);
+        assert!(metrics.local_bytes_read > 5 << 20);
 
-    // Damage shows at the end of both, as a fetch failure inside the reader's error.
-    for map in 0..2 {
-        flip_byte(&cluster.data_file(map), 1000);
-        let (result, _) = fetch(cluster.context(options.clone()), &blocks[map..=map], FetchLimits::default());
-        let failed = failure(result);
-        assert_eq!((failed.map_index, failed.corruption), (MapIndex(map as u32), Some(CorruptionCause::Disk)));
+        // Damage shows at the end of both, as a fetch failure inside the reader's error.
+        for map in 0..2 {
+            flip_byte(&cluster.data_file(map), 1000);
+            let (result, _) = fetch(cluster.context(options.clone()), &blocks[map..=map], FetchLimits::default());
+            let failed = failure(result);
+            assert_eq!((failed.map_index, failed.corruption), (MapIndex(map as u32), Some(CorruptionCause::Disk)));
+        }
     }
 }
 
@@ -260,16 +277,17 @@ fn a_deleted_file_names_the_map_output_that_must_run_again() {
 
 #[test]
 fn damage_on_disk_is_told_from_damage_on_the_way() {
-    let cluster = Cluster::start(2);
-    let blocks = cluster.write(4, 2, 5000, &WriterOptions::default());
-    for map in [0, 1] {
-        flip_byte(&cluster.data_file(map), 10);
-        let failed = failure(cluster.fetch(&blocks[map..=map]).0);
-        assert_eq!(failed.corruption, Some(CorruptionCause::Disk), "{failed}");
-        let truncated = fs::read(cluster.data_file(map)).unwrap();
-        fs::write(cluster.data_file(map), &truncated[..truncated.len() - 1]).unwrap();
-        let failed = failure(cluster.fetch(&blocks[map..=map]).0);
-        assert!(failed.message.contains("is damaged"), "{failed}");
+    for cluster in Cluster::plain_and_encrypted(2) {
+        let blocks = cluster.write(4, 2, 5000, &WriterOptions::default());
+        for map in [0, 1] {
+            flip_byte(&cluster.data_file(map), 10);
+            let failed = failure(cluster.fetch(&blocks[map..=map]).0);
+            assert_eq!(failed.corruption, Some(CorruptionCause::Disk), "{failed}");
+            let truncated = fs::read(cluster.data_file(map)).unwrap();
+            fs::write(cluster.data_file(map), &truncated[..truncated.len() - 1]).unwrap();
+            let failed = failure(cluster.fetch(&blocks[map..=map]).0);
+            assert!(failed.message.contains("is damaged"), "{failed}");
+        }
     }
 }
 
@@ -285,6 +303,51 @@ fn without_checksums_damage_shows_when_it_cannot_be_decoded() {
         fs::write(cluster.data_file(map), bytes).unwrap();
         let failed = failure(cluster.fetch(&blocks[map..=map]).0);
         assert_eq!(failed.corruption, Some(CorruptionCause::Unknown), "{failed}");
+    }
+}
+
+/// The first reducer's segment is read with its neighbour's: two streams, as they lie in the file.
+#[test]
+fn encrypted_segments_say_nothing_and_neighbours_are_read_as_one() {
+    let stored = WriterOptions { compression: Compression::new(Codec::None), ..WriterOptions::default() };
+    for options in [stored, WriterOptions { checksums: false, ..stored }, WriterOptions::default()] {
+        let cluster = &Cluster::plain_and_encrypted(2)[1];
+        let mut blocks = cluster.write(4, 4, 70_000, &options);
+        let file = fs::read(cluster.data_file(1)).unwrap();
+        let text = records(1, 1, 70_000);
+        assert!(!file.windows(16).any(|window| window == &text[1000..1016]));
+        for block in &mut blocks {
+            block.reduce_end = ReduceId(3);
+        }
+        let (result, _) = cluster.fetch(&blocks);
+        let both = (0..4).map(|map| (map as u32, [records(map, 1, 70_000), records(map, 2, 70_000)].concat()));
+        assert!(result.unwrap() == both.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_was_changed_in_encrypted_segments_shows_without_checksums() {
+    let cluster = &Cluster::plain_and_encrypted(2)[1];
+    for map in [0, 1] {
+        let blocks = cluster.write(2, 2, 5000, &WriterOptions { checksums: false, ..WriterOptions::default() });
+        // The last byte of a tag: every byte of the text is as it was.
+        flip_byte(&cluster.data_file(map), 1);
+        let failed = failure(cluster.fetch(&blocks[map..=map]).0);
+        assert_eq!((failed.map_index, failed.corruption), (MapIndex(map as u32), Some(CorruptionCause::Unknown)));
+        assert!(failed.message.contains("was changed"), "{failed}");
+    }
+}
+
+#[test]
+fn another_applications_key_reads_nothing() {
+    let cluster = &Cluster::plain_and_encrypted(2)[1];
+    let blocks = cluster.write(2, 2, 5000, &WriterOptions::default());
+    for encryption in [None, Some(IoEncryption::generate(KeySize::Bits128))] {
+        for map in [0, 1] {
+            let context = ShuffleReadContext { encryption: encryption.clone(), ..cluster.context(quick()) };
+            let failed = failure(fetch(context, &blocks[map..=map], FetchLimits::default()).0);
+            assert_eq!(failed.corruption, Some(CorruptionCause::Unknown), "{failed}");
+        }
     }
 }
 

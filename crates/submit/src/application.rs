@@ -1,6 +1,7 @@
 //! What can be started on this machine.
 
 use std::{
+    env,
     error::Error,
     ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File},
@@ -81,6 +82,7 @@ impl Application {
         let origin = submission.origins.get(packages::KEY).copied();
         let mut warnings: Vec<String> = packages::check(&submission.conf, origin)?.into_iter().collect();
         artifacts::resolve(&mut submission.conf, directory, &mut warnings)?;
+        let is_users_own = matches!(submission.resource, PrimaryResource::Native(_));
         let mut conf = submission.conf;
         let (path, fetched) = match place {
             Place::Here(path) => (path, None),
@@ -89,6 +91,12 @@ impl Application {
                 (fetched.path().to_owned(), Some(fetched))
             }
         };
+        if is_users_own && is_foreign(&path) {
+            warnings.push(format!(
+                "{} is not built on the crate firesteel: it is run, but knows nothing of what spark-submit was told",
+                path.display()
+            ));
+        }
         if conf.contains("spark.jars") {
             warnings.push(
                 "spark.jars (--jars): the libraries are shipped as files, but no JVM loads classes from them"
@@ -156,6 +164,9 @@ fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Res
     }
     Ok(())
 }
+
+/// The section of the table of functions, as `firesteel-closure` names it.
+const FUNCTION_TABLE: &str = "firesteel_slots";
 
 /// Where the file to execute is.
 enum Place {
@@ -260,6 +271,13 @@ fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
     }
 }
 
+/// Is it surely a program that cannot make a context? Each that can has the table of functions that `firesteel-closure` makes.
+fn is_foreign(path: &Path) -> bool {
+    let has_table = ElfHeader::read(path).and_then(|header| header.has_section(path, FUNCTION_TABLE));
+    // What cannot be read shows when it is run.
+    matches!(has_table, Ok(Some(false)))
+}
+
 fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
@@ -289,19 +307,36 @@ fn why_it_cannot_run(path: &Path) -> io::Result<Option<&'static str>> {
 fn examples(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = spark_home(environment)?;
     let found = program_of_home(&home, "examples", "firesteel-examples");
-    found.ok_or(Refusal::ExamplesNotBuilt { spark_home: home })
+    found.ok_or_else(|| Refusal::ExamplesNotBuilt { own_home: own_home(&home), spark_home: home })
 }
 
 /// The driver of Python programs.
 fn python_driver(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = spark_home(environment)?;
     let found = program_of_home(&home, "bin", "firesteel-pyspark");
-    found.ok_or(Refusal::PythonNotBuilt { spark_home: home })
+    found.ok_or_else(|| Refusal::PythonNotBuilt { own_home: own_home(&home), spark_home: home })
 }
 
 fn spark_home(environment: &Environment) -> Result<PathBuf, Refusal> {
     let home = environment.get(OsStr::new("SPARK_HOME")).filter(|home| !home.is_empty());
     home.map(PathBuf::from).ok_or(Refusal::NoSparkHome)
+}
+
+/// Where else than in `SPARK_HOME` the programs may be that were not found there: where this one is. The variable may be another
+/// Spark's.
+fn own_home(spark_home: &Path) -> Option<PathBuf> {
+    let own = home_of(&env::current_exe().ok()?)?;
+    (own != fs::canonicalize(spark_home).ok().unwrap_or_default()).then_some(own)
+}
+
+/// The installation or development tree that has this program.
+fn home_of(program: &Path) -> Option<PathBuf> {
+    let directory = program.parent()?;
+    if directory.ends_with("bin") {
+        return directory.parent().map(Path::to_owned);
+    }
+    let of_cargo = directory.ends_with("target/release") || directory.ends_with("target/debug");
+    directory.ancestors().nth(2).filter(|_| of_cargo).map(Path::to_owned)
 }
 
 /// A program of an installation, where it is in `place`, or of a development tree.

@@ -12,6 +12,12 @@ use std::{
 /// The bytes of the header of a 64-bit ELF file.
 const HEADER: u64 = 64;
 
+/// The bytes that describe a section.
+const SECTION: u16 = 64;
+
+/// Names of sections take so many bytes at most: those of an executable are a few hundred.
+const NAMES: u64 = 1 << 20;
+
 /// The first bytes of a file that may be an executable.
 #[derive(Debug)]
 pub(crate) struct ElfHeader(Vec<u8>);
@@ -67,11 +73,40 @@ impl ElfHeader {
         }
         Ok(least)
     }
+
+    /// Has it a section of this name? `None` if that cannot be told: a file may have lost the table of its sections, without which
+    /// it runs as well. The header must be complete, and for this machine.
+    pub(crate) fn has_section(&self, path: &Path, name: &str) -> io::Result<Option<bool>> {
+        let header = &self.0;
+        let (table, size, number) = (long(header, 40), half(header, 58), half(header, 60));
+        if table == 0 || size < SECTION || number == 0 {
+            return Ok(None);
+        }
+        let mut file = File::open(path)?;
+        let mut sections = Vec::new();
+        file.seek(SeekFrom::Start(table))?;
+        (&file).take(u64::from(size) * u64::from(number)).read_to_end(&mut sections)?;
+        let sections: Vec<&[u8]> = sections.chunks_exact(usize::from(size)).collect();
+        let Some(of_names) = sections.get(usize::from(half(header, 62))) else { return Ok(None) };
+        let mut names = Vec::new();
+        file.seek(SeekFrom::Start(long(of_names, 24)))?;
+        file.take(long(of_names, 32).min(NAMES)).read_to_end(&mut names)?;
+        let is_named = |section: &&[u8]| {
+            let name_of = names.get(word(section, 0) as usize..).unwrap_or_default();
+            name_of.split(|byte| *byte == 0).next() == Some(name.as_bytes())
+        };
+        Ok(Some(sections.iter().any(is_named)))
+    }
 }
 
 /// The 8 bytes at a place as a number; 0 if they are not there.
 fn long(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes)
+}
+
+/// The 4 bytes at a place as a number; 0 if they are not there.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_ne_bytes)
 }
 
 /// The 2 bytes at a place as a number; 0 if they are not there.
@@ -114,6 +149,25 @@ mod tests {
         let without_sections = &own[..loaded as usize];
         assert_eq!(least_length(without_sections), loaded);
         assert_eq!(least_length(&without_sections[..4096]), loaded);
+    }
+
+    fn has_section(bytes: &[u8], name: &str) -> Option<bool> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        ElfHeader::read(file.path()).unwrap().has_section(file.path(), name).unwrap()
+    }
+
+    #[test]
+    fn sections_are_found_by_their_whole_names() {
+        let mut own = own();
+        assert_eq!(
+            [".text", ".tex", "text", "firesteel"].map(|name| has_section(&own, name)),
+            [Some(true), Some(false), Some(false), Some(false)]
+        );
+        let table = long(&own, 40) as usize;
+        assert_eq!(has_section(&own[..table + 640], ".text"), None, "their names are in the last one");
+        own[40..48].fill(0);
+        assert_eq!(has_section(&own, ".text"), None);
     }
 
     #[test]

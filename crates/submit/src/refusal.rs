@@ -100,7 +100,9 @@ pub enum Refusal {
     #[error("run-example needs the name of an example, such as SparkPi")]
     NoExample,
     /// Cluster mode where it cannot be (SS-60…63).
-    #[error("deploy mode cluster is not possible for {what}; leave --deploy-mode out")]
+    #[error(
+        "deploy mode cluster is not possible for {what}; leave --deploy-mode, spark.submit.deployMode and the variable DEPLOY_MODE out"
+    )]
     ClusterMode {
         /// The master or the kind of application.
         what: String,
@@ -193,18 +195,26 @@ pub enum Refusal {
         why: String,
     },
     /// There is no examples executable.
-    #[error("the examples are not built; run `cargo build --release -p firesteel-examples` in {}", spark_home.display())]
+    #[error(
+        "the examples are not built; run `cargo build --release -p firesteel-examples` in {}{}", spark_home.display(),
+        or_use(own_home)
+    )]
     ExamplesNotBuilt {
         /// Where they were looked for.
         spark_home: PathBuf,
+        /// Where this program is, if that is elsewhere.
+        own_home: Option<PathBuf>,
     },
     /// There is no driver of Python programs.
     #[error(
-        "the driver of Python programs is not built; run `cargo build --release -p firesteel-pyspark` in {}", spark_home.display()
+        "the driver of Python programs is not built; run `cargo build --release -p firesteel-pyspark` in {}{}", spark_home.display(),
+        or_use(own_home)
     )]
     PythonNotBuilt {
         /// Where it was looked for.
         spark_home: PathBuf,
+        /// Where this program is, if that is elsewhere.
+        own_home: Option<PathBuf>,
     },
     /// `SPARK_HOME` is unknown, so what it holds cannot be found.
     #[error("SPARK_HOME is not set, so the programs of this installation cannot be found")]
@@ -255,6 +265,13 @@ impl Refusal {
     pub(crate) fn together(first: impl Into<String>, second: &'static str, why: &'static str) -> Self {
         Self::Together { first: first.into(), second, why }
     }
+}
+
+/// A hint for whoever has the SPARK_HOME of another Spark.
+fn or_use(own_home: &Option<PathBuf>) -> String {
+    own_home.as_ref().map_or_else(String::new, |home| {
+        format!(", which SPARK_HOME names; this program is of {}: set SPARK_HOME to that, or unset it", home.display())
+    })
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -1,4 +1,4 @@
-//! PySpark of whatever release, without the Java part of it, which is nearly all of its 400 MB.
+//! PySpark: that of Spark 4.3 as a whole, and of whatever release without the Java part of it, which is nearly all of its 400 MB.
 
 use std::{
     fs,
@@ -6,7 +6,12 @@ use std::{
     process::Command,
 };
 
-use crate::install::{InstallError, install, run};
+use crate::install::{InstallError, install, python_environment, run};
+
+/// A Python environment with PySpark 4.3 and all of Spark in it, made by whoever needs it first.
+pub fn pyspark_with_jars() -> Result<PathBuf, InstallError> {
+    python_environment("spark-4.3.0", &["pyspark==4.3.0"])
+}
 
 /// A Python environment with this release of PySpark and the py4j that it needs, made by the first test that needs it.
 pub fn pyspark_without_jars(pyspark: &str, py4j: &str) -> Result<PathBuf, InstallError> {

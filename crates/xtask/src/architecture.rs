@@ -71,7 +71,7 @@ pub const FIRESTEEL: Architecture = Architecture {
             name: "seams",
             about: "What crosses a process boundary, and how.",
             reach: Reach::Below,
-            crates: &["messages", "rpc", "closure", "py4j"],
+            crates: &["messages", "rpc", "io-encryption", "closure", "py4j"],
         },
         Layer {
             name: "shells",

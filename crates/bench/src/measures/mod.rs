@@ -6,6 +6,7 @@ mod many_tasks_memory;
 mod no_op_tasks;
 mod one_task_job;
 mod page_rank;
+mod python;
 mod shuffle_fetch;
 mod sort_by_key;
 mod sort_records;
@@ -15,7 +16,7 @@ mod word_count;
 use crate::measure::Measure;
 
 /// All, in the order of the table.
-pub const ALL: [&Measure; 15] = [
+pub const ALL: [&Measure; 22] = [
     &spark_pi::MEASURE,
     &no_op_tasks::LOCAL,
     &no_op_tasks::LOCAL_CLUSTER,
@@ -31,4 +32,11 @@ pub const ALL: [&Measure; 15] = [
     &page_rank::MEASURE,
     &shuffle_fetch::MEASURE,
     &shuffle_fetch::BESIDE_PAIR,
+    &python::PI,
+    &python::NO_OP_TASKS,
+    &python::WORD_COUNT,
+    &python::SORT_BY_KEY,
+    &python::CACHED_ITERATIONS,
+    &python::COLLECT,
+    &python::BROADCAST,
 ];

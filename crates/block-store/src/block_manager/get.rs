@@ -1,7 +1,7 @@
 //! Reading blocks, and computing those that are nowhere.
 
 use std::{
-    io::{BufReader, Cursor, Read},
+    io::{Cursor, Read},
     sync::{Arc, Weak},
 };
 
@@ -169,7 +169,7 @@ impl BlockManager {
             Ok(None) => Ok(None),
             Ok(Some(file)) => {
                 self.counters.disk_hits.add(1);
-                let records = Records::Streamed(self.stream(*block_id, codec, BufReader::new(file), true));
+                let records = Records::Streamed(self.stream(*block_id, codec, file, true));
                 Ok(Some(FoundBlock { records, source: BlockSource::LocalDisk, bytes: size.bytes() }))
             }
             Err(source) => {
@@ -227,12 +227,12 @@ impl BlockManager {
     ) -> Result<bool, BlockError> {
         let disk = |source| BlockError::Disk { block_id: *block_id, source };
         let Some(file) = self.disk_store.open(block_id).map_err(disk)? else { return Ok(false) };
-        let mut records = RecordReader::new(Arc::clone(codec), BufReader::new(file))
+        let mut records = RecordReader::new(Arc::clone(codec), file)
             .map(|record| record.map_err(|source| BlockError::Read { block_id: *block_id, source }));
         let mode = Self::mode(level);
         let memory = UnrollMemory::new(task, *block_id, mode);
         // The values are hardly smaller than their encoding.
-        let initial = self.disk_store.size(block_id).map_or(0, ByteCount::bytes);
+        let initial = self.disk_store.plain_size(block_id).map_or(0, ByteCount::bytes);
         let unrolled = unroll::unroll_values(&mut records, codec.as_ref(), memory, initial)?;
         let Some(size) = unrolled.complete else { return Ok(false) };
         if !unrolled.memory.into_storage(size) {
@@ -245,7 +245,7 @@ impl BlockManager {
     }
 
     fn bytes_back_to_memory(&self, block_id: &BlockId, level: &StorageLevel) -> Result<bool, BlockError> {
-        let Some(size) = self.disk_store.size(block_id) else { return Ok(false) };
+        let Some(size) = self.disk_store.plain_size(block_id) else { return Ok(false) };
         let mode = Self::mode(level);
         if self.memory.acquire_storage(*block_id, size, mode).is_err() {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! Storing blocks.
 
 use std::{
-    io::{BufReader, Cursor, Write},
+    io::{Cursor, Write},
     sync::Arc,
 };
 
@@ -275,7 +275,7 @@ impl BlockManager {
         }
         writer.into_sink().commit().map_err(disk)?;
         let file = self.disk_store.open(&block_id).map_err(disk)?.expect("its claim keeps the block here");
-        let records = self.stream(block_id, codec, BufReader::new(file), true);
+        let records = self.stream(block_id, codec, file, true);
         Ok(PutBlock { stored: true, records: Records::Streamed(records) })
     }
 }

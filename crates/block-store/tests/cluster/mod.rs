@@ -9,6 +9,7 @@ use firesteel_block_store::{
     BlockError, BlockManager, BlockManagerMaster, BlockManagerOptions, BlockSource, CompressionCodec, FoundBlock,
     InMemoryTransfer, LocalBlockManagerMaster, MemoryManager, PostcardCodec, RecordCodec, TaskMemory,
 };
+use firesteel_io_encryption::{IoEncryption, KeySize};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_memory::{MemoryMode, PoolSize, UnifiedMemoryManager};
 use firesteel_model::{BlockId, BlockManagerId, ByteCount, ExecutorId, Partition, RddId, StorageLevel, TaskId};
@@ -49,6 +50,21 @@ impl Cluster {
     }
 
     pub fn with_options(names: &[&str], capacity: u64, options: &BlockManagerOptions) -> Self {
+        Self::with_encryption(names, capacity, options, None)
+    }
+
+    /// One whose blocks on disk are as they are, and one where they are encrypted.
+    pub fn plain_and_encrypted(names: &[&str], capacity: u64) -> [Self; 2] {
+        [None, Some(IoEncryption::generate(KeySize::Bits128))]
+            .map(|encryption| Self::with_encryption(names, capacity, &options(), encryption))
+    }
+
+    fn with_encryption(
+        names: &[&str],
+        capacity: u64,
+        options: &BlockManagerOptions,
+        encryption: Option<IoEncryption>,
+    ) -> Self {
         let registry = BlockMaster::new(BlockMasterOptions { proactive_replication: true });
         let mut cluster = Self {
             master: LocalBlockManagerMaster::new(registry, 1),
@@ -58,6 +74,7 @@ impl Cluster {
         };
         for (index, name) in names.iter().enumerate() {
             let (dirs, _) = LocalDirs::create(&[cluster.root.path().join(name)]).unwrap();
+            let dirs = dirs.with_encryption(encryption.clone());
             let options = BlockManagerOptions { seed: index as u64 + 1, ..options.clone() };
             let memory = memory(capacity);
             let master: Arc<dyn BlockManagerMaster> = Arc::clone(&cluster.master) as _;

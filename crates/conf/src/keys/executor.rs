@@ -15,7 +15,7 @@ const BY_CORES: Managers = Managers::of(&[
 ]);
 
 keys! { Executor:
-    /// Memory of each executor. A number alone means MiB (DX-16).
+    /// Memory of each executor. A number alone means MiB (DX-16). An executor process may hold this, `spark.memory.offHeap.size` if that is enabled, and an overhead of a tenth of this, 384 MiB at least; when it holds more it ends with code 52. `spark.executor.memoryOverhead` and `spark.executor.memoryOverheadFactor` change nothing about that on local-cluster.
     EXECUTOR_MEMORY: ByteCount = "spark.executor.memory", since "0.7.0",
         default("1g"), unit(Unit::MiB), check(|size| size.bytes() > 0, "more than 0"),
         only_on(Managers::WITH_EXECUTORS);

@@ -50,8 +50,8 @@ keys! { Python:
     PYTHON_FACTORY_IDLE_WORKER_MAX_POOL_SIZE: Option<u32> = "spark.python.factory.idleWorkerMaxPoolSize", since "4.1.0",
         computed("no limit"), check(|number| *number != Some(0), "at least 1");
 
-    /// How long the Python worker of a killed task may go on before it is ended, unless it says something before: time for a function to come to the end of what it is at. Spark's default is 2 s; here a killed task ends at once.
-    PYTHON_TASK_KILL_TIMEOUT: Duration = "spark.python.task.killTimeout", since "2.2.2", default("0"), unit(Unit::Milliseconds);
+    /// How long the Python worker of a killed task may go on before it is ended, unless it says something before: time for a function to come to the end of what it is at.
+    PYTHON_TASK_KILL_TIMEOUT: Duration = "spark.python.task.killTimeout", since "2.2.2", default("2s"), unit(Unit::Milliseconds);
 
     /// How long Python programs and workers have to connect to a socket that was opened for them, and to prove who they are.
     PYTHON_AUTHENTICATE_SOCKET_TIMEOUT: Duration = "spark.python.authenticate.socketTimeout", since "3.1.0",

@@ -1,4 +1,4 @@
-//! Authentication and redaction (SE-01, SE-02, SE-08).
+//! Authentication, encryption and redaction (SE-01, SE-02, SE-06, SE-08).
 
 use regex::Regex;
 
@@ -29,8 +29,12 @@ keys! { Security:
     AUTHENTICATE_ENABLE_SASL_ENCRYPTION: bool = "spark.authenticate.enableSaslEncryption", since "1.4.0",
         default("false"), only_on(Managers::WITH_EXECUTORS);
 
-    /// Encrypt shuffle files, spilled data and blocks on local disks. Not built in yet: an application that asks for it does not start.
+    /// Encrypt what is written to local directories: shuffle files, spilled data, blocks and broadcast values on disk, large blocks on their way from other executors, broadcast values of Python. Each application has a key of its own, which no configuration holds. Index and checksum files, shipped files, event logs and what Python's own workers spill stay in clear. What is on the network `spark.network.crypto.enabled` decides.
     IO_ENCRYPTION_ENABLED: bool = "spark.io.encryption.enabled", since "2.1.0", default("false");
+
+    /// The length of that key: AES-128, AES-192 or AES-256 in Galois/counter mode, which notices what was changed.
+    IO_ENCRYPTION_KEY_SIZE_BITS: u32 = "spark.io.encryption.keySizeBits", since "2.1.0", default("128"),
+        check(|bits| matches!(bits, 128 | 192 | 256), "128, 192 or 256");
 
     /// A value is hidden in logs, user interfaces and event logs if its key or the value itself matches. User and password of URLs, and the queries of HTTP, are hidden in any case.
     REDACTION_REGEX: Regex = "spark.redaction.regex", since "2.1.2",

@@ -5,9 +5,11 @@ mod broadcasts;
 mod caches;
 mod cancel;
 mod checkpoints;
+mod encryption;
 mod exclusion;
 mod files;
 mod losses;
+mod pressure;
 mod resources;
 mod results;
 mod retries;
@@ -32,9 +34,11 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         caches::SCENARIOS,
         cancel::SCENARIOS,
         checkpoints::SCENARIOS,
+        encryption::SCENARIOS,
         exclusion::SCENARIOS,
         files::SCENARIOS,
         losses::SCENARIOS,
+        pressure::SCENARIOS,
         resources::SCENARIOS,
         results::SCENARIOS,
         retries::SCENARIOS,

@@ -50,13 +50,3 @@ fn values_travel_in_clear_unless_encryption_is_asked_for() {
         assert_eq!(driver.has_seen_text(), in_clear, "{key:?}\n{finished:?}");
     }
 }
-
-#[test]
-fn encryption_of_local_files_is_refused_and_not_ignored() {
-    for master in [CLUSTER, "local[2]"] {
-        Start::new("idle", master)
-            .with("spark.io.encryption.enabled", "true")
-            .finish()
-            .failed_with(&["spark.io.encryption.enabled", "not built in yet"]);
-    }
-}

@@ -44,14 +44,18 @@ fn writer(file: &Path) -> u64 {
 /// One of four files is harmed between two jobs. All that the same executor has written is taken for lost (RT-35), and
 /// nothing else.
 fn harmed(harm: impl Fn(&PathBuf)) {
+    harmed_and_read(&harm, &[]);
+}
+
+fn harmed_and_read(harm: &impl Fn(&PathBuf), settings: &[(&str, &str)]) {
     for read_in_place in ["true", "false"] {
-        harmed_and_read(&harm, read_in_place);
+        let start = Start::new("two-jobs-on-a-shuffle", CLUSTER).with("spark.shuffle.readHostLocalDisk", read_in_place);
+        harmed_between(harm, settings.iter().fold(start, |start, (key, value)| start.with(key, value)));
     }
 }
 
-fn harmed_and_read(harm: &impl Fn(&PathBuf), read_in_place: &str) {
-    let start = Start::new("two-jobs-on-a-shuffle", CLUSTER);
-    let mut application = start.with("spark.shuffle.readHostLocalDisk", read_in_place).start();
+fn harmed_between(harm: &impl Fn(&PathBuf), start: Start) {
+    let mut application = start.start();
     application.wait_for("between");
     let before = map_tasks(application.gates());
     assert_eq!(before.len(), 4, "each map task runs once: {before:?}");
@@ -77,12 +81,23 @@ fn a_deleted_file_is_taken_for_lost_with_its_executors_other_files_only() {
 
 #[test]
 fn a_flipped_bit_is_noticed_and_its_file_taken_for_lost_with_its_executors_other_files_only() {
-    harmed(|file| {
-        let mut bytes = fs::read(file).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 0x10;
-        fs::write(file, bytes).unwrap();
-    });
+    harmed(flip_a_bit);
+}
+
+/// Cipher text is checked by the same checksums, and, without those, by itself.
+#[test]
+fn a_flipped_bit_of_an_encrypted_file_is_noticed_with_checksums_and_without() {
+    for checksums in ["true", "false"] {
+        let settings = [("spark.io.encryption.enabled", "true"), ("spark.shuffle.checksum.enabled", checksums)];
+        harmed_and_read(&flip_a_bit, &settings);
+    }
+}
+
+fn flip_a_bit(file: &PathBuf) {
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(file, bytes).unwrap();
 }
 
 #[test]

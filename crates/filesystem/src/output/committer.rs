@@ -172,8 +172,21 @@ impl OutputCommitter {
             self.claim_output()?;
             self.made_output.store(true, Ordering::Relaxed);
         }
-        self.system.mkdirs(&self.job_path())?;
-        Ok(())
+        let made = self.system.mkdirs(&self.job_path());
+        if made.is_err() && self.spec.validate {
+            // What failed is the news, not what cannot be cleaned up behind it.
+            let _ = self.abort_job();
+        }
+        Ok(made?)
+    }
+
+    /// Removes the directories that a claim has made on its way to failing: they would keep the next job out. Those with anything in
+    /// them stay, as another job may have been faster.
+    fn forget_directories(&self) {
+        for directory in [&self.spec.output.join(TEMPORARY), &self.spec.output] {
+            // As above.
+            let _ = self.system.delete(directory, false);
+        }
     }
 
     fn claim_output(&self) -> Result<(), CommitError> {
@@ -186,7 +199,10 @@ impl OutputCommitter {
         match claim {
             Ok(_) => {}
             Err(FileError::AlreadyExists { .. }) => return Err(CommitError::OutputClaimed { path: output() }),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                self.forget_directories();
+                return Err(error.into());
+            }
         }
         // Another job may have been here, and have ended, between the check and the claim.
         let stranger = self.system.list(&self.spec.output)?.iter().any(|entry| entry.path.name() != TEMPORARY);
@@ -405,5 +421,86 @@ impl OutputCommitter {
 
     fn claim_path(&self) -> FilePath {
         self.spec.output.join(TEMPORARY).join(CLAIM)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io};
+
+    use super::*;
+    use crate::{FileRead, LocalFileSystem};
+
+    /// A disk that has room for directories and for nothing else; or not even for those below `_temporary`.
+    #[derive(Debug)]
+    struct FullDisk {
+        disk: LocalFileSystem,
+        takes_claims: bool,
+    }
+
+    fn no_room(path: &FilePath) -> FileError {
+        FileError::from_io("write", path, io::ErrorKind::StorageFull.into())
+    }
+
+    impl FileSystem for FullDisk {
+        fn open(&self, path: &FilePath) -> Result<Box<dyn FileRead>, FileError> {
+            self.disk.open(path)
+        }
+
+        fn create(&self, path: &FilePath, existing: Existing) -> Result<Box<dyn FileWrite>, FileError> {
+            if self.takes_claims {
+                return self.disk.create(path, existing);
+            }
+            self.disk.mkdirs(&path.parent().unwrap())?;
+            Err(no_room(path))
+        }
+
+        fn status(&self, path: &FilePath) -> Result<FileStatus, FileError> {
+            self.disk.status(path)
+        }
+
+        fn list(&self, path: &FilePath) -> Result<Vec<FileStatus>, FileError> {
+            self.disk.list(path)
+        }
+
+        fn mkdirs(&self, path: &FilePath) -> Result<(), FileError> {
+            Err(no_room(path))
+        }
+
+        fn rename(&self, from: &FilePath, to: &FilePath) -> Result<(), FileError> {
+            self.disk.rename(from, to)
+        }
+
+        fn delete(&self, path: &FilePath, recursive: bool) -> Result<bool, FileError> {
+            self.disk.delete(path, recursive)
+        }
+    }
+
+    #[test]
+    fn a_job_that_could_not_begin_leaves_nothing_that_keeps_the_next_one_out() {
+        for takes_claims in [false, true] {
+            let root = tempfile::tempdir().unwrap();
+            let output = FilePath::local(root.path()).unwrap().join("output");
+            let spec = OutputSpec::from_conf(output.clone(), "1", &HadoopConf::default()).unwrap();
+            let system = Arc::new(FullDisk { disk: LocalFileSystem::default(), takes_claims });
+            let job = OutputCommitter { spec, system, made_output: AtomicBool::new(false) };
+            let error = job.setup_job().unwrap_err();
+            assert!(matches!(error, CommitError::File(_)), "{error:?}");
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "{takes_claims}");
+        }
+    }
+
+    #[test]
+    fn what_another_job_has_claimed_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let output = FilePath::local(root.path()).unwrap().join("output");
+        let spec = OutputSpec::from_conf(output.clone(), "1", &HadoopConf::default()).unwrap();
+        let claim = root.path().join("output/_temporary/_claim");
+        fs::create_dir_all(claim.parent().unwrap()).unwrap();
+        fs::write(&claim, "2").unwrap();
+        let system = Arc::new(FullDisk { disk: LocalFileSystem::default(), takes_claims: false });
+        let job = OutputCommitter { spec, system, made_output: AtomicBool::new(false) };
+        job.claim_output().unwrap_err();
+        assert_eq!(fs::read(&claim).unwrap(), b"2");
     }
 }

@@ -126,6 +126,11 @@ impl FileSystem for S3FileSystem {
             return Ok(vec![self.file_status(path.clone(), &meta)]);
         }
         let mut found = BTreeMap::new();
+        // What the library makes of `/`: the directory would be in itself.
+        if listed.common_prefixes.iter().any(|directory| directory.as_ref().is_empty()) {
+            let source = "it has objects whose keys begin with /, and no path can name them".into();
+            return Err(FileError::Failed { operation: "list", path: path.clone(), source });
+        }
         for directory in &listed.common_prefixes {
             let path = path.with_path(directory.as_ref());
             found.insert(path.clone(), self.directory_status(path));

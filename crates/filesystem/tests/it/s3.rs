@@ -107,6 +107,21 @@ fn abort_behind_our_back(systems: &FileSystems, output: &FilePath, partition: u3
     system.pending_uploads().unwrap().abort(&upload).unwrap();
 }
 
+/// No path can name them, so whoever lists them must hear of them.
+#[test]
+fn keys_with_an_empty_part_are_not_passed_over() {
+    for (key, listed, told) in [("dd//x", "s3a://bucket/dd", "dd//"), ("/x", "s3a://bucket/", "keys begin with /")] {
+        let (moto, systems) = server();
+        for key in ["dd/a", key] {
+            assert_eq!(http_request(moto.port(), "PUT", &format!("/bucket/{key}")).unwrap().status, 200);
+        }
+        let path = systems.path(listed).unwrap();
+        let error = systems.get(&path).unwrap().list(&path).unwrap_err();
+        let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        assert!(causes.any(|cause| cause.to_string().contains(told)), "{key}: {error:?}");
+    }
+}
+
 #[test]
 fn an_absent_bucket_is_an_error_that_names_it() {
     let (_moto, systems) = server();

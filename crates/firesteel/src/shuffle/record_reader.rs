@@ -1,14 +1,18 @@
 //! Records out of a stream of bytes.
 
 use std::{
+    cell::Cell,
     io::{self, BufRead},
     marker::PhantomData,
 };
 
+use postcard::de_flavors::Flavor;
 use serde::de::DeserializeOwned;
 
-/// So much is added to the start of a record at first, to find its end.
-const FIRST_STEP: usize = 256;
+/// So much is added to the start of a record at least, to find its end.
+const LEAST_STEP: usize = 256;
+/// A buffer that is larger is not kept for the next record.
+const KEPT_CAPACITY: usize = 1 << 20;
 
 /// Decodes records that were written one after another, behind their number: where the input has them, except those that
 /// are in more than one of its pieces.
@@ -93,33 +97,38 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     #[cold]
     fn split_record(&mut self) -> Result<T, ReadRecordError> {
         loop {
-            match postcard::take_from_bytes::<T>(&self.split[self.start..]) {
-                Ok((record, rest)) => {
-                    let left = rest.len().min(self.split.len() - self.start - 1);
+            let missing = Cell::new(0);
+            match take_from_bytes::<T>(&self.split[self.start..], &missing) {
+                Ok((record, left)) => {
+                    let left = left.min(self.split.len() - self.start - 1);
                     if left <= self.pending {
                         // From here on, records are in the input itself.
                         self.input.consume(self.pending - left);
                         self.split.clear();
+                        self.split.shrink_to(KEPT_CAPACITY);
                         (self.start, self.pending) = (0, 0);
                     } else {
                         self.start = self.split.len() - left;
                     }
                     return Ok(record);
                 }
-                Err(postcard::Error::DeserializeUnexpectedEnd) => self.grow()?,
+                Err(postcard::Error::DeserializeUnexpectedEnd) => self.grow(missing.get())?,
                 Err(error) => return Err(Self::undecodable(&error)),
             }
         }
     }
 
-    /// Adds as much as is there already, so that a long record is decoded few times over.
-    fn grow(&mut self) -> Result<(), ReadRecordError> {
+    /// Adds what is missing at least, and as much as is there already, so that a long record is decoded few times over.
+    fn grow(&mut self, missing: usize) -> Result<(), ReadRecordError> {
         self.input.consume(self.pending);
         self.pending = 0;
         self.split.drain(..self.start);
         self.start = 0;
         let before = self.split.len();
-        let wanted = before + before.max(FIRST_STEP);
+        let step = missing.max(before).max(LEAST_STEP);
+        let wanted = before.saturating_add(step);
+        // Room for twice a large record would be room for nothing. A length that cannot be true finds its end below.
+        let _ = self.split.try_reserve_exact(step);
         while self.split.len() < wanted {
             let piece = piece(&mut self.input)?;
             if piece.is_empty() {
@@ -149,6 +158,50 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     #[cold]
     fn undecodable(error: &postcard::Error) -> ReadRecordError {
         ReadRecordError::Decode { type_name: std::any::type_name::<T>(), message: error.to_string() }
+    }
+}
+
+/// Takes a record off the front and gives the number of bytes behind it. If it is cut off, `missing` is set to how many bytes more the
+/// first thing needs that is not whole: nearly all of it where a record is one large piece of bytes.
+fn take_from_bytes<T: DeserializeOwned>(bytes: &[u8], missing: &Cell<usize>) -> postcard::Result<(T, usize)> {
+    let mut deserializer = postcard::Deserializer::from_flavor(Measured { bytes, missing });
+    let record = T::deserialize(&mut deserializer)?;
+    Ok((record, deserializer.finalize()?))
+}
+
+/// Postcard's input, which tells what it lacks.
+struct Measured<'de> {
+    bytes: &'de [u8],
+    missing: &'de Cell<usize>,
+}
+
+impl<'de> Flavor<'de> for Measured<'de> {
+    /// How many bytes are left.
+    type Remainder = usize;
+    type Source = &'de [u8];
+
+    #[inline]
+    fn pop(&mut self) -> postcard::Result<u8> {
+        Ok(self.try_take_n(1)?[0])
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.bytes.len())
+    }
+
+    #[inline]
+    fn try_take_n(&mut self, count: usize) -> postcard::Result<&'de [u8]> {
+        let Some((taken, rest)) = self.bytes.split_at_checked(count) else {
+            self.missing.set(count - self.bytes.len());
+            return Err(postcard::Error::DeserializeUnexpectedEnd);
+        };
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn finalize(self) -> postcard::Result<usize> {
+        Ok(self.bytes.len())
     }
 }
 
@@ -188,6 +241,20 @@ mod tests {
         for piece in [1, 7, 1000, 65_536, bytes.len()] {
             assert_eq!(read_all(&bytes, piece).unwrap(), records);
         }
+    }
+
+    #[test]
+    fn a_large_record_takes_little_more_room_than_its_bytes() {
+        let bytes = written(&[(1u32, "x".repeat(5_000_000))]);
+        let record = &bytes[size_of::<u64>()..];
+        let mut reader = RecordReader::<_, (u32, String)>::new(io::BufReader::with_capacity(10_000, &record[12..]));
+        reader.split.extend_from_slice(&record[..12]);
+        let missing = Cell::new(0);
+        assert!(take_from_bytes::<(u32, String)>(&reader.split, &missing).is_err());
+        assert_eq!(missing.get(), record.len() - 12);
+        reader.grow(missing.get()).unwrap();
+        assert_eq!(reader.split, record);
+        assert!(reader.split.capacity() < record.len() + 1000, "{}", reader.split.capacity());
     }
 
     #[test]

@@ -202,6 +202,11 @@ fn exchange<K, P: Partitioner<K>, E: Env>(
     slot: Slot,
 ) -> Arc<ShuffleCore> {
     let reducers = chosen.partitioner.partitions();
+    assert!(
+        reducers > 0,
+        "{} has no partitions, and would lose every record; a partitioner has at least one",
+        type_name::<P>()
+    );
     ShuffleCore::new(parent, reducers, chosen.id.as_ref(), slot, |shuffle_id| WriteEnvRef {
         shuffle_id,
         reducers,

@@ -159,6 +159,22 @@ fn an_approximate_count_by_key_is_near() {
 }
 
 #[test]
+#[should_panic(expected = "Nowhere has no partitions")]
+fn a_partitioner_without_partitions_loses_nothing() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Nowhere;
+    impl Partitioner<u8> for Nowhere {
+        fn partitions(&self) -> u32 {
+            0
+        }
+        fn partition(&self, _key: &u8) -> u32 {
+            0
+        }
+    }
+    let _ = spark().parallelize([(1u8, 2i64)], 1).partition_by(&Nowhere);
+}
+
+#[test]
 fn a_partitioner_that_goes_too_far_fails_the_job() {
     #[derive(Clone, Serialize, Deserialize)]
     struct TooFar;

@@ -6,12 +6,17 @@
 mod accept;
 mod accumulators;
 mod barrier;
+mod broadcast;
+mod broadcast_file;
+mod chunks;
 mod parallelize;
 mod results;
 mod sockets;
 
 pub(crate) use accumulators::{AccumulatorClient, AccumulatorServer};
 pub(crate) use barrier::BarrierServer;
+pub(crate) use broadcast::BroadcastServer;
+pub(crate) use broadcast_file::{DecryptionServer, EncryptionServer};
 pub(crate) use parallelize::{ParallelizeServer, read_elements};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
 pub(crate) use sockets::{Address, Sockets};

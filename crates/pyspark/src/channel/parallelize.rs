@@ -7,10 +7,9 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Address, Sockets, accept::Listener};
+use super::{Address, Sockets, accept::Listener, chunks::Chunks};
 
-/// Takes elements from one connection, in chunks of any lengths: a number, so many bytes, and -1 at the end. The elements are
-/// in what the chunks hold together.
+/// Takes elements from one connection, in what its chunks hold together.
 pub(crate) struct ParallelizeServer {
     address: Address,
     receiver: JoinHandle<io::Result<Vec<Bytes>>>,
@@ -22,7 +21,7 @@ impl ParallelizeServer {
         let address = listener.address().clone();
         let receive = move || {
             let stream = listener.accept()?;
-            read_elements(Chunks { source: BufReader::new(stream), left: 0, ended: false })
+            read_elements(Chunks::new(BufReader::new(stream)))
         };
         let receiver = thread::Builder::new().name("python-parallelize".to_owned()).spawn(receive)?;
         Ok(Self { address, receiver })
@@ -62,37 +61,6 @@ pub(crate) fn read_elements(mut source: impl Read) -> io::Result<Vec<Bytes>> {
     }
 }
 
-/// What chunks hold.
-struct Chunks<R> {
-    source: R,
-    left: usize,
-    ended: bool,
-}
-
-impl<R: Read> Read for Chunks<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        while self.left == 0 && !self.ended && !bytes.is_empty() {
-            let mut length = [0; 4];
-            self.source.read_exact(&mut length)?;
-            match usize::try_from(i32::from_be_bytes(length)) {
-                Ok(length) => self.left = length,
-                Err(_) => self.ended = true,
-            }
-        }
-        let most = bytes.len().min(self.left);
-        if most == 0 {
-            // Not even asked: a buffered source would wait for more, which never comes.
-            return Ok(0);
-        }
-        let read = self.source.read(&mut bytes[..most])?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= read;
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +68,7 @@ mod tests {
     #[test]
     fn elements_are_read_over_chunks() {
         let chunks = b"\0\0\0\x05\0\0\0\x02a\0\0\0\x04b\0\0\0\0\0\0\0\0\0\0\x01\0\xff\xff\xff\xffignored";
-        let chunks = Chunks { source: &chunks[..], left: 0, ended: false };
+        let chunks = Chunks::new(&chunks[..]);
         assert_eq!(read_elements(chunks).unwrap(), ["ab".into(), Bytes::new()]);
     }
 
@@ -109,7 +77,7 @@ mod tests {
         for source in [&b"\0\0\0\x02a"[..], b"\0\0", b"\xff\xff\xff\xff"] {
             assert!(read_elements(source).is_err(), "{source:?}");
         }
-        let chunks = Chunks { source: &b"\0\0\0\x05\0\0\0"[..], left: 0, ended: false };
+        let chunks = Chunks::new(&b"\0\0\0\x05\0\0\0"[..]);
         assert!(read_elements(chunks).is_err());
     }
 }

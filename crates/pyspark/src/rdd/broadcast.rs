@@ -1,6 +1,10 @@
 //! Broadcast values of Python: a file that the program has written, and on every executor a file that workers read.
+//!
+//! Where local files are encrypted, executors write none: workers are handed the values on a socket, as only a JVM, or this process,
+//! can decrypt.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::PathBuf,
     sync::{
@@ -12,8 +16,11 @@ use std::{
 use bytes::Bytes;
 use firesteel::Broadcast;
 use firesteel_executor::TaskContext;
+use firesteel_python_worker::{Broadcasts, Worker};
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::channel::BroadcastServer;
 
 /// A broadcast value with the id that Python knows it by.
 #[derive(Clone, Debug)]
@@ -61,12 +68,42 @@ fn id(broadcast: &Broadcast<BroadcastFile>) -> i64 {
     broadcast.id().0 as i64
 }
 
-/// The ids of these values and their files in this process, for a worker. Those that are not here yet are fetched.
-pub(crate) fn files(
-    broadcasts: &[Broadcast<BroadcastFile>],
-    context: &TaskContext,
-) -> io::Result<Vec<(i64, Arc<WrittenFile>)>> {
-    broadcasts.iter().map(|broadcast| Ok((id(broadcast), broadcast.value().file(id(broadcast), context)?))).collect()
+/// The broadcast values of a task, as its worker finds them. Lives as long as the task.
+pub(crate) enum TaskBroadcasts {
+    Files(Vec<(i64, Arc<WrittenFile>)>),
+    Served { values: BTreeMap<i64, Bytes>, server: Option<BroadcastServer> },
+}
+
+impl TaskBroadcasts {
+    /// Those that are not in this process yet are fetched.
+    pub(crate) fn of(broadcasts: &[Broadcast<BroadcastFile>], context: &TaskContext) -> io::Result<Self> {
+        let each = broadcasts.iter().map(|broadcast| (id(broadcast), broadcast.value()));
+        if context.environment().local_dirs().encryption().is_some() {
+            let values = each.map(|(id, value)| (id, value.value.clone())).collect();
+            return Ok(Self::Served { values, server: None });
+        }
+        Ok(Self::Files(each.map(|(id, value)| Ok((id, value.file(id, context)?))).collect::<io::Result<_>>()?))
+    }
+
+    /// What a task is told of them, by this worker, which may hold some already.
+    pub(crate) fn for_worker(&mut self, worker: &mut Worker) -> io::Result<Broadcasts> {
+        match self {
+            Self::Files(files) => Ok(Broadcasts::Files(files.iter().map(|(id, file)| (*id, file.path())).collect())),
+            Self::Served { values, server } => {
+                let all = Broadcasts::Served { ids: values.keys().copied().collect(), server: None };
+                let lacking = worker.lacks(&all);
+                let Broadcasts::Served { ids, .. } = all else { unreachable!("made so above") };
+                if lacking.is_empty() {
+                    return Ok(Broadcasts::Served { ids, server: None });
+                }
+                let started =
+                    BroadcastServer::start(lacking.into_iter().map(|id| (id, values[&id].clone())).collect())?;
+                let address = started.address();
+                *server = Some(started);
+                Ok(Broadcasts::Served { ids, server: Some(address) })
+            }
+        }
+    }
 }
 
 impl BroadcastFile {

@@ -13,12 +13,12 @@ use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_memory::MemoryMode;
 use firesteel_py4j::Object;
 use firesteel_python_worker::{
-    DecodeError, PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
+    Broadcasts, DecodeError, PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
 };
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{BroadcastFile, Updates, WorkerSettings, append, barrier::Barrier, broadcast};
+use super::{BroadcastFile, Updates, WorkerSettings, append, barrier::Barrier, broadcast::TaskBroadcasts};
 use crate::error::{PYTHON_EXCEPTION, SPARK_EXCEPTION};
 
 /// What PySpark's own buffers hold; it is told, as Spark tells it.
@@ -73,14 +73,15 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
         move || context.is_interrupted()
     };
     let barrier = context.barrier().is_some().then(|| Barrier::start(&context));
-    let files = broadcast::files(&function.broadcasts, &context);
-    let files = files.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
-    let paths = files.iter().map(|(id, file)| (*id, file.path())).collect();
-    let options = function.options(partition, paths, &context, barrier.as_ref());
-    let worker = workers().worker(&function.worker_key(&context), &is_killed).unwrap_or_else(|error| {
+    let broadcasts = TaskBroadcasts::of(&function.broadcasts, &context);
+    let mut broadcasts = broadcasts.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
+    let mut worker = workers().worker(&function.worker_key(&context), &is_killed).unwrap_or_else(|error| {
         context.end_if_killed();
         if error.is_final() { TaskFailure::from_final_error(&error) } else { TaskFailure::from_error(&error) }.throw()
     });
+    let for_worker = broadcasts.for_worker(&mut worker);
+    let for_worker = for_worker.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
+    let options = function.options(partition, for_worker, &context, barrier.as_ref());
     let several = function.several;
     let input = move |output: &mut Vec<u8>| {
         let Some(record) = records.next() else { return false };
@@ -95,8 +96,8 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
     };
     let run = PythonRun::new(worker, &options, input, on_accumulators, is_killed);
     Box::new(run.map(move |element| {
-        // The files stay as long as the task.
-        let _ = &files;
+        // Files and their server stay as long as the task.
+        let _ = &broadcasts;
         element.unwrap_or_else(|error| fail(error, &context, barrier.as_ref()))
     }))
 }
@@ -131,7 +132,7 @@ impl PythonFunction {
     fn options(
         &self,
         partition: u32,
-        broadcasts: BTreeMap<i64, String>,
+        broadcasts: Broadcasts,
         context: &TaskContext,
         barrier: Option<&Barrier>,
     ) -> RunOptions {
@@ -168,7 +169,8 @@ impl PythonFunction {
             broadcasts,
             command: self.command.clone(),
             reuse_worker: self.workers.reuse,
-            most_element_bytes: usize::try_from(memory.bytes()).unwrap_or(usize::MAX),
+            // An element is there several times while it is read, encoded, and stored or sent; the executor must outlive that.
+            most_element_bytes: usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX),
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,

@@ -54,7 +54,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
                 frames(application(call)?, native(context, "emptyRDD", || context.empty_rdd::<Bytes>()))
             }),
             method("union", 1, union),
-            method("broadcast", 1, super::python::broadcast),
+            method("broadcast", 1, super::broadcast::broadcast),
             method("setCallSite", 1, jobs::set_call_site),
             method("statusTracker", 0, super::status::status_tracker),
             method("resources", 0, super::resources::of_driver),

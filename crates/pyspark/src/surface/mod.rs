@@ -4,6 +4,7 @@
 //! number of arguments.
 
 mod approximate;
+mod broadcast;
 mod conf;
 mod context;
 mod files;
@@ -40,6 +41,7 @@ pub(crate) type JavaResult = Result<Value, Failure>;
 pub(crate) fn classes() -> Vec<Class<Driver>> {
     let tables = [
         approximate::CLASSES,
+        broadcast::CLASSES,
         conf::CLASSES,
         context::CLASSES,
         hadoop_conf::CLASSES,

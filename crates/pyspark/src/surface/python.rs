@@ -3,13 +3,13 @@
 use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
-use firesteel::{Broadcast, BroadcastError, Rdd};
+use firesteel::{Broadcast, Rdd};
 use firesteel_py4j::{Class, Failure, JavaList, JavaMap, Object, Throwable, Value, constructor, method, static_method};
 use parking_lot::Mutex;
 
 use super::{
     JavaCall, JavaResult,
-    context::{ContextHandle, application},
+    context::ContextHandle,
     job_control::set_job_group_of,
     rdd::{JAVA_RDD, PAIRWISE_RDD, PYTHON_RDD, RDD, RddHandle, value_of_pair},
 };
@@ -19,7 +19,7 @@ use crate::{
     channel::{AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, read_elements},
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
-    error_text::{destroyed_broadcast, no_such_partition},
+    error_text::no_such_partition,
     rdd::{
         BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
         apply, pair_up, piece,
@@ -31,8 +31,6 @@ const BROADCAST_THRESHOLD: i64 = 1 << 20;
 
 /// What `PythonRDD` has for files of Hadoop's formats.
 const PYTHON_HADOOP: &str = "org.apache.spark.api.python.PythonRDD$Hadoop";
-const PYTHON_BROADCAST: &str = "org.apache.spark.api.python.PythonBroadcast";
-const BROADCAST: &str = "org.apache.spark.broadcast.Broadcast";
 const ACCUMULATOR: &str = "org.apache.spark.api.python.PythonAccumulatorV2";
 const BYTES_TO_STRING: &str = "org.apache.spark.api.python.BytesToString";
 const PARALLELIZE_SERVER: &str = "org.apache.spark.api.python.PythonParallelizeServer";
@@ -42,9 +40,6 @@ pub(super) struct BytesToString;
 
 /// The program's own server of accumulators.
 pub(super) struct AccumulatorHandle(AccumulatorServer);
-
-/// A file with a pickled value.
-struct PickledFile(String);
 
 /// Takes a collection.
 struct ParallelizeHandle {
@@ -72,18 +67,6 @@ impl Object for AccumulatorHandle {
     }
 }
 
-impl Object for PickledFile {
-    fn class(&self) -> &'static str {
-        PYTHON_BROADCAST
-    }
-}
-
-impl Object for PythonBroadcast {
-    fn class(&self) -> &'static str {
-        BROADCAST
-    }
-}
-
 impl Object for ParallelizeHandle {
     fn class(&self) -> &'static str {
         PARALLELIZE_SERVER
@@ -102,7 +85,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("runJob", 3, run_job),
             static_method("toLocalIteratorAndServe", 2, to_local_iterator_and_serve),
             static_method("valueOfPair", 1, value_of_pair),
-            static_method("setupBroadcast", 1, |call| Ok(Value::object(PickledFile(call.text(0)?.to_owned())))),
+            static_method("setupBroadcast", 1, super::broadcast::set_up_broadcast),
         ],
     },
     Class { name: PYTHON_HADOOP, extends: &[], members: super::hadoop::PYTHON_RDD_MEMBERS },
@@ -122,28 +105,14 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         extends: &[],
         members: &[constructor(3, new_accumulator), constructor(1, new_accumulator_on_file)],
     },
-    Class { name: PYTHON_BROADCAST, extends: &[], members: &[] },
-    Class {
-        name: BROADCAST,
-        extends: &[],
-        members: &[
-            method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
-            method("unpersist", 1, |call| {
-                live_broadcast(call)?.unpersist(call.bool(0)?);
-                Ok(Value::Void)
-            }),
-            method("destroy", 1, |call| {
-                live_broadcast(call)?.destroy();
-                Ok(Value::Void)
-            }),
-        ],
-    },
     Class {
         name: PARALLELIZE_SERVER,
         extends: &[],
         members: &[
             constructor(2, new_parallelize_server),
             method("connInfo", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.place())),
+            // As PySpark before 4.1 calls it, which knows no sockets of the file system.
+            method("port", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.place())),
             method("secret", 0, |call| Ok(call.this::<ParallelizeHandle>()?.address.secret())),
             method("getResult", 0, parallelize_result),
         ],
@@ -152,7 +121,9 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         name: "org.apache.spark.api.python.PythonUtils",
         extends: &[],
         members: &[
-            static_method("isEncryptionEnabled", 1, |_| Ok(Value::Bool(false))),
+            static_method("isEncryptionEnabled", 1, |call| {
+                Ok(Value::Bool(context(call)?.application.context().io_encryption().is_some()))
+            }),
             static_method("getPythonAuthSocketTimeout", 1, |call| {
                 let time = context(call)?.application.worker_settings().time_to_connect;
                 Ok(Value::Long(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)))
@@ -162,15 +133,6 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         ],
     },
 ];
-
-fn live_broadcast<'a>(call: &JavaCall<'a>) -> Result<&'a PythonBroadcast, Failure> {
-    let broadcast: &PythonBroadcast = call.this()?;
-    // By a handle of its own, as one that the value was read through keeps it.
-    match broadcast.0.clone().try_value() {
-        Err(BroadcastError::Destroyed { .. }) => Err(destroyed_broadcast(broadcast.id()).into()),
-        _ => Ok(broadcast),
-    }
-}
 
 fn new_function(call: &JavaCall<'_>) -> JavaResult {
     let application = call.state.application().ok_or_else(no_context)?;
@@ -195,7 +157,7 @@ fn new_function(call: &JavaCall<'_>) -> JavaResult {
     })))
 }
 
-fn no_context() -> Failure {
+pub(super) fn no_context() -> Failure {
     Throwable::new("java.lang.IllegalStateException", "no SparkContext is running").into()
 }
 
@@ -340,12 +302,4 @@ fn run_job(call: &JavaCall<'_>) -> JavaResult {
         _ => Err(call.wrong(2, "numbers of partitions")),
     });
     serve(handle, partitions.collect::<Result<Vec<_>, Failure>>()?)
-}
-
-/// `JavaSparkContext.broadcast`, which is only ever called with a file of Python.
-pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
-    let path = &call.object::<PickledFile>(0)?.0;
-    let value = std::fs::read(path).map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    let broadcast = application(call)?.context().broadcast(BroadcastFile::new(value.into())).map_err(thrown)?;
-    Ok(Value::object(PythonBroadcast(broadcast)))
 }

@@ -142,5 +142,7 @@ fn profiles_are_gathered() {
 
 #[test]
 fn many_jobs_and_many_tasks_leave_nothing() {
-    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "many.py", &["60", "500"]));
+    for master in ["local[2]", "local-cluster[2,1,1024]"] {
+        assert_ok(&Installation::new().submit(&["--master", master], "many.py", &["60", "1000"]));
+    }
 }

@@ -33,8 +33,7 @@ impl From<Output> for Ended {
 }
 
 /// The environment with PySpark, from PyPI.
-static PYSPARK: LazyLock<PathBuf> =
-    LazyLock::new(|| firesteel_testkit::python_environment("spark-4.3.0", &["pyspark==4.3.0"]).unwrap());
+static PYSPARK: LazyLock<PathBuf> = LazyLock::new(|| firesteel_testkit::pyspark_with_jars().unwrap());
 
 /// The launcher, which is another package's binary.
 static FIRESTEEL: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -6,8 +6,11 @@
 mod against_spark;
 mod control;
 mod doctests;
+mod encryption;
 mod hadoop;
 mod installation;
+mod measures;
+mod memory;
 mod workers;
 
 use std::{

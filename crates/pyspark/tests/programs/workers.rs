@@ -136,8 +136,11 @@ fn programs_of_other_releases_run_with_their_own_workers() {
     for ((release, _), environment) in RELEASES.iter().zip(&*ENVIRONMENTS) {
         let installation = Installation::with_interpreter(environment.join("bin/python"));
         for master in ["local[2]", "local-cluster[2,1,1024]"] {
-            let ended = installation.submit(&["--master", master], "release.py", &[release]);
-            assert_ok(&ended);
+            for encrypted in ["false", "true"] {
+                let encrypted = format!("spark.io.encryption.enabled={encrypted}");
+                let ended = installation.submit(&["--master", master, "--conf", &encrypted], "release.py", &[release]);
+                assert_ok(&ended);
+            }
         }
         assert_ok(&installation.python("release.py", &[release, "local[2]"]));
     }

@@ -26,9 +26,9 @@ assert numbers.getNumPartitions() == 4
 assert numbers.collect() == list(range(100))
 assert sc.parallelize(["a", "\u00fc", None, (1, b"\0\xff")], 3).collect() == ["a", "\u00fc", None, (1, b"\0\xff")]
 assert sc.parallelize([], 3).collect() == [] and sc.emptyRDD().collect() == []
-sc._encryption_enabled = True
+is_encrypted, sc._encryption_enabled = sc._encryption_enabled, True
 assert sc.parallelize([1, 2, 3, 4, 5], 2).glom().collect() == [[1, 2], [3, 4, 5]]
-sc._encryption_enabled = False
+sc._encryption_enabled = is_encrypted
 assert sc.parallelize(["x" * 3_000_000] * 3, 3).map(len).collect() == [3_000_000] * 3
 
 # Narrow transformations, in one worker pass; actions.

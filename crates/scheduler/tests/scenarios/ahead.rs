@@ -192,6 +192,47 @@ fn who_ended_an_executor_with_a_queue_is_not_guessed_and_the_next_time_it_is_kno
 }
 
 #[test]
+fn of_two_tasks_with_slots_neither_is_guessed() {
+    let mut options = ahead();
+    options.task_max_failures = count(1);
+    let mut story = Story::with_executors(options, &[("1", "a", 2)]);
+    story.submit(0, &source(0, 9));
+    story.prepared(0, 0);
+    story.tell_all([ran(0, "1", SHORT), ran(1, "1", SHORT)]);
+    let started = |task_id| Event::TaskStarted { task_id: TaskId(task_id), executor_id: executor("1") };
+    story.tell_all((2..7).map(started));
+    assert!(story.scheduler.running_tasks() > 2, "nothing waits");
+    let words = story.lose_executor("1");
+    assert!(words.iter().all(|words| !words.contains("failed")), "{words:?}");
+}
+
+#[test]
+fn who_ends_executors_is_known_though_short_tasks_of_another_job_wait_there() {
+    let mut options = ahead();
+    options.task_max_failures = count(1);
+    let mut story = Story::with_executors(options, &[("1", "a", 1)]);
+    story.submit(0, &source(0, 3));
+    story.prepared(0, 0);
+    story.tell(ran(0, "1", SHORT));
+    let started = |task_id, on| Event::TaskStarted { task_id: TaskId(task_id), executor_id: executor(on) };
+    let words = story.lose_executor("1");
+    assert!(words.iter().all(|words| !words.contains("failed")), "{words:?}");
+    // The stage has one task that runs for long on each slot but one, where another job's tasks are short and queue up.
+    assert_eq!(story.add_executor("2", "b", 3), ["launch on 2: 3=2.1 of 0.0, 4=1.1 of 0.0"]);
+    story.tell_all([started(3, "2"), started(4, "2")]);
+    story.submit(1, &source(1, 9));
+    story.prepared(1, 0);
+    for task_id in 5..8 {
+        story.tell(ran(task_id, "2", SHORT));
+    }
+    let waiting = story.scheduler.running_tasks();
+    assert!(waiting > 3, "{waiting} tasks, of which three have slots");
+    let words = story.lose_executor("2");
+    let failed: Vec<&String> = words.iter().filter(|words| words.contains("failed")).collect();
+    assert!(failed.len() == 1 && failed[0].contains("job 0"), "{words:?}");
+}
+
+#[test]
 fn a_cancelled_job_kills_what_waits_as_well() {
     let (mut story, _) = story(&[("1", "a", 1)], 9);
     story.tell(ran(0, "1", SHORT));

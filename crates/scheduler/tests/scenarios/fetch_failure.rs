@@ -96,28 +96,51 @@ fn every_output_of_the_failed_executor_is_dropped_and_one_failure_is_enough() {
     assert_eq!(story.scheduler.next_deadline(), None);
 }
 
-#[test]
-fn the_fourth_failed_attempt_in_a_row_fails_the_job() {
-    let mut story = reducing(options(), &shuffled());
+/// The reduce stage fails to fetch four times in a row; what its job's failure says. `between` is called while nothing runs.
+fn fail_four_times(story: &mut Story, mut between: impl FnMut(&mut Story, u32)) -> String {
     let mut task_id = 2;
-    for attempt in 0..4 {
-        let commands = end_anywhere(&mut story, task_id, Some(fetch_failed(0, 0, "1", "a")));
-        if attempt == 3 {
-            let failed = commands.last().unwrap();
-            assert_eq!(
-                failed,
-                "job 0 failed: Job aborted due to stage failure: ResultStage 1 (collect at story) has failed the maximum allowable number of times: 4. Most recent failure reason:\nconnection refused"
-            );
-            return;
-        }
-        end_anywhere(&mut story, task_id + 1, Some(TaskEndReason::TaskKilled { reason: String::new() }));
+    for attempt in 0..3 {
+        end_anywhere(story, task_id, Some(fetch_failed(0, 0, "1", "a")));
+        end_anywhere(story, task_id + 1, Some(TaskEndReason::TaskKilled { reason: String::new() }));
+        between(story, attempt);
         story.next_deadline();
         let launched = story.prepared(0, attempt + 1);
         task_id = launched[0].split(": ").nth(1).unwrap().split('=').next().unwrap().parse().unwrap();
-        map_written_to(&mut story, task_id, "1", "a");
+        map_written_to(story, task_id, "1", "a");
         story.prepared(1, attempt + 1);
         task_id += 1;
     }
+    end_anywhere(story, task_id, Some(fetch_failed(0, 0, "1", "a"))).pop().unwrap()
+}
+
+const FAILED_FOUR_TIMES: &str = "job 0 failed: Job aborted due to stage failure: ResultStage 1 (collect at story) has failed the maximum allowable number of times: 4. Most recent failure reason:\nconnection refused";
+
+#[test]
+fn the_fourth_failed_attempt_in_a_row_fails_the_job() {
+    let mut story = reducing(options(), &shuffled());
+    assert_eq!(fail_four_times(&mut story, |_, _| ()), FAILED_FOUR_TIMES);
+}
+
+/// AS-02: that an output is gone is what a task sees; why it is gone is what the job's failure has to say.
+#[test]
+fn a_stage_that_fails_for_what_was_lost_with_executors_names_why_they_were_lost() {
+    let mut story = Story::with_executors(options(), &[("0", "z", 1), ("1", "a", 1), ("2", "b", 1), ("3", "c", 2)]);
+    // Before the stages were made: it is not to blame.
+    story.lose_executor("0");
+    story.submit(0, &shuffled());
+    story.prepared(0, 0);
+    place_maps(&mut story);
+    story.prepared(1, 0);
+    let failed = fail_four_times(&mut story, |story, attempt| {
+        if attempt > 0 {
+            let id = format!("1{attempt}");
+            story.add_executor(&id, "d", 1);
+            story.lose_executor(&id);
+        }
+    });
+    let reason = "exited with code 137 (128+9: killed from outside; most often the kernel, for lack of memory)";
+    let lost = format!("\nExecutors that were lost meanwhile:\nexecutor 11: {reason}\nexecutor 12: {reason}");
+    assert_eq!(failed, format!("{FAILED_FOUR_TIMES}{lost}"));
 }
 
 #[test]
