@@ -61,7 +61,7 @@ pub(crate) fn of_added_file(message: &str) -> Throwable {
         let text = format!("{path} is a directory; sc.addFile adds one with recursive=True");
         return Throwable::new(SPARK_EXCEPTION, text);
     }
-    let of_same_name = message.contains("which was added under the same name");
+    let of_same_name = message.contains(" is taken by ");
     of_path(message)
         .unwrap_or_else(|| Throwable::new(if of_same_name { SPARK_EXCEPTION } else { IO_EXCEPTION }, message))
 }

@@ -288,7 +288,12 @@ fn partition_by(call: &JavaCall<'_>) -> JavaResult {
     let Elements::Keyed(pairs) = &this.elements else {
         return Err(Failure::NotCalled("only a data set of keys and values can be partitioned".to_owned()));
     };
-    let partitioned = native(this.application.context(), "partitionBy", || pairs.partition_by(partitioner));
+    let context = this.application.context();
+    let partitioned = native(context, "partitionBy", || match partitioner.partitions {
+        // As many as a data set without partitions has, and nothing is in them, as in Spark.
+        0 => context.empty_rdd(),
+        _ => pairs.partition_by(partitioner),
+    });
     Ok(RddHandle::value(&this.application, JAVA_PAIR_RDD, Elements::Keyed(partitioned)))
 }
 

@@ -20,6 +20,7 @@ def error_of(function):
 
 # Data sets without partitions are shuffled as others are.
 empty, pairs = sc.emptyRDD(), sc.parallelize([(1, 2)], 2)
+assert empty.reduceByKey(max).collect() == [] and empty.groupByKey().getNumPartitions() == 0
 assert empty.reduceByKey(max).collect() == [] and empty.reduceByKey(max).getNumPartitions() == 0
 assert empty.distinct().collect() == [] and empty.groupByKey().collect() == [] and empty.sortByKey().collect() == []
 assert empty.join(empty).collect() == [] and empty.join(pairs).collect() == []
