@@ -432,6 +432,12 @@ fn warnings() {
         lines(Case::line(&["--driver-class-path", "/x", "app"])),
         ["--driver-class-path does nothing: it is for a JVM, and Firesteel has none"]
     );
+    // Variables of executors are those of Python's workers, which a local master has too.
+    let with_variable = |program| lines(Case::line(&["--conf", "spark.executorEnv.A=b", program]));
+    assert_eq!(with_variable("app.py"), [""; 0]);
+    let expected =
+        "spark.executorEnv.A does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes";
+    assert_eq!(with_variable("app"), [expected]);
     // What becomes of packages is said when they are looked at, once.
     let case = Case::line(&["--packages", "org.apache.hadoop:hadoop-aws:3.4.0", "app"]);
     assert_eq!(lines(case), [""; 0]);
