@@ -1,8 +1,20 @@
 //! What the users were promised.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod map_outputs;
+mod merges;
+mod tasks;
 
-use firesteel_model::{JobId, ShuffleId, StageAttemptId, TaskId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use firesteel_model::{ExecutorId, JobId, ListenerEvent, MapStatus, ShuffleId, StageAttemptId, TaskEndReason, TaskId};
+use firesteel_scheduler::{StageBinaryKind, TaskLaunch};
+
+use map_outputs::MapOutputs;
+use merges::Merges;
+use tasks::{Ended, Tasks};
 
 /// Which rows something was computed from: for each shuffle and map index, the version of the map output that was read.
 pub(crate) type Provenance = BTreeMap<(ShuffleId, u32), u64>;
@@ -29,10 +41,10 @@ struct Promise {
 #[derive(Debug, Default)]
 pub struct Oracle {
     jobs: BTreeMap<JobId, Promise>,
-    merged: BTreeSet<TaskId>,
     results: BTreeMap<TaskId, Provenance>,
-    /// Of which stage attempt each task is.
-    stages: BTreeMap<TaskId, StageAttemptId>,
+    tasks: Tasks,
+    merges: Merges,
+    map_outputs: MapOutputs,
     /// Stage attempts of which nothing may count: a task of a barrier stage failed, or what they read is computed anew.
     void: BTreeSet<StageAttemptId>,
 }
@@ -58,21 +70,51 @@ impl Oracle {
         self.jobs[&job_id].ending.is_some()
     }
 
-    pub(crate) fn launched(&mut self, task_id: TaskId, stage: StageAttemptId) {
-        assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
-        assert!(self.stages.insert(task_id, stage).is_none(), "task {task_id} is launched twice");
+    pub(crate) fn stage_prepared(&mut self, stage: StageAttemptId, kind: &StageBinaryKind) {
+        self.tasks.prepared(stage, kind);
     }
 
-    /// Nothing that tasks of the attempt bring from here on may count.
-    pub(crate) fn voided(&mut self, stage: StageAttemptId) {
-        self.void.insert(stage);
+    pub(crate) fn launched(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
+        let (task_id, stage) = (launch.task_id, launch.stage);
+        assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
+        self.tasks.launched(executor_id, launch);
+    }
+
+    /// What the listeners are told.
+    pub(crate) fn posted(&mut self, event: &ListenerEvent) {
+        match event {
+            ListenerEvent::StageCompleted { stage } => {
+                if let Some(reason) = &stage.failure_reason
+                    && (stage.barrier || reason.starts_with("rolled back"))
+                {
+                    self.void.insert(stage.id);
+                }
+            }
+            // The output is lost of an attempt that ended long ago.
+            ListenerEvent::TaskEnd { reason: TaskEndReason::Resubmitted, .. } => {}
+            ListenerEvent::TaskEnd { reason, task, .. } => {
+                let how = if *reason == TaskEndReason::Success { Ended::Succeeded } else { Ended::InVain };
+                self.tasks.ended(task.task_id, how);
+            }
+            _ => {}
+        }
+    }
+
+    /// What readers of the shuffle are told from here on.
+    pub(crate) fn map_outputs_changed(&mut self, shuffle_id: ShuffleId, statuses: &[Option<Arc<MapStatus>>]) {
+        for status in statuses.iter().flatten() {
+            let task_id = TaskId(status.map_id.0);
+            self.output_counts(task_id);
+            assert!(self.merges.has(task_id), "the accumulators of map task {task_id} were not merged");
+        }
+        self.map_outputs.changed(shuffle_id, statuses);
     }
 
     /// What the task made is used.
-    pub(crate) fn output_counts(&self, task_id: TaskId) {
-        let stage = self.stages.get(&task_id).unwrap_or_else(|| panic!("task {task_id} was never launched"));
+    fn output_counts(&self, task_id: TaskId) {
+        let stage = self.tasks.get(task_id).stage;
         assert!(
-            !self.void.contains(stage),
+            !self.void.contains(&stage),
             "what task {task_id} made counts, though its stage attempt {stage} is void"
         );
     }
@@ -87,14 +129,14 @@ impl Oracle {
     }
 
     pub(crate) fn accumulators_merged(&mut self, task_id: TaskId) {
-        assert!(self.merged.insert(task_id), "the accumulators of task {task_id} were merged twice");
+        self.merges.merged(task_id, &self.tasks, &self.map_outputs);
     }
 
     pub(crate) fn delivered(&mut self, job_id: JobId, output: u32, task_id: TaskId) {
         self.output_counts(task_id);
         let rows = self.results.remove(&task_id);
         let rows = rows.unwrap_or_else(|| panic!("job {job_id}: the result of task {task_id} is not on the driver"));
-        assert!(self.merged.contains(&task_id), "the accumulators of task {task_id} were not merged");
+        assert!(self.merges.has(task_id), "the accumulators of task {task_id} were not merged");
         let job = self.jobs.get_mut(&job_id).expect("a result is delivered to a job");
         assert_eq!(job.ending, None, "job {job_id} gets a result after its end");
         assert!(output < job.outputs.expect("a map-stage job has no results"));

@@ -5,8 +5,8 @@ mod task;
 use std::{collections::BTreeMap, sync::Arc};
 
 use firesteel_model::{
-    ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, MapId, MapStatus, ResourceInformation, ShuffleId,
-    StageAttemptId, StageId, TaskEndReason, TaskId,
+    ByteCount, ExecutorId, ExecutorLossReason, JobId, MapId, MapStatus, ResourceInformation, ShuffleId, StageAttemptId,
+    StageId, TaskEndReason, TaskId,
 };
 use firesteel_scheduler::{
     Command, Event, ExecutorRegistration, LostOutputs, Moment, Now, Scheduler, TaskEnded, TaskLaunch, TaskOutcome,
@@ -271,6 +271,7 @@ impl World {
     fn perform(&mut self, command: Command) {
         match command {
             Command::PrepareStageBinary { stage, rdd, kind, tasks, .. } => {
+                self.oracle.stage_prepared(stage, &kind);
                 assert!(self.binaries.insert(stage, StageBinary { rdd, kind, tasks }).is_none(), "{stage} twice");
                 let fails = self.in_trouble() && self.chance.per_mille(5);
                 let message = "the fake serializer does not like it".to_owned();
@@ -288,7 +289,7 @@ impl World {
             Command::LaunchTasks { executor_id, tasks } => {
                 self.launched += tasks.len() as u64;
                 for task in &tasks {
-                    self.oracle.launched(task.task_id, task.stage);
+                    self.oracle.launched(&executor_id, task);
                 }
                 assert!(tasks.iter().all(|task| self.binaries.contains_key(&task.stage)));
                 self.send(Item::ToExecutor(executor_id, Order::Launch(tasks)));
@@ -327,19 +328,10 @@ impl World {
                     self.send(Item::ToExecutor(executor_id, Order::Barrier(task_id, outcome.is_ok())));
                 }
             }
-            Command::PostEvent(event) => {
-                if let ListenerEvent::StageCompleted { stage } = *event
-                    && let Some(reason) = &stage.failure_reason
-                    && (stage.barrier || reason.starts_with("rolled back"))
-                {
-                    self.oracle.voided(stage.id);
-                }
-            }
+            Command::PostEvent(event) => self.oracle.posted(&event),
             Command::MapOutputsChanged { shuffle_id, .. } => {
                 let statuses = self.scheduler.map_statuses(shuffle_id).map_or(&[][..], |(_, statuses)| statuses);
-                for status in statuses.iter().flatten() {
-                    self.oracle.output_counts(TaskId(status.map_id.0));
-                }
+                self.oracle.map_outputs_changed(shuffle_id, statuses);
             }
             Command::AcceptExecutor { .. }
             | Command::WarnStarvation { .. }
