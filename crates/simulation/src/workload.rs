@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use firesteel_model::{JobId, Partition, RddId, ResourceProfileId, ShuffleId, StorageLevel, TaskLocation, property};
+use firesteel_model::{
+    JobId, Partition, RddId, ResourceProfileId, ShuffleId, StageId, StorageLevel, TaskLocation, property,
+};
 use firesteel_scheduler::{
     BarrierOptions, BlockLocations, Dependency, Determinism, ExclusionOptions, HeartbeatOptions, JobKind,
     JobSubmission, LaunchAheadOptions, LocalityOptions, NarrowMapping, RddInfo, ReducerLocalityOptions,
@@ -11,6 +13,16 @@ use firesteel_scheduler::{
 };
 
 use crate::chance::Chance;
+
+/// Do the result tasks of the job commit their output?
+pub(crate) fn commits(job_id: JobId) -> bool {
+    job_id.0.is_multiple_of(3)
+}
+
+/// At how many barriers the tasks of a barrier stage wait for each other.
+pub(crate) fn barriers(stage_id: StageId) -> u32 {
+    1 + stage_id.0 % 3
+}
 
 /// The custom resource that executors have.
 pub(crate) const GPU: &str = "gpu";

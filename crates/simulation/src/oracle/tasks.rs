@@ -17,7 +17,15 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) stage: StageAttemptId,
+    pub(super) index: u32,
     pub(super) partition: Partition,
+    pub(super) executor_id: ExecutorId,
+    /// The map-output epoch when its set was made.
+    pub(super) epoch: u64,
+    /// All tasks of its stage run together.
+    pub(super) barrier: bool,
+    /// The driver has heard that it runs.
+    pub(super) started: bool,
     pub(super) ended: Option<Ended>,
 }
 
@@ -37,14 +45,40 @@ impl Tasks {
         self.shuffles.insert(stage, shuffle_id);
     }
 
-    pub(super) fn launched(&mut self, _: &ExecutorId, launch: &TaskLaunch) {
-        let task = Task { stage: launch.stage, partition: launch.partition, ended: None };
+    pub(super) fn launched(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
+        let task = Task {
+            stage: launch.stage,
+            index: launch.index,
+            partition: launch.partition,
+            executor_id: executor_id.clone(),
+            epoch: launch.epoch,
+            barrier: launch.barrier.is_some(),
+            started: false,
+            ended: None,
+        };
         let task_id = launch.task_id;
         assert!(self.tasks.insert(task_id, task).is_none(), "task {task_id} is launched twice");
     }
 
     pub(super) fn get(&self, task_id: TaskId) -> &Task {
         self.tasks.get(&task_id).unwrap_or_else(|| panic!("task {task_id} was never launched"))
+    }
+
+    /// Is the task known to run there, so that what the executor says of it is news?
+    pub(super) fn runs(&self, task_id: TaskId, executor_id: &ExecutorId) -> bool {
+        let task = self.tasks.get(&task_id);
+        task.is_some_and(|task| task.ended.is_none() && task.executor_id == *executor_id)
+    }
+
+    pub(super) fn running_on(&self, executor_id: &ExecutorId) -> impl Iterator<Item = (TaskId, &Task)> {
+        let all = self.tasks.iter().map(|(&task_id, task)| (task_id, task));
+        all.filter(|(task_id, _)| self.runs(*task_id, executor_id))
+    }
+
+    pub(super) fn started(&mut self, task_id: TaskId, executor_id: &ExecutorId) {
+        if self.runs(task_id, executor_id) {
+            self.tasks.get_mut(&task_id).expect("it runs").started = true;
+        }
     }
 
     pub(super) fn shuffle(&self, stage: StageAttemptId) -> Option<ShuffleId> {
