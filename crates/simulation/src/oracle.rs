@@ -2,10 +2,12 @@
 
 mod barriers;
 mod commits;
+mod exclusions;
 mod failures;
 mod map_outputs;
 mod merges;
 mod tasks;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,15 +19,17 @@ use firesteel_model::{
     TaskId,
 };
 use firesteel_scheduler::{
-    Command, Determinism, Event, JobSubmission, LostOutputs, StageBinaryKind, TaskLaunch, TaskOutcome,
+    Command, Determinism, Event, JobSubmission, LostOutputs, SchedulerOptions, StageBinaryKind, TaskLaunch, TaskOutcome,
 };
 
 use barriers::Barriers;
 use commits::Commits;
+use exclusions::Exclusions;
 use failures::{Failures, Needs};
 use map_outputs::MapOutputs;
 use merges::Merges;
 use tasks::{Ended, Tasks};
+use turns::Turns;
 
 /// Which rows something was computed from: for each shuffle and map index, the version of the map output that was read.
 pub(crate) type Provenance = BTreeMap<(ShuffleId, u32), u64>;
@@ -62,6 +66,8 @@ pub struct Oracle {
     barriers: Barriers,
     failures: Failures,
     map_outputs: MapOutputs,
+    exclusions: Exclusions,
+    turns: Turns,
     /// A shuffle service serves map outputs, so what cannot be read there speaks of the host.
     shuffle_service: bool,
     /// The latest attempt of each stage.
@@ -71,8 +77,13 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(shuffle_service: bool) -> Self {
-        Self { shuffle_service, ..Self::default() }
+    pub(crate) fn new(options: &SchedulerOptions) -> Self {
+        Self {
+            shuffle_service: options.external_shuffle_service,
+            exclusions: Exclusions::new(options.exclusion.clone()),
+            turns: Turns::new(options),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn submitted(
@@ -127,6 +138,10 @@ impl Oracle {
                     self.suspect(|at| at.executor_id == *executor_id);
                 }
             }
+            Event::ExecutorAdded(executor) => {
+                self.exclusions.executor_added(&executor.executor_id, &executor.info.host);
+            }
+            Event::StageBinaryPrepared { stage } => self.turns.stage_prepared(*stage),
             Event::BarrierSync(sync) => self.barriers.arrived(sync),
             Event::StageBinaryFailed { stage, .. } => self.failures.binary_failed(*stage),
             _ => {}
@@ -180,10 +195,17 @@ impl Oracle {
         }
     }
 
+    /// The driver has done all that follows from what it heard.
+    pub(crate) fn turn_over(&mut self) {
+        self.turns.over(|stage| self.exclusions.is_free(stage));
+    }
+
     fn launched(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
         let (task_id, stage) = (launch.task_id, launch.stage);
         assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
         self.tasks.launched(executor_id, launch);
+        self.exclusions.launched(executor_id, launch);
+        self.turns.launched(launch);
         if let Some(shuffle_id) = self.tasks.shuffle(stage) {
             self.map_outputs.launched(shuffle_id, launch.partition);
         }
@@ -195,9 +217,15 @@ impl Oracle {
             ListenerEvent::JobStart { job_id, stages, .. } => {
                 let job = self.jobs.get_mut(job_id).expect("a job that was submitted");
                 job.needs.stages = stages.iter().map(|stage| stage.id.stage_id).collect();
+                self.turns.job_started(*job_id, stages.iter().map(|stage| stage.id.stage_id));
             }
-            ListenerEvent::StageSubmitted { stage, .. } => _ = self.latest.insert(stage.id.stage_id, stage.id),
+            ListenerEvent::StageSubmitted { stage, properties } => {
+                self.latest.insert(stage.id.stage_id, stage.id);
+                self.turns.stage_submitted(stage.id, stage.barrier, stage.tasks, properties);
+            }
+            ListenerEvent::TaskStart { task, .. } => self.turns.started(task.task_id),
             ListenerEvent::StageCompleted { stage } => {
+                self.turns.stage_over(stage.id);
                 if let Some(reason) = &stage.failure_reason
                     && (stage.barrier || reason.starts_with("rolled back"))
                 {
@@ -209,10 +237,24 @@ impl Oracle {
             ListenerEvent::TaskEnd { reason, task, stage, .. } => {
                 let how = if *reason == TaskEndReason::Success { Ended::Succeeded } else { Ended::InVain };
                 self.tasks.ended(task.task_id, how);
+                if how == Ended::Succeeded {
+                    self.exclusions.task_succeeded(self.tasks.get(task.task_id));
+                    self.turns.succeeded(*stage);
+                } else if failures::is_own_fault(reason) {
+                    self.exclusions.task_failed(task.task_id, &self.tasks);
+                }
                 if how == Ended::InVain && self.tasks.get(task.task_id).barrier {
                     self.failures.stage_in_vain(*stage);
                 }
             }
+            ListenerEvent::ExecutorExcluded { executor_id, stage: None, .. } => {
+                self.exclusions.executor_excluded(executor_id, true);
+            }
+            ListenerEvent::ExecutorUnexcluded { executor_id, .. } => {
+                self.exclusions.executor_excluded(executor_id, false);
+            }
+            ListenerEvent::NodeExcluded { host, stage: None, .. } => self.exclusions.host_excluded(host, true),
+            ListenerEvent::NodeUnexcluded { host, .. } => self.exclusions.host_excluded(host, false),
             // Its heartbeats stopped, or its loss was reported.
             ListenerEvent::ExecutorRemoved { executor_id, .. } if !self.shuffle_service => {
                 self.suspect(|at| at.executor_id == *executor_id);

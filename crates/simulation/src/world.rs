@@ -118,6 +118,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
     let shuffle_service = chance.per_mille(300);
     let options = workload::options(&mut chance, shuffle_service);
     let tasks_per_gpu = options.task.resources.first().map_or(0, |request| request.amount.tasks(1));
+    let oracle = Oracle::new(&options);
     let mut world = World {
         now: 0,
         sequence: 0,
@@ -126,7 +127,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
         shuffle_service,
         scheduler: Scheduler::new(options, seed).expect("the options are valid"),
         tasks_per_gpu,
-        oracle: Oracle::new(shuffle_service),
+        oracle,
         workload: Workload::new(&mut chance),
         chance,
         executors: BTreeMap::new(),
@@ -225,6 +226,7 @@ impl World {
             self.note(|| format!("<- {command:?}"));
             self.perform(command);
         }
+        self.oracle.turn_over();
         if let Some(at) = self.scheduler.next_deadline() {
             self.after(at.0.saturating_sub(self.now), Item::Deadline);
         }

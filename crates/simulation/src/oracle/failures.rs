@@ -14,6 +14,12 @@ use super::tasks::Tasks;
 const TASK_MAX_FAILURES: u32 = 4;
 const STAGE_MAX_ATTEMPTS: usize = 4;
 
+/// Does such an end count as a failure of the task? Not if it was killed, or lost with what it ran on or read (RT-31).
+pub(super) fn is_own_fault(reason: &TaskEndReason) -> bool {
+    let lost_by_application = matches!(reason, TaskEndReason::ExecutorLostFailure { exit_caused_by_app: true, .. });
+    lost_by_application || matches!(reason, TaskEndReason::ExceptionFailure { .. } | TaskEndReason::TaskResultLost)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     /// How often each task of a stage attempt failed by its own fault.
@@ -29,7 +35,7 @@ impl Failures {
     /// An executor told how the task ended, and the driver did not know yet.
     pub(super) fn task_failed(&mut self, task_id: TaskId, reason: &TaskEndReason, tasks: &Tasks) {
         match reason {
-            TaskEndReason::ExceptionFailure { .. } | TaskEndReason::TaskResultLost => self.count(task_id, tasks),
+            reason if is_own_fault(reason) => self.count(task_id, tasks),
             TaskEndReason::FetchFailed { shuffle_id, .. } => {
                 self.stage_in_vain(tasks.get(task_id).stage);
                 self.damaged.insert(*shuffle_id);

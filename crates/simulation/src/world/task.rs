@@ -143,6 +143,7 @@ impl World {
         }
         let Some(task) = executor.tasks.get(&task_id) else { return };
         let (stage, partition) = (task.launch.stage, task.launch.partition);
+        let bad_start = workload::is_difficult(&task.launch) && task.launch.attempt.0 == 0;
         let binary = executor.binaries[&stage].clone();
         let host = executor.host.clone();
         let rows = match task.phase.clone() {
@@ -150,7 +151,7 @@ impl World {
             Phase::Working(rows) => rows,
             Phase::AtBarrier { .. } | Phase::Committing(_) => return,
         };
-        if self.in_trouble() && self.chance.per_mille(15 * self.faults) {
+        if self.in_trouble() && (bad_start || self.chance.per_mille(15 * self.faults)) {
             let outcome = exception("bad luck");
             return self.end_task(executor_id, task_id, outcome, None);
         }
@@ -181,8 +182,12 @@ impl World {
         match self.read(end, reduce_id) {
             Ok(rows) => {
                 let executor = self.executors.get_mut(executor_id).expect("it is alive");
-                executor.tasks.get_mut(&task_id).expect("it runs").phase = Phase::Working(rows);
-                let time = self.time_of_work();
+                let task = executor.tasks.get_mut(&task_id).expect("it runs");
+                task.phase = Phase::Working(rows);
+                // Slow where it comes after a failure: a copy of it must keep off where that was.
+                let slow = workload::is_difficult(&task.launch) && task.launch.attempt.0 == 1;
+                let slow = slow && self.in_trouble();
+                let time = if slow { self.chance.between(5000, 20_000) } else { self.time_of_work() };
                 self.after(time, Item::Computed(executor_id.clone(), task_id));
             }
             Err(reason) => self.end_task(executor_id, task_id, TaskOutcome::Failure(reason), None),
