@@ -23,8 +23,8 @@
 //! - A set gets no slot while an earlier one in FIFO order of its pool has tasks that never ran. Judged where locality makes
 //!   nobody wait and no failure keeps the earlier set off anywhere; barrier stages and launches ahead of a slot are left out.
 //! - A job fails only for what has happened to it: it was cancelled, a task failed by its own fault as often as it may, as
-//!   many attempts of a stage ended in vain as may, rows that may change were lost, the serializer failed. Where it fails for
-//!   want of slots or for exclusions, only that it has a barrier stage, or that something failed, is looked at.
+//!   many attempts of a stage ended in vain as may, rows that may change were lost, the serializer failed, a task was excluded
+//!   everywhere. Where it fails for want of slots, only that it has a barrier stage is looked at.
 //!
 //! *Liveness*, once faults stop: every job ends, and those submitted from then on succeed.
 //!

@@ -181,6 +181,7 @@ impl Oracle {
             Command::LaunchTasks { executor_id, tasks } => {
                 tasks.iter().for_each(|launch| self.launched(executor_id, launch));
             }
+            Command::AcceptExecutor { executor_id } => self.exclusions.executor_accepted(executor_id),
             Command::AnswerCommit { ask, allowed: true } => {
                 self.commits.granted(TaskId(*ask), &self.tasks, &self.void);
             }
@@ -232,8 +233,10 @@ impl Oracle {
                     self.void.insert(stage.id);
                 }
             }
-            // The output is lost of an attempt that ended long ago.
-            ListenerEvent::TaskEnd { reason: TaskEndReason::Resubmitted, .. } => {}
+            // The attempt ended long ago.
+            ListenerEvent::TaskEnd { reason: TaskEndReason::Resubmitted, task, stage, .. } => {
+                self.exclusions.output_lost(*stage, task.index);
+            }
             ListenerEvent::TaskEnd { reason, task, stage, .. } => {
                 let how = if *reason == TaskEndReason::Success { Ended::Succeeded } else { Ended::InVain };
                 self.tasks.ended(task.task_id, how);
@@ -256,8 +259,11 @@ impl Oracle {
             ListenerEvent::NodeExcluded { host, stage: None, .. } => self.exclusions.host_excluded(host, true),
             ListenerEvent::NodeUnexcluded { host, .. } => self.exclusions.host_excluded(host, false),
             // Its heartbeats stopped, or its loss was reported.
-            ListenerEvent::ExecutorRemoved { executor_id, .. } if !self.shuffle_service => {
-                self.suspect(|at| at.executor_id == *executor_id);
+            ListenerEvent::ExecutorRemoved { executor_id, .. } => {
+                self.exclusions.executor_removed(executor_id);
+                if !self.shuffle_service {
+                    self.suspect(|at| at.executor_id == *executor_id);
+                }
             }
             _ => {}
         }
@@ -329,6 +335,13 @@ impl Oracle {
         assert!(expected, "job {job_id} fails though nothing went wrong: {message}");
         let explained = if message.contains("cancelled") {
             job.cancelled
+        } else if message.contains("cannot run anywhere due to node and executor excludeOnFailure") {
+            let sets = job.needs.stages.iter().filter_map(|stage_id| self.latest.get(stage_id));
+            let mut tasks = sets.flat_map(|&stage| (0..self.barriers.tasks(stage)).map(move |index| (stage, index)));
+            tasks.any(|(stage, index)| {
+                message.contains(&format!("Aborting TaskSet {stage} because task {index} (partition"))
+                    && self.exclusions.forbids_everywhere(stage, index)
+            })
         } else {
             self.failures.explains(job_id, &job.needs, message)
         };

@@ -27,6 +27,11 @@ impl Barriers {
         self.tasks.insert(stage, tasks);
     }
 
+    /// How many tasks the stage attempt has.
+    pub(super) fn tasks(&self, stage: StageAttemptId) -> u32 {
+        self.tasks.get(&stage).copied().unwrap_or_default()
+    }
+
     /// A task has come to a barrier, and the driver has heard of it.
     pub(super) fn arrived(&mut self, sync: &BarrierSync) {
         let meeting = self.meetings.entry(sync.stage).or_default().entry(sync.epoch).or_default();

@@ -15,8 +15,10 @@ type SetFailures = BTreeMap<ExecutorId, BTreeMap<u32, u32>>;
 pub(super) struct Exclusions {
     options: Option<ExclusionOptions>,
     hosts: BTreeMap<ExecutorId, String>,
+    /// The executors that tasks are given to, excluded or not.
+    present: BTreeSet<ExecutorId>,
     sets: BTreeMap<StageAttemptId, SetFailures>,
-    /// Indexes that have succeeded once: what fails beside does not speak against its executor.
+    /// Indexes whose output is there: what fails beside does not speak against its executor.
     successes: BTreeSet<(StageAttemptId, u32)>,
     executors: BTreeSet<ExecutorId>,
     excluded_hosts: BTreeSet<String>,
@@ -31,8 +33,26 @@ impl Exclusions {
         self.hosts.insert(executor_id.clone(), host.to_owned());
     }
 
+    pub(super) fn executor_accepted(&mut self, executor_id: &ExecutorId) {
+        self.present.insert(executor_id.clone());
+    }
+
+    pub(super) fn executor_removed(&mut self, executor_id: &ExecutorId) {
+        self.present.remove(executor_id);
+    }
+
+    /// May the task run on none of the executors that are there?
+    pub(super) fn forbids_everywhere(&self, stage: StageAttemptId, index: u32) -> bool {
+        self.options.is_some() && self.present.iter().all(|at| self.forbids(at, stage, index).is_some())
+    }
+
     pub(super) fn task_succeeded(&mut self, task: &Task) {
         self.successes.insert((task.stage, task.index));
+    }
+
+    /// Its output is lost, and it is made again.
+    pub(super) fn output_lost(&mut self, stage: StageAttemptId, index: u32) {
+        self.successes.remove(&(stage, index));
     }
 
     /// The task failed by its own fault.

@@ -90,9 +90,6 @@ impl Failures {
             stages.iter().any(|stage| self.binaries.contains(stage))
         } else if message.contains("[SPARK-24819]") {
             needs.barrier
-        } else if message.contains("cannot run anywhere due to node and executor excludeOnFailure") {
-            // What failed in other jobs may have excluded executors for the whole application.
-            !self.tasks.is_empty() || !self.damaged.is_empty()
         } else {
             panic!("job {job_id} fails without a reason: {message}")
         }
