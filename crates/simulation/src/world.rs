@@ -61,6 +61,8 @@ enum Item {
     GiveBack(ExecutorId, TaskId),
     /// Someone ends the attempt, as nobody's fault.
     KillAttempt(TaskId),
+    /// The executor goes, and the application is not to blame.
+    Preempt(ExecutorId),
     StartExecutor,
     Crash(ExecutorId),
     Fault,
@@ -257,7 +259,11 @@ impl World {
                 self.tell(Event::TaskAttemptKilled { task_id, interrupt: true, reason });
             }
             Item::StartExecutor => self.start_executor(0),
-            Item::Crash(executor_id) => self.crash(&executor_id, true),
+            Item::Crash(executor_id) => {
+                let caused_by_app = self.chance.per_mille(300);
+                self.crash(&executor_id, Some(caused_by_app));
+            }
+            Item::Preempt(executor_id) => self.crash(&executor_id, Some(false)),
             Item::Fault => self.fault(),
             Item::SubmitJob => self.submit_job(),
             Item::FaultsEnd => {
@@ -302,7 +308,7 @@ impl World {
             Command::LaunchTasks { executor_id, tasks } => {
                 self.launched += tasks.len() as u64;
                 assert!(tasks.iter().all(|task| self.binaries.contains_key(&task.stage)));
-                tasks.iter().for_each(|task| self.pursue(task));
+                tasks.iter().for_each(|task| self.pursue(&executor_id, task));
                 self.send(Item::ToExecutor(executor_id, Order::Launch(tasks)));
             }
             Command::KillTask { executor_id, task_id, .. } => {
@@ -351,17 +357,19 @@ impl World {
         }
     }
 
-    /// Some tasks are killed over and over, more often than a task may fail. Not those of barrier stages: all of those fail
+    /// Some tasks are killed over and over, or while there is trouble lose their executor, more often than a task may fail. Not those of barrier stages: all of those fail
     /// with one.
-    fn pursue(&mut self, launch: &TaskLaunch) {
+    fn pursue(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
         let key = (launch.stage, launch.index);
         if launch.attempt.0 == 0 && launch.barrier.is_none() && self.chance.per_mille(10) {
             self.pursued.insert(key, 5);
         }
         if let Some(left) = self.pursued.get_mut(&key).filter(|left| **left > 0) {
             *left -= 1;
-            let delay = self.chance.between(1, 30);
-            self.after(delay, Item::KillAttempt(launch.task_id));
+            let lost = self.in_trouble() && launch.stage.stage_id.0.is_multiple_of(2);
+            let item = if lost { Item::Preempt(executor_id.clone()) } else { Item::KillAttempt(launch.task_id) };
+            let delay = self.chance.between(1, 40);
+            self.after(delay, item);
         }
     }
 
@@ -401,15 +409,15 @@ impl World {
         self.after(1, Item::ToDriver(Event::ExecutorAdded(registration), None));
     }
 
-    fn crash(&mut self, executor_id: &ExecutorId, noticed: bool) {
+    /// An executor ends. If that is noticed: whether the application caused it.
+    fn crash(&mut self, executor_id: &ExecutorId, noticed: Option<bool>) {
         let Some(executor) = self.executors.remove(executor_id) else { return };
         self.note(|| format!("** executor {executor_id} on {} ends", executor.host));
         if !self.shuffle_service {
             self.files.retain(|_, file| file.executor_id != *executor_id);
             self.unreadable.retain(|_, file| file.executor_id != *executor_id);
         }
-        if noticed {
-            let caused_by_app = self.chance.per_mille(300);
+        if let Some(caused_by_app) = noticed {
             let reason =
                 ExecutorLossReason::Exited { exit_code: Some(1), signal: None, caused_by_app, detail: String::new() };
             let lost_outputs = if self.shuffle_service { LostOutputs::None } else { LostOutputs::OfExecutor };
@@ -431,8 +439,11 @@ impl World {
         let victim = (!alive.is_empty()).then(|| alive[self.chance.next() as usize % alive.len()].clone());
         let job_id = (!self.jobs.is_empty()).then(|| self.jobs[self.chance.next() as usize % self.jobs.len()]);
         match (self.chance.between(0, 13), victim, job_id) {
-            (0..=2, Some(victim), _) => self.crash(&victim, true),
-            (3, Some(victim), _) => self.crash(&victim, false),
+            (0..=2, Some(victim), _) => {
+                let caused_by_app = self.chance.per_mille(300);
+                self.crash(&victim, Some(caused_by_app));
+            }
+            (3, Some(victim), _) => self.crash(&victim, None),
             (4, Some(victim), _) => {
                 let until = self.now + self.chance.between(1000, 20_000);
                 self.executors.get_mut(&victim).expect("it is alive").hangs_until = until;
