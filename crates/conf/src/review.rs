@@ -301,6 +301,9 @@ impl SparkConf {
                 Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
                 None => Verdict::Fine,
             },
+            Some(Elsewhere::NotBuiltIn(part)) if known::names().any(|name| name == key) => {
+                Verdict::Warn(ConfWarning::NotBuiltIn { key: owned(), part })
+            }
             // A slip in a key that is honoured can fall under the family of keys that are not.
             Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match guesses.nearest(key, declared_names()) {
                 Some(nearest) => ConfWarning::Unknown { key: owned(), nearest: Some(nearest) },
