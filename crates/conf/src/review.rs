@@ -502,6 +502,10 @@ mod tests {
                 "spark.submit.deploymode is not a known key and does nothing; did you mean spark.submit.deployMode?",
             ),
             ("spark.yarn.queue", "spark.yarn.queue does nothing on local[*]; it is for YARN"),
+            (
+                "spark.speculation",
+                "spark.speculation does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
+            ),
             ("spark.authenticate", "spark.authenticate does nothing: every connection is authenticated"),
             (
                 "spark.port.maxRetries",
