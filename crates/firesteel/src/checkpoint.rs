@@ -140,6 +140,20 @@ impl SparkContext {
         Ok(())
     }
 
+    /// Forgets that directory: there can be no further checkpoints until [`SparkContext::set_checkpoint_dir`] names another.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// # let directory = firesteel::examples::directory();
+    /// spark.set_checkpoint_dir(&directory.to_string_lossy())?;
+    /// spark.clear_checkpoint_dir();
+    /// assert_eq!(spark.checkpoint_dir(), None);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    pub fn clear_checkpoint_dir(&self) {
+        *self.checkpoint_directory().lock() = None;
+    }
+
     /// The directory that this application's checkpoints go to, if one was set by [`SparkContext::set_checkpoint_dir`].
     pub fn checkpoint_dir(&self) -> Option<String> {
         self.checkpoint_directory().lock().as_ref().map(|directory| directory.path.to_string())

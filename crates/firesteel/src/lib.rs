@@ -12,6 +12,7 @@ mod broadcast;
 mod cache;
 mod call_site;
 mod checkpoint;
+mod clean;
 mod cluster;
 mod cluster_manager;
 mod combine_by_key;
@@ -72,6 +73,7 @@ mod stat_counter;
 mod status_tracker;
 mod take;
 mod trees;
+mod weak;
 mod with;
 mod writing;
 pub use accumulator::{Accumulate, Accumulator};
@@ -107,6 +109,7 @@ pub use pipe::PipeCommand;
 pub use rdd::Rdd;
 pub use stat_counter::StatCounter;
 pub use status_tracker::{SparkExecutorInfo, SparkJobInfo, SparkStageInfo, StatusTracker};
+pub use weak::WeakRdd;
 pub use with::With;
 
 /// The samples of the README compile.

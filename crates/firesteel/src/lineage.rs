@@ -404,6 +404,11 @@ impl ShuffleCore {
         self.info.shuffle_id
     }
 
+    /// What is exchanged.
+    pub(crate) fn parent(&self) -> &Arc<RddCore> {
+        &self.parent
+    }
+
     /// The map side's work.
     pub(crate) fn work(&self) -> Result<WorkSpec, SparkError> {
         self.writer.work("the shuffle writer")

@@ -61,6 +61,11 @@ impl<T> Rdd<T> {
     pub(crate) fn core(&self) -> &Arc<RddCore> {
         &self.core
     }
+
+    /// Another handle of what is known to hold such records.
+    pub(crate) fn of_core(context: &SparkContext, core: Arc<RddCore>) -> Self {
+        Self { context: context.clone(), core, records: PhantomData }
+    }
 }
 
 impl<T: Data> Rdd<T> {

@@ -73,6 +73,10 @@ pub struct SparkExecutorInfo {
     pub cache_size: ByteCount,
     /// How many tasks it runs.
     pub num_running_tasks: u64,
+    /// The part of that on heap.
+    pub used_on_heap_storage_memory: ByteCount,
+    /// The part of that off heap.
+    pub used_off_heap_storage_memory: ByteCount,
     /// The most storage memory that it can have on heap.
     pub total_on_heap_storage_memory: ByteCount,
     /// The most storage memory that it can have off heap.
@@ -133,13 +137,18 @@ impl StatusTracker {
     pub fn executor_infos(&self) -> Vec<SparkExecutorInfo> {
         let status = self.status.lock();
         let active = status.executors().filter(|executor| executor.is_active());
-        let infos = active.map(|executor| SparkExecutorInfo {
-            host: executor.host.clone(),
-            port: executor.port,
-            cache_size: ByteCount(executor.memory_used),
-            num_running_tasks: executor.active_tasks,
-            total_on_heap_storage_memory: ByteCount(executor.maximum_on_heap_memory),
-            total_off_heap_storage_memory: ByteCount(executor.maximum_off_heap_memory),
+        let infos = active.map(|executor| {
+            let off_heap = status.off_heap_memory_used(&executor.id);
+            SparkExecutorInfo {
+                host: executor.host.clone(),
+                port: executor.port,
+                cache_size: ByteCount(executor.memory_used),
+                num_running_tasks: executor.active_tasks,
+                used_on_heap_storage_memory: ByteCount(executor.memory_used.saturating_sub(off_heap)),
+                used_off_heap_storage_memory: ByteCount(off_heap),
+                total_on_heap_storage_memory: ByteCount(executor.maximum_on_heap_memory),
+                total_off_heap_storage_memory: ByteCount(executor.maximum_off_heap_memory),
+            }
         });
         infos.collect()
     }

@@ -1,8 +1,8 @@
 //! Classes as tables.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use crate::{Failure, Object, Value, object::downcast};
+use crate::{Failure, Object, Throwable, Value, object::downcast};
 
 /// A class of Java as far as it is known here. `S` is what all functions work on.
 #[derive(Debug)]
@@ -22,6 +22,19 @@ pub struct Member<S> {
     pub(crate) name: &'static str,
     pub(crate) arity: usize,
     pub(crate) function: fn(&Call<'_, S>) -> Result<Value, Failure>,
+}
+
+/// As a line of a list: `name/number of arguments`.
+impl<S> fmt::Display for Member<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, arity, .. } = self;
+        match self.kind {
+            MemberKind::Constructor => write!(f, "new/{arity}"),
+            MemberKind::Static => write!(f, "static {name}/{arity}"),
+            MemberKind::StaticField => write!(f, "static {name}"),
+            MemberKind::Method => write!(f, "{name}/{arity}"),
+        }
+    }
 }
 
 /// How a member is called.
@@ -115,9 +128,15 @@ impl<'a, S> Call<'a, S> {
         }
     }
 
-    /// An argument that is a count.
+    /// An argument that is a count. A number that is none is what Java's method would throw for.
     pub fn count(&self, index: usize) -> Result<u32, Failure> {
-        u32::try_from(self.long(index)?).map_err(|_| self.wrong(index, "a number from 0 that fits into 32 bits"))
+        let number = self.long(index)?;
+        u32::try_from(number).map_err(|_| {
+            let (place, member) = (index + 1, self.member);
+            let message =
+                format!("argument {place} of {member} must be a number from 0 that fits into 32 bits, and is {number}");
+            Throwable::new("java.lang.IllegalArgumentException", message).into()
+        })
     }
 
     /// An argument that is a truth value.

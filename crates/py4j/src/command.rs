@@ -38,6 +38,8 @@ pub enum Command {
     Import(String),
     /// About an array.
     Array(ArrayCommand),
+    /// Which names are there: what completion shows.
+    Names(NamesCommand),
     /// The program refers to the object no more.
     Forget(ObjectId),
     /// The text of an exception with its stack trace.
@@ -72,6 +74,19 @@ pub enum ArrayCommand {
     Set(ObjectId, Argument, Argument),
     /// Makes one, of a class and with these lengths.
     Create(Argument, Vec<Argument>),
+}
+
+/// A question for names.
+#[derive(Clone, PartialEq, Debug)]
+pub enum NamesCommand {
+    /// The methods of an object.
+    Methods(ObjectId),
+    /// The fields of an object.
+    Fields(ObjectId),
+    /// The static members of a class.
+    Statics(String),
+    /// The classes that can be named without their package, if there are others than when this answer was given.
+    Classes(Option<String>),
 }
 
 /// The lines are no command.
@@ -158,6 +173,13 @@ impl Command {
                 Self::Array(ArrayCommand::Set(id(text(1))?, index, value))
             }
             ("a", Some("c")) => Self::Array(ArrayCommand::Create(Argument::parse(&part(1)?)?, arguments(2)?)),
+            ("d", Some("m")) => Self::Names(NamesCommand::Methods(id(text(1))?)),
+            ("d", Some("f")) => Self::Names(NamesCommand::Fields(id(text(1))?)),
+            ("d", Some("s")) => Self::Names(NamesCommand::Statics(part(1)?)),
+            ("d", Some("v")) => match Argument::parse(&part(2)?)? {
+                Argument::Text(seen) => Self::Names(NamesCommand::Classes(Some(seen))),
+                _ => Self::Names(NamesCommand::Classes(None)),
+            },
             ("a" | "d" | "f" | "h" | "j" | "l" | "m" | "r" | "S", Some(sub_command)) => {
                 Self::NotBuiltIn(format!("{name} {sub_command}"))
             }
@@ -211,6 +233,11 @@ mod tests {
              a\ns\no4\ni1\nro3\ne\n\
              m\nd\no3\ne\n\
              p\nro5\ne\n\
+             d\nf\no5\ne\n\
+             d\nm\no5\ne\n\
+             d\ns\njava.lang.System\ne\n\
+             d\nv\nrj\nn\ne\n\
+             d\nv\nrj\ns14\ne\n\
              z\n127.0.0.1\n1\n2\n\
              s\n";
         let text = |text: &str| Argument::Text(text.to_owned());
@@ -236,6 +263,11 @@ mod tests {
             Command::Array(ArrayCommand::Set(ObjectId(4), Argument::Int(1), Argument::Reference(ObjectId(3)))),
             Command::Forget(ObjectId(3)),
             Command::StackTrace(ObjectId(5)),
+            Command::Names(NamesCommand::Fields(ObjectId(5))),
+            Command::Names(NamesCommand::Methods(ObjectId(5))),
+            Command::Names(NamesCommand::Statics("java.lang.System".into())),
+            Command::Names(NamesCommand::Classes(None)),
+            Command::Names(NamesCommand::Classes(Some("14".into()))),
             Command::GiveUp,
             Command::Shutdown,
         ];
@@ -244,9 +276,9 @@ mod tests {
 
     #[test]
     fn what_is_not_built_in_is_read_to_its_end() {
-        let commands = read_all("d\nf\no1\ne\nl\ns\no1\ne\nm\nd\no1\ne\n");
+        let commands = read_all("f\ng\no1\nx\ne\nl\ns\no1\ne\nm\nd\no1\ne\n");
         let not_built_in = |text: &str| Command::NotBuiltIn(text.into());
-        assert_eq!(commands, [not_built_in("d f"), not_built_in("l s"), Command::Forget(ObjectId(1))]);
+        assert_eq!(commands, [not_built_in("f g"), not_built_in("l s"), Command::Forget(ObjectId(1))]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Answers commands.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::Write,
     sync::{
         Arc,
@@ -12,20 +12,17 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Argument, ArrayCommand, Call, Class, Command, Failure, JavaArray, Kind, Member, Object, ObjectId, Target,
-    Throwable, Value,
+    Argument, ArrayCommand, Call, Class, Command, Failure, JavaArray, Kind, Member, NamesCommand, Object, ObjectId,
+    Target, Throwable, Value,
     class::MemberKind,
-    collections::{classes, member_of_every_object},
-    encoding,
+    collection_members, encoding,
     object::downcast,
+    object_members::{self, JavaClass, OBJECT, THROWABLE},
 };
 
 /// What begins every reply, and what follows it.
 const SUCCESS: &str = "!y";
 const ERROR: &str = "!x";
-
-/// The methods of exceptions.
-const THROWABLE: [&str; 4] = ["getMessage", "getLocalizedMessage", "getCause", "toString"];
 
 /// The classes, what they work on, and the objects that the program refers to. Commands come from many threads, and one that
 /// waits for a job keeps none of the others waiting.
@@ -42,7 +39,7 @@ pub struct Gateway<S: 'static> {
 impl<S: 'static> Gateway<S> {
     /// A gateway with these classes, and those of Java that py4j itself knows.
     pub fn new(state: S, declared: impl IntoIterator<Item = Class<S>>) -> Self {
-        let all = classes().into_iter().chain(declared);
+        let all = collection_members::classes().into_iter().chain(object_members::classes()).chain(declared);
         Self {
             state,
             classes: all.map(|class| (class.name, class)).collect(),
@@ -61,6 +58,22 @@ impl<S: 'static> Gateway<S> {
     /// How many objects the program refers to.
     pub fn live_objects(&self) -> usize {
         self.objects.lock().len()
+    }
+
+    /// Every class, with the classes that it inherits from and its members, in the order of their names.
+    pub fn surface(&self) -> String {
+        let mut names: Vec<_> = self.classes.keys().collect();
+        names.sort_unstable();
+        let mut text = String::new();
+        for class in names.into_iter().map(|name| &self.classes[name]) {
+            let parents = class.extends.join(", ");
+            let extends = if parents.is_empty() { String::new() } else { format!(" extends {parents}") };
+            let _ = writeln!(text, "{}{extends}", class.name);
+            let mut members: Vec<_> = class.members.iter().map(|member| format!("    {member}\n")).collect();
+            members.sort_unstable();
+            text.extend(members);
+        }
+        text
     }
 
     /// The reply to a command, without its line feed. `None` if there is none.
@@ -82,9 +95,13 @@ impl<S: 'static> Gateway<S> {
                 Ok(Value::Void)
             }
             Command::StackTrace(id) => self.stack_trace(id),
-            Command::ClassObject(class) => {
-                Err(Failure::NotCalled(format!("the class object of {class} is not built in yet")))
+            Command::ClassObject(class) if self.classes.contains_key(class.as_str()) => {
+                Ok(Value::object(JavaClass(class)))
             }
+            Command::ClassObject(class) => {
+                Err(Failure::NotCalled(format!("the class {class} is not built into Firesteel yet")))
+            }
+            Command::Names(command) => self.names(&command),
             Command::NotBuiltIn(command) => {
                 Err(Failure::NotCalled(format!("the py4j command {command:?} is not built in yet")))
             }
@@ -147,23 +164,16 @@ impl<S: 'static> Gateway<S> {
             let Value::Object(object) = call.argument(1) else { return Ok(Value::Bool(false)) };
             return Ok(Value::Bool(self.is_subclass(object.class(), call.text(0)?)));
         }
-        if let Some(found) = self.find(class, kind, name, arity) {
+        let of_every_throwable = || this.and_then(downcast::<Throwable>).map(|_| THROWABLE);
+        let of_every_object = || this.map(|_| OBJECT);
+        let found = self.find(class, kind, name, arity);
+        let found = found.or_else(|| self.find(of_every_throwable()?, kind, name, arity));
+        if let Some(found) = found.or_else(|| self.find(of_every_object()?, kind, name, arity)) {
             return (found.function)(&call);
         }
-        if let Some(throwable) =
-            this.and_then(downcast::<Throwable>).filter(|_| arity == 0 && THROWABLE.contains(&name))
-        {
-            return Ok(match name {
-                "getMessage" | "getLocalizedMessage" => Value::text(throwable.message()),
-                "getCause" => Value::Null,
-                _ => Value::text(throwable.to_string()),
-            });
-        }
-        member_of_every_object(&call, kind, name, arity).ok_or_else(|| {
-            let full_name = format!("{class}.{name}");
-            let explanation = self.explanations.iter().find(|(start, _)| full_name.starts_with(start));
-            not_built_in(&member, explanation.map(|(_, explanation)| *explanation))
-        })
+        let full_name = format!("{class}.{name}");
+        let explanation = self.explanations.iter().find(|(start, _)| full_name.starts_with(start));
+        Err(not_built_in(&member, explanation.map(|(_, explanation)| *explanation)))
     }
 
     /// The member, of the class itself or of what it inherits from.
@@ -176,6 +186,7 @@ impl<S: 'static> Gateway<S> {
     /// Is an object of the class also one of the other?
     pub fn is_subclass(&self, class: &str, other: &str) -> bool {
         class == other
+            || other == OBJECT
             || self
                 .classes
                 .get(class)
@@ -250,6 +261,49 @@ impl<S: 'static> Gateway<S> {
                 _ => Err(Failure::NotCalled("arrays of more than one dimension are not built in yet".to_owned())),
             },
         }
+    }
+
+    /// As lines, which the program splits.
+    fn names(&self, command: &NamesCommand) -> Result<Value, Failure> {
+        let names: BTreeSet<&str> = match command {
+            NamesCommand::Methods(id) => {
+                let object = self.object(*id)?;
+                let throwable: Option<&Throwable> = downcast(&object);
+                let classes = [Some(object.class()), Some(OBJECT), throwable.map(|_| THROWABLE)];
+                let members = classes.into_iter().flatten().flat_map(|class| self.members(class));
+                members.filter(|member| member.kind == MemberKind::Method).map(|member| member.name).collect()
+            }
+            NamesCommand::Fields(id) => self.object(*id).map(|_| BTreeSet::new())?,
+            NamesCommand::Statics(class) => {
+                let is_static = |kind| matches!(kind, MemberKind::Static | MemberKind::StaticField);
+                let members = self.members(class).into_iter();
+                members.filter(|member| is_static(member.kind)).map(|member| member.name).collect()
+            }
+            NamesCommand::Classes(seen) => {
+                let imports = self.imports.read();
+                let number = imports.len().to_string();
+                if seen.as_deref() == Some(number.as_str()) {
+                    return Ok(Value::Null);
+                }
+                let packages = imports.iter().filter_map(|import| import.strip_suffix('*')).chain(["java.lang."]);
+                let packages: Vec<_> = packages.collect();
+                let classes = self.classes.keys().filter_map(|class| {
+                    let (package, name) = class.split_at(class.rfind('.')? + 1);
+                    let is_known = packages.contains(&package) || imports.iter().any(|import| import == class);
+                    (is_known && !name.contains('$')).then_some(name)
+                });
+                let names: BTreeSet<&str> = classes.collect();
+                return Ok(Value::text([number.as_str()].into_iter().chain(names).collect::<Vec<_>>().join("\n")));
+            }
+        };
+        Ok(Value::text(names.into_iter().collect::<Vec<_>>().join("\n")))
+    }
+
+    /// All of a class, of its own and inherited.
+    fn members(&self, class: &str) -> Vec<&Member<S>> {
+        let Some(class) = self.classes.get(class) else { return Vec::new() };
+        let inherited = class.extends.iter().flat_map(|parent| self.members(parent));
+        class.members.iter().chain(inherited).collect()
     }
 
     fn stack_trace(&self, id: ObjectId) -> Result<Value, Failure> {
@@ -416,6 +470,7 @@ mod tests {
         check(&gateway, "p ro1 e", "!yscom.example.Error: a\\nb\\n");
         check(&gateway, "c o1 getMessage e", "!ysa\\nb");
         check(&gateway, "c o1 getCause e", "!yn");
+        check(&gateway, "c o1 toString e", "!yscom.example.Error: a\\nb");
         check(&gateway, "c o1 getClass e", "!yro2");
         check(&gateway, "c o2 getName e", "!yscom.example.Error");
         check(&gateway, "c o2 getSimpleName e", "!ysError");
@@ -438,6 +493,29 @@ mod tests {
         check(&gateway, "c z:py4j.reflection.TypeUtil isInstanceOf scom.example.Other ro0 e", "!ybfalse");
         assert!(gateway.is_subclass("com.example.Counter", "com.example.Base"));
         assert!(!gateway.is_subclass("com.example.Base", "com.example.Counter"));
+    }
+
+    #[test]
+    fn names_are_told_for_completion() {
+        let gateway = gateway();
+        check(&gateway, "i com.example.Counter i1 e", "!yro0");
+        let methods = r"!ysadd\nequals\nfail\ngetClass\nhashCode\nname\ntoString\nvalue";
+        check(&gateway, "d m o0 e", methods);
+        check(&gateway, "d f o0 e", "!ys");
+        check(&gateway, "d s com.example.Base e", r"!ysLIMIT\necho");
+        check(&gateway, "d v rj n e", r"!ys0\nClass\nObject\nThrowable");
+        check(&gateway, "d v rj s0 e", "!yn");
+        check(&gateway, "j i rj com.example.* e", "!yv");
+        check(&gateway, "d v rj s0 e", r"!ys1\nBase\nClass\nCounter\nObject\nThrowable");
+    }
+
+    #[test]
+    fn the_surface_lists_classes_and_members() {
+        let surface = gateway().surface();
+        let counter = "com.example.Counter extends com.example.Base\n    add/1\n    fail/0\n    new/1\n    value/0\n";
+        assert!(surface.contains(counter), "{surface}");
+        let base = "com.example.Base\n    name/0\n    static LIMIT\n    static echo/1\n";
+        assert!(surface.starts_with(base), "{surface}");
     }
 
     #[test]

@@ -19,18 +19,20 @@
 
 mod abandoned;
 mod class;
+mod collection_members;
 mod collections;
 mod command;
 mod encoding;
 mod gateway;
 mod object;
+mod object_members;
 mod server;
 mod throwable;
 
 pub use abandoned::unless_abandoned;
 pub use class::{Call, Class, Member, constructor, method, static_field, static_method};
-pub use collections::{JavaArray, JavaIterator, JavaList, JavaMap, JavaSet};
-pub use command::{ArrayCommand, Command, CommandError, Target};
+pub use collections::{JavaArray, JavaEntry, JavaIterator, JavaList, JavaMap, JavaSet};
+pub use command::{ArrayCommand, Command, CommandError, NamesCommand, Target};
 pub use encoding::{Argument, ObjectId, ParseArgumentError};
 pub use gateway::Gateway;
 pub use object::{Kind, Object, Value};

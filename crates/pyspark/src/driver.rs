@@ -54,6 +54,11 @@ impl Driver {
         self.properties.lock().insert(key.to_owned(), value.to_owned())
     }
 
+    /// Gives the value that was there.
+    pub(crate) fn clear_property(&self, key: &str) -> Option<String> {
+        self.properties.lock().remove(key)
+    }
+
     /// The application that runs, or ran last.
     pub(crate) fn application(&self) -> Option<Arc<Application>> {
         self.application.lock().clone()

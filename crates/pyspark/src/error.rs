@@ -3,6 +3,8 @@
 use firesteel::{SparkError, TaskEndReason};
 use firesteel_py4j::Throwable;
 
+use crate::error_text;
+
 pub(crate) const PYTHON_EXCEPTION: &str = "org.apache.spark.api.python.PythonException";
 pub(crate) const SPARK_EXCEPTION: &str = "org.apache.spark.SparkException";
 const INVALID_INPUT: &str = "org.apache.hadoop.mapred.InvalidInputException";
@@ -11,7 +13,7 @@ pub(crate) const IO_EXCEPTION: &str = "java.io.IOException";
 pub(crate) const ILLEGAL_ARGUMENT: &str = "java.lang.IllegalArgumentException";
 const ILLEGAL_STATE: &str = "java.lang.IllegalStateException";
 const FILE_ALREADY_EXISTS: &str = "org.apache.hadoop.mapred.FileAlreadyExistsException";
-const UNSUPPORTED: &str = "java.lang.UnsupportedOperationException";
+const UNSUPPORTED: &str = "org.apache.spark.SparkUnsupportedOperationException";
 
 /// What Spark would throw. An exception of the user's Python code is thrown as such and not as the failure of a stage.
 pub(crate) fn thrown(error: SparkError) -> Throwable {
@@ -21,19 +23,45 @@ pub(crate) fn thrown(error: SparkError) -> Throwable {
     {
         return Throwable::new(PYTHON_EXCEPTION, description.as_str());
     }
+    let known = match &error {
+        SparkError::AddFile(message) => Some(error_text::of_added_file(message)),
+        SparkError::JobFailed { message, .. } => error_text::of_job(message),
+        SparkError::NotSerializable { .. } => error_text::of_job(&error.to_string()),
+        SparkError::Io(message) | SparkError::InvalidArgument(message) => error_text::of_path(message),
+        _ => None,
+    };
+    if let Some(throwable) = known {
+        return throwable;
+    }
     let class = match &error {
         SparkError::InvalidArgument(_) => ILLEGAL_ARGUMENT,
         SparkError::ContextStopped { .. } => ILLEGAL_STATE,
         SparkError::StorageLevelChange { .. } => UNSUPPORTED,
         SparkError::OutputExists(_) => FILE_ALREADY_EXISTS,
         SparkError::InputNotFound(_) => INVALID_INPUT,
-        SparkError::Io(_) | SparkError::AddFile(_) => IO_EXCEPTION,
+        SparkError::Io(_) => IO_EXCEPTION,
         _ => SPARK_EXCEPTION,
     };
     let message = match error {
         // The program knows it by another name.
         SparkError::NoCheckpointDirectory => {
-            "Checkpoint directory has not been set in the SparkContext; call sc.setCheckpointDir first".to_owned()
+            "Checkpoint directory has not been set in the SparkContext\ncall sc.setCheckpointDir first".to_owned()
+        }
+        // Of a master that nobody claims.
+        SparkError::Configuration(message) => message.replacen("'; no cluster manager", "'\nno cluster manager", 1),
+        SparkError::InputNotFound(message) | SparkError::OutputExists(message) => error_text::of_files(&message),
+        SparkError::ContextStopped { ref operation, .. } => {
+            // A job is named by where it was called for, and everything else by its method.
+            let is_job = operation.contains(" at ");
+            let said = if is_job {
+                "SparkContext has been shutdown"
+            } else {
+                "Cannot call methods on a stopped SparkContext."
+            };
+            format!("{said}\n{error}")
+        }
+        error @ SparkError::StorageLevelChange { .. } => {
+            format!("Cannot change storage level of an RDD after it was already assigned a level\n{error}")
         }
         error => error.to_string(),
     };
@@ -46,13 +74,19 @@ fn with_condition(message: String) -> String {
         let (number, what) = rest.split_once(' ').unwrap_or_default();
         number.bytes().all(|byte| byte.is_ascii_digit()) && what.starts_with("cancelled")
     });
-    if is_cancelled { format!("[SPARK_JOB_CANCELLED] {message} SQLSTATE: XXKDA") } else { message }
+    if !is_cancelled {
+        return message;
+    }
+    let message = message.replacen("part of cancelled job tag ", "part of cancelled job tags ", 1);
+    format!("[SPARK_JOB_CANCELLED] {message} SQLSTATE: XXKDA")
 }
 
 /// What Spark would throw if input cannot be had, which depends on which of Hadoop's two interfaces looks for it.
 pub(crate) fn thrown_for_input(error: SparkError, by_mapreduce: bool) -> Throwable {
     match error {
-        SparkError::InputNotFound(message) if by_mapreduce => Throwable::new(INVALID_INPUT_OF_MAPREDUCE, message),
+        SparkError::InputNotFound(message) if by_mapreduce => {
+            Throwable::new(INVALID_INPUT_OF_MAPREDUCE, error_text::of_files(&message))
+        }
         other => thrown(other),
     }
 }

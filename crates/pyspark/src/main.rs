@@ -22,6 +22,7 @@ mod channel;
 mod child;
 mod driver;
 mod error;
+mod error_text;
 mod gateway;
 mod hadoop;
 mod modules;

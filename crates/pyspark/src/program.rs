@@ -43,6 +43,12 @@ impl ProgramRelease {
         Self::ask(probe)
     }
 
+    /// Nobody is asked.
+    #[cfg(test)]
+    pub(crate) fn unknown() -> Self {
+        Self(Mutex::new(State::Known(None)))
+    }
+
     /// Asks the interpreter of the process that has started this one.
     pub(crate) fn of_parent() -> Self {
         let process = Path::new("/proc").join(parent_id().to_string());

@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub idle_timeout: Option<Duration>,
     /// Is an idle one ended (`spark.python.worker.killOnIdleTimeout`)?
     pub kill_on_idle_timeout: bool,
+    /// How long the worker of a killed task may go on until it says something (`spark.python.task.killTimeout`).
+    pub kill_timeout: Duration,
 }
 
 /// The task did not go well.
@@ -110,6 +112,7 @@ pub struct PythonRun<I, A, K> {
     fault_directory: Option<PathBuf>,
     idle_timeout: Option<Duration>,
     kill_on_idle_timeout: bool,
+    kill_timeout: Duration,
 }
 
 impl<I, A, K> PythonRun<I, A, K>
@@ -145,6 +148,7 @@ where
             fault_directory: options.fault_directory.clone(),
             idle_timeout: options.idle_timeout,
             kill_on_idle_timeout: options.kill_on_idle_timeout,
+            kill_timeout: options.kill_timeout,
         }
     }
 
@@ -180,10 +184,25 @@ where
                 // What it has said at last may have come meanwhile.
                 Waited::Ended if self.read()? => {}
                 Waited::Ended => return Err(self.crashed()),
-                Waited::Killed => return Err(RunError::Killed),
+                Waited::Killed => {
+                    self.let_go_on();
+                    return Err(RunError::Killed);
+                }
                 Waited::TimedOut if until == deadline => return Err(RunError::Io(ErrorKind::TimedOut.into())),
                 Waited::TimedOut => self.is_idle(waits_to_write)?,
             }
+        }
+    }
+
+    /// The task was killed: what the function is at may come to its end.
+    fn let_go_on(&mut self) {
+        let Some(worker) = self.worker.as_mut().filter(|_| !self.kill_timeout.is_zero()) else { return };
+        let Connected { channel, process, .. } = worker.connected();
+        let process = process.as_ref().map(AsFd::as_fd);
+        let until = Some(Instant::now() + self.kill_timeout);
+        // Whatever ends the wait, the worker ends next.
+        if let Err(error) = wait_for_event_or_end(&*channel, PollFlags::IN, process, until, &|| false) {
+            debug!(%error, "a Python worker whose task was killed could not be waited for");
         }
     }
 

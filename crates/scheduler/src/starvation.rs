@@ -34,13 +34,12 @@ impl Scheduler {
             }
             let reason = self.starvation_reason(set, now);
             let pending = set.waiting();
-            let slots_taken = matches!(reason, StarvationReason::SlotsTaken { .. });
             let set = self.task_sets.get_mut(&id).expect("it was listed");
-            // Behind another job a set may wait for hours, as it should: that is said once.
-            let repeats = slots_taken && set.warned_slots_taken;
-            set.warned_slots_taken = slots_taken;
             set.next_warning = now + timeout;
-            if !repeats {
+            // A set may wait for hours: each reason is said once.
+            let kind = std::mem::discriminant(&reason);
+            if !set.warned.contains(&kind) {
+                set.warned.push(kind);
                 turn.commands.push(Command::WarnStarvation { stage: id, waited, pending, reason });
             }
         }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem::Discriminant,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use firesteel_model::{
 };
 
 use crate::{
-    ExclusionOptions, LocalityOptions, Moment, TaskRequirements,
+    ExclusionOptions, LocalityOptions, Moment, StarvationReason, TaskRequirements,
     bit_set::BitSet,
     executors::{Executors, HostKey, Preference},
     health::TaskSetExclusion,
@@ -119,7 +120,8 @@ pub(crate) struct TaskSet {
     pub(crate) launched_any: bool,
     pub(crate) idle_since: Moment,
     pub(crate) next_warning: Moment,
-    pub(crate) warned_slots_taken: bool,
+    /// Why it waited whenever that was said.
+    pub(crate) warned: Vec<Discriminant<StarvationReason>>,
 }
 
 /// What a task set is made of.
@@ -184,7 +186,7 @@ impl TaskSet {
             launched_any: false,
             idle_since: now,
             next_warning: now,
-            warned_slots_taken: false,
+            warned: Vec::new(),
         }
     }
 

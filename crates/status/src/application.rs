@@ -537,6 +537,13 @@ impl ApplicationStatus {
         }
     }
 
+    /// Of the bytes in an executor's memory, those that lie off heap.
+    pub fn off_heap_memory_used(&self, executor_id: &ExecutorId) -> u64 {
+        let off_heap = self.rdds.values().filter(|rdd| rdd.storage_level.use_off_heap);
+        let copies = off_heap.flat_map(|rdd| rdd.cached.values()).filter_map(|cached| cached.copies.get(executor_id));
+        copies.map(|(memory, _)| memory).sum()
+    }
+
     fn unpersist(&mut self, rdd_id: RddId) {
         let Some(rdd) = self.rdds.remove(&rdd_id) else { return };
         for (executor_id, (memory, disk)) in rdd.cached.values().flat_map(|partition| &partition.copies) {

@@ -122,7 +122,7 @@ impl<'a> Resolution<'a> {
         self.name_the_application(&master, &resource, main_class.as_deref());
         self.default_to("spark.app.submitTime", &now_ms.to_string());
         self.conf.check_conflicts(&master)?;
-        self.review(&master);
+        self.review(&master, &resource);
         Ok(Action::Run(Box::new(Submission {
             master,
             deploy_mode,
@@ -377,12 +377,15 @@ impl<'a> Resolution<'a> {
 
     /// Keys that do nothing. A properties file is shared by applications on several managers, so what it has for others is
     /// one line, not one for each key.
-    fn review(&mut self, master: &MasterUrl) {
+    fn review(&mut self, master: &MasterUrl, resource: &PrimaryResource) {
+        let is_python = matches!(resource, PrimaryResource::Python(_) | PrimaryResource::PySparkShell);
         let mut from_file = Vec::new();
         for warning in self.conf.review(master) {
             match &warning {
                 // What becomes of packages depends on which they are, and is said when they are looked at.
                 ConfWarning::NoJvm { key } if key == packages::KEY => {}
+                // Python's workers have these variables where there are no executors, too.
+                ConfWarning::OtherManager { key, .. } if is_python && key.starts_with(keys::EXECUTOR_ENV.prefix) => {}
                 ConfWarning::OtherManager { key, .. }
                     if self.origins.get(key.as_str()) == Some(&Origin::PropertiesFile) =>
                 {

@@ -50,6 +50,13 @@ keys! { Python:
     PYTHON_FACTORY_IDLE_WORKER_MAX_POOL_SIZE: Option<u32> = "spark.python.factory.idleWorkerMaxPoolSize", since "4.1.0",
         computed("no limit"), check(|number| *number != Some(0), "at least 1");
 
+    /// How long the Python worker of a killed task may go on before it is ended, unless it says something before: time for a function to come to the end of what it is at.
+    PYTHON_TASK_KILL_TIMEOUT: Duration = "spark.python.task.killTimeout", since "2.2.2", default("2s"), unit(Unit::Milliseconds);
+
+    /// How long Python programs and workers have to connect to a socket that was opened for them, and to prove who they are.
+    PYTHON_AUTHENTICATE_SOCKET_TIMEOUT: Duration = "spark.python.authenticate.socketTimeout", since "3.1.0",
+        default("15s"), unit(Unit::Seconds), check(|timeout| !timeout.is_zero(), "more than 0");
+
     /// Python programs and workers are talked to on sockets of the file system and not of the network.
     PYTHON_UNIX_DOMAIN_SOCKET_ENABLED: Option<bool> = "spark.python.unix.domain.socket.enabled", since "4.1.0",
         computed("`true` if the environment has `PYSPARK_UDS_MODE=true`");

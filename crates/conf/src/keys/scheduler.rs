@@ -53,7 +53,7 @@ keys! { Scheduler:
         since "1.1.1", default("30s"), unit(Unit::Milliseconds),
         only_on(Managers::WITH_EXECUTORS);
 
-    /// How long a task set may launch nothing before the log says so, and how often it says so again (RT-15).
+    /// How long a task set may launch nothing before the log says so, and how often it is looked whether there is another reason by then, which is said too (RT-15).
     STARVATION_TIMEOUT: Duration = "spark.starvation.timeout", since "0.8.0",
         default("15s"), unit(Unit::Milliseconds), check(|time| !time.is_zero(), "more than 0");
 

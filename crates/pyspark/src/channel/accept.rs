@@ -15,10 +15,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{
-    TIME_TO_CONNECT_SECONDS,
-    sockets::{Address, Socket, Sockets},
-};
+use super::sockets::{Address, Socket, Sockets};
 
 /// No secret is longer: whoever claims so is not the program.
 const LONGEST_SECRET: usize = 256;
@@ -31,12 +28,13 @@ const TIME_TO_PROVE: Duration = Duration::from_secs(5);
 pub(super) struct Listener {
     socket: Socket,
     address: Address,
+    time_to_connect: Duration,
 }
 
 impl Listener {
     pub(super) fn bind(sockets: &Sockets) -> io::Result<Self> {
         let (socket, address) = sockets.bind()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, time_to_connect: sockets.time_to_connect })
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -46,7 +44,7 @@ impl Listener {
     /// The first connection that proves the secret, if it comes in time. Others are closed. Each has a thread of its own to prove it
     /// in, so that one that is silent keeps nobody waiting.
     pub(super) fn accept(&self) -> io::Result<Channel> {
-        let deadline = Instant::now() + Duration::from_secs(TIME_TO_CONNECT_SECONDS);
+        let deadline = Instant::now() + self.time_to_connect;
         // As many as there are threads at most, and none of them is kept for longer than the time to connect.
         let (proved, winner) = mpsc::sync_channel(MOST_AT_ONCE);
         let (mut woken, wake) = io::pipe()?;
@@ -101,7 +99,13 @@ impl Listener {
     fn wait(&self, deadline: Instant, has_room: bool, woken: &mut PipeReader) -> io::Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::Error::new(ErrorKind::TimedOut, "the Python program did not connect in time"));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!(
+                    "the Python program did not connect in {} s (spark.python.authenticate.socketTimeout)",
+                    self.time_to_connect.as_secs()
+                ),
+            ));
         }
         let timeout = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
         let mut sources = [PollFd::new(&*woken, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
@@ -181,7 +185,7 @@ mod tests {
     use super::*;
 
     fn bound() -> (Listener, u16, Zeroizing<String>) {
-        let listener = Listener::bind(&Sockets::Loopback).unwrap();
+        let listener = Listener::bind(&Sockets::new(None, Duration::from_secs(15))).unwrap();
         let Address::Port(port, secret) = listener.address().clone() else { panic!("no port") };
         (listener, port, secret)
     }

@@ -4,6 +4,7 @@ use std::{
     io::{self, BufReader, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
     thread,
+    time::Duration,
 };
 
 use firesteel_python_worker::Channel;
@@ -32,8 +33,8 @@ impl BarrierServer {
     pub(crate) fn start(
         mut sync: impl FnMut(Option<String>) -> Option<Vec<String>> + Send + 'static,
     ) -> io::Result<Self> {
-        // Workers take a port whatever the program's sockets are.
-        let listener = Listener::bind(&Sockets::Loopback)?;
+        // Workers take a port whatever the program's sockets are. How long they have is the task's time, and no other.
+        let listener = Listener::bind(&Sockets::new(None, Duration::ZERO))?;
         let Address::Port(port, secret) = listener.address().clone() else {
             return Err(io::Error::other("a socket of loopback has a port"));
         };

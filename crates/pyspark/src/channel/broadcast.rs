@@ -4,6 +4,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,8 +29,8 @@ pub(crate) struct BroadcastServer {
 impl BroadcastServer {
     /// The values in the order in which the worker has been told their ids.
     pub(crate) fn start(values: Vec<(i64, Bytes)>) -> io::Result<Self> {
-        // Workers take a port whatever the program's sockets are.
-        let listener = Listener::bind(&Sockets::Loopback)?;
+        // Workers take a port whatever the program's sockets are. How long they have is the task's time, and no other.
+        let listener = Listener::bind(&Sockets::new(None, Duration::ZERO))?;
         let Address::Port(port, secret) = listener.address().clone() else {
             return Err(io::Error::other("a socket of loopback has a port"));
         };

@@ -20,6 +20,3 @@ pub(crate) use broadcast_file::{DecryptionServer, EncryptionServer};
 pub(crate) use parallelize::{ParallelizeServer, read_elements};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
 pub(crate) use sockets::{Address, Sockets};
-
-/// As long as PySpark itself waits for a connection, which it learns from here (`spark.python.authenticate.socketTimeout`).
-pub(crate) const TIME_TO_CONNECT_SECONDS: u64 = 15;

@@ -8,6 +8,7 @@ use std::{
         unix::{fs::PermissionsExt, net::UnixListener},
     },
     path::PathBuf,
+    time::Duration,
 };
 
 use firesteel_py4j::Value;
@@ -16,10 +17,11 @@ use zeroize::Zeroizing;
 
 /// Which sockets an application has.
 #[derive(Clone, Debug)]
-pub(crate) enum Sockets {
-    Loopback,
-    /// In this directory.
-    FileSystem(PathBuf),
+pub(crate) struct Sockets {
+    /// In which directory, if not on loopback.
+    directory: Option<PathBuf>,
+    /// How long whoever is meant has to connect.
+    pub(super) time_to_connect: Duration,
 }
 
 /// Where to connect to, as the program is told. What proves who connects is in no log.
@@ -39,18 +41,18 @@ pub(super) enum Socket {
 }
 
 impl Sockets {
-    pub(crate) fn new(directory: Option<&str>) -> Self {
-        directory.map_or(Self::Loopback, |directory| Self::FileSystem(directory.into()))
+    pub(crate) fn new(directory: Option<&str>, time_to_connect: Duration) -> Self {
+        Self { directory: directory.map(PathBuf::from), time_to_connect }
     }
 
     pub(super) fn bind(&self) -> io::Result<(Socket, Address)> {
-        match self {
-            Self::Loopback => {
+        match &self.directory {
+            None => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
                 let port = listener.local_addr()?.port();
                 Ok((Socket::Loopback(listener), Address::Port(port, secret::new())))
             }
-            Self::FileSystem(directory) => {
+            Some(directory) => {
                 let path = directory.join(format!(".{:032x}.sock", rand::random::<u128>()));
                 let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
                 let listener = UnixListener::bind(&path).map_err(named)?;
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn a_socket_of_the_file_system_is_its_owner_s_and_goes_with_its_listener() {
         let directory = std::env::temp_dir();
-        let (socket, address) = Sockets::new(directory.to_str()).bind().unwrap();
+        let (socket, address) = Sockets::new(directory.to_str(), Duration::MAX).bind().unwrap();
         let Address::Path(path) = address else { panic!("no path") };
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         Channel::connect_path(&path).unwrap().write_all(b"a").unwrap();

@@ -1,9 +1,9 @@
 //! Data sets as the program's handles hold them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use firesteel::{Data, Rdd, Records, SparkContext};
+use firesteel::{Data, Rdd, Records, SparkContext, StorageLevel, WeakRdd};
 use firesteel_py4j::Throwable;
 use firesteel_python_worker::encode_element;
 
@@ -20,6 +20,15 @@ pub(crate) enum Elements {
     Keyed(Rdd<(i64, Bytes)>),
     /// Frames, or elements of several, of a source that is looked at when it is needed, as Spark does it.
     Later(Arc<Later>),
+}
+
+/// As [`Elements`], of a data set that may be gone.
+pub(crate) enum WeakElements {
+    Frames(WeakRdd<Bytes>),
+    Text(WeakRdd<Bytes>),
+    Several(WeakRdd<Bytes>),
+    Keyed(WeakRdd<(i64, Bytes)>),
+    Later(Weak<Later>),
 }
 
 /// A source that is looked at when it is needed, and not again if that went well.
@@ -124,6 +133,26 @@ impl Elements {
         }
     }
 
+    /// A handle that does not keep the data set.
+    pub(crate) fn downgrade(&self) -> WeakElements {
+        match self {
+            Self::Frames(rdd) => WeakElements::Frames(rdd.downgrade()),
+            Self::Text(rdd) => WeakElements::Text(rdd.downgrade()),
+            Self::Several(rdd) => WeakElements::Several(rdd.downgrade()),
+            Self::Keyed(rdd) => WeakElements::Keyed(rdd.downgrade()),
+            Self::Later(later) => WeakElements::Later(Arc::downgrade(later)),
+        }
+    }
+
+    /// How it is kept.
+    pub(crate) fn storage_level(&self) -> StorageLevel {
+        match self {
+            Self::Frames(rdd) | Self::Text(rdd) | Self::Several(rdd) => rdd.storage_level(),
+            Self::Later(later) => later.made.get().map_or(StorageLevel::NONE, Rdd::storage_level),
+            Self::Keyed(rdd) => rdd.storage_level(),
+        }
+    }
+
     /// Do elements consist of several frames?
     pub(crate) fn are_several(&self) -> bool {
         match self {
@@ -131,6 +160,19 @@ impl Elements {
             Self::Later(later) => later.are_several,
             Self::Frames(_) | Self::Text(_) | Self::Keyed(_) => false,
         }
+    }
+}
+
+impl WeakElements {
+    /// The data set, if anything keeps it.
+    pub(crate) fn upgrade(&self) -> Option<Elements> {
+        Some(match self {
+            Self::Frames(rdd) => Elements::Frames(rdd.upgrade()?),
+            Self::Text(rdd) => Elements::Text(rdd.upgrade()?),
+            Self::Several(rdd) => Elements::Several(rdd.upgrade()?),
+            Self::Keyed(rdd) => Elements::Keyed(rdd.upgrade()?),
+            Self::Later(later) => Elements::Later(later.upgrade()?),
+        })
     }
 }
 

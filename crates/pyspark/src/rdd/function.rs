@@ -19,10 +19,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::{BroadcastFile, Updates, WorkerSettings, append, barrier::Barrier, broadcast::TaskBroadcasts};
-use crate::{
-    channel::TIME_TO_CONNECT_SECONDS,
-    error::{PYTHON_EXCEPTION, SPARK_EXCEPTION},
-};
+use crate::error::{PYTHON_EXCEPTION, SPARK_EXCEPTION};
 
 /// What PySpark's own buffers hold; it is told, as Spark tells it.
 pub(crate) const BUFFER_SIZE: i32 = 65536;
@@ -177,6 +174,7 @@ impl PythonFunction {
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,
+            kill_timeout: self.workers.kill_timeout,
         }
     }
 
@@ -189,7 +187,7 @@ impl PythonFunction {
             ("PYTHONUNBUFFERED", "YES".to_owned()),
             ("PYTHON_DAEMON_KILL_WORKER_ON_FLUSH_FAILURE", "1".to_owned()),
             ("PYTHON_UDF_BATCH_SIZE", "100".to_owned()),
-            ("SPARK_AUTH_SOCKET_TIMEOUT", TIME_TO_CONNECT_SECONDS.to_string()),
+            ("SPARK_AUTH_SOCKET_TIMEOUT", self.workers.time_to_connect.as_secs().to_string()),
             ("SPARK_BUFFER_SIZE", BUFFER_SIZE.to_string()),
             ("SPARK_JOB_ARTIFACT_UUID", "default".to_owned()),
             ("SPARK_LOCAL_DIRS", local_dirs.join(",")),

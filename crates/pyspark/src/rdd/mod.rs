@@ -13,7 +13,7 @@ mod updates;
 mod worker_settings;
 
 pub(crate) use broadcast::{BroadcastFile, PythonBroadcast};
-pub(crate) use elements::{Elements, Later, append, join_elements, piece};
+pub(crate) use elements::{Elements, Later, WeakElements, append, join_elements, piece};
 pub(crate) use function::{BUFFER_SIZE, PythonFunction, SimplePythonFunction, apply, workers};
 pub(crate) use numbers::{Number, read_numbers};
 pub(crate) use pairs::{PythonPartitioner, pair_up, values};

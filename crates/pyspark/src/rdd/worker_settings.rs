@@ -22,6 +22,10 @@ pub(crate) struct WorkerSettings {
     pub(crate) idle_timeout: Option<Duration>,
     /// `spark.python.worker.killOnIdleTimeout`
     pub(crate) kill_on_idle_timeout: bool,
+    /// `spark.python.task.killTimeout`
+    pub(crate) kill_timeout: Duration,
+    /// How long the program and workers have to connect (`spark.python.authenticate.socketTimeout`).
+    pub(crate) time_to_connect: Duration,
     /// `spark.python.worker.tracebackDumpIntervalSeconds`, if it is not 0.
     pub(crate) traceback_dump_interval_seconds: Option<u64>,
     /// The PySpark of the program, if that could be found out.
@@ -61,6 +65,8 @@ impl WorkerSettings {
             faulthandler: conf.get(&keys::PYTHON_WORKER_FAULTHANDLER_ENABLED)?,
             idle_timeout: seconds(conf.get(&keys::PYTHON_WORKER_IDLE_TIMEOUT)?).map(Duration::from_secs),
             kill_on_idle_timeout: conf.get(&keys::PYTHON_WORKER_KILL_ON_IDLE_TIMEOUT)?,
+            kill_timeout: conf.get(&keys::PYTHON_TASK_KILL_TIMEOUT)?,
+            time_to_connect: conf.get(&keys::PYTHON_AUTHENTICATE_SOCKET_TIMEOUT)?,
             traceback_dump_interval_seconds: seconds(conf.get(&keys::PYTHON_WORKER_TRACEBACK_DUMP_INTERVAL)?),
             driver_release,
         })

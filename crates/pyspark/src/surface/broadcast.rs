@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use firesteel::BroadcastError;
 use firesteel_py4j::{Class, Failure, JavaArray, Object, Throwable, Value, method};
 use parking_lot::Mutex;
 
@@ -16,6 +17,7 @@ use crate::{
     channel::{Address, DecryptionServer, EncryptionServer},
     driver::Driver,
     error::{IO_EXCEPTION, thrown},
+    error_text::destroyed_broadcast,
     rdd::{BroadcastFile, PythonBroadcast},
 };
 
@@ -59,16 +61,25 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             method("id", 0, |call| Ok(Value::Long(call.this::<PythonBroadcast>()?.id()))),
             method("unpersist", 1, |call| {
-                call.this::<PythonBroadcast>()?.unpersist(call.bool(0)?);
+                live_broadcast(call)?.unpersist(call.bool(0)?);
                 Ok(Value::Void)
             }),
             method("destroy", 1, |call| {
-                call.this::<PythonBroadcast>()?.destroy();
+                live_broadcast(call)?.destroy();
                 Ok(Value::Void)
             }),
         ],
     },
 ];
+
+fn live_broadcast<'a>(call: &JavaCall<'a>) -> Result<&'a PythonBroadcast, Failure> {
+    let broadcast: &PythonBroadcast = call.this()?;
+    // By a handle of its own, as one that the value was read through keeps it.
+    match broadcast.0.clone().try_value() {
+        Err(BroadcastError::Destroyed { .. }) => Err(destroyed_broadcast(broadcast.id()).into()),
+        _ => Ok(broadcast),
+    }
+}
 
 /// `PythonRDD.setupBroadcast`: the value comes into the file later.
 pub(super) fn set_up_broadcast(call: &JavaCall<'_>) -> JavaResult {

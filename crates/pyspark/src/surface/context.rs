@@ -13,6 +13,7 @@ use super::{
     python::AccumulatorHandle,
     rdd::{JAVA_RDD, RddHandle},
     scala::ScalaOption,
+    storage,
 };
 use crate::{application::Application, call_site::native, driver::Driver, error::thrown, rdd::Elements};
 
@@ -41,8 +42,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         members: &[
             constructor(1, new),
             method("sc", 0, |call| as_class(call, SPARK_CONTEXT)),
-            method("version", 0, |call| Ok(Value::text(call.state.release().unwrap_or_else(|| VERSION.to_owned())))),
-            method("startTime", 0, |call| Ok(Value::Long(application(call)?.start_time_ms()))),
+            method("version", 0, version),
+            method("startTime", 0, start_time),
             method("textFile", 2, files::text_file),
             method("wholeTextFiles", 2, files::whole_text_files),
             method("binaryFiles", 2, files::binary_files),
@@ -56,13 +57,25 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("broadcast", 1, super::broadcast::broadcast),
             method("setCallSite", 1, jobs::set_call_site),
             method("statusTracker", 0, super::status::status_tracker),
+            method("resources", 0, super::resources::of_driver),
+            method("getConf", 0, conf),
+            method("getPersistentRDDs", 0, storage::persistent_rdds),
         ],
     },
     Class {
         name: SPARK_CONTEXT,
         extends: &[COMMON],
         members: &[
-            method("conf", 0, |call| Ok(Value::object(ConfHandle::new(application(call)?.conf().clone())))),
+            method("conf", 0, conf),
+            method("getConf", 0, conf),
+            method("startTime", 0, start_time),
+            method("version", 0, version),
+            method("isLocal", 0, |call| Ok(Value::Bool(is_local(application(call)?.context().master())))),
+            method("deployMode", 0, |call| application(call).map(|_| Value::text("client"))),
+            method("getExecutorMemoryStatus", 0, storage::executor_memory_status),
+            method("getPersistentRDDs", 0, storage::persistent_rdds_of_scala),
+            method("getRDDStorageInfo", 0, storage::rdd_storage_info),
+            method("statusTracker", 0, super::status::scala_status_tracker),
             method("applicationId", 0, |call| {
                 Ok(Value::text(application(call)?.context().application_id().to_string()))
             }),
@@ -75,7 +88,16 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("addArchive", 1, files::add_archive),
             method("listFiles", 0, files::list_files),
             method("listArchives", 0, files::list_archives),
-            method("setCheckpointDir", 1, |call| done(application(call)?.context().set_checkpoint_dir(call.text(0)?))),
+            method("setCheckpointDir", 1, |call| {
+                let context = application(call)?.context();
+                match call.optional_text(0)? {
+                    Some(directory) => done(context.set_checkpoint_dir(directory)),
+                    None => {
+                        context.clear_checkpoint_dir();
+                        Ok(Value::Void)
+                    }
+                }
+            }),
             method("getCheckpointDir", 0, |call| {
                 let directory = application(call)?.context().checkpoint_dir();
                 Ok(Value::object(ScalaOption(directory.map(Value::text))))
@@ -127,6 +149,23 @@ pub(super) fn spark_context(application: &Arc<Application>) -> Value {
 
 fn as_class(call: &JavaCall<'_>, class: &'static str) -> JavaResult {
     Ok(Value::object(ContextHandle { application: Arc::clone(application(call)?), class }))
+}
+
+fn conf(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::object(ConfHandle::new(application(call)?.conf().clone())))
+}
+
+/// Are there no processes of executors?
+fn is_local(master: &str) -> bool {
+    master == "local" || master.starts_with("local[")
+}
+
+fn version(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::text(call.state.release().unwrap_or_else(|| VERSION.to_owned())))
+}
+
+fn start_time(call: &JavaCall<'_>) -> JavaResult {
+    Ok(Value::Long(application(call)?.start_time_ms()))
 }
 
 fn number(number: u32) -> JavaResult {

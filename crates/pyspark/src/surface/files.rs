@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     call_site::{self, NATIVE, by_default},
-    error::thrown_for_input,
+    error::{thrown, thrown_for_input},
+    error_text::of_added_archive,
     rdd::{Later, join_elements},
 };
 
@@ -74,7 +75,9 @@ pub(super) fn add_file(call: &JavaCall<'_>) -> JavaResult {
 }
 
 pub(super) fn add_archive(call: &JavaCall<'_>) -> JavaResult {
-    done(application(call)?.context().add_archive(call.text(0)?))
+    let added = application(call)?.context().add_archive(call.text(0)?);
+    added.map_err(|error| of_added_archive(thrown(error)))?;
+    Ok(Value::Void)
 }
 
 pub(super) fn list_files(call: &JavaCall<'_>) -> JavaResult {

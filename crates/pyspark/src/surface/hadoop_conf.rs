@@ -2,7 +2,7 @@
 
 use firesteel::HadoopConfiguration;
 use firesteel_filesystem::HadoopConf;
-use firesteel_py4j::{Class, Failure, JavaIterator, Object, Throwable, Value, constructor, method};
+use firesteel_py4j::{Class, Failure, JavaEntry, JavaIterator, Object, Throwable, Value, constructor, method};
 
 use super::{JavaCall, JavaResult, context::application};
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
 };
 
 const CONFIGURATION: &str = "org.apache.hadoop.conf.Configuration";
-const ENTRY: &str = "java.util.Map$Entry";
 const NUMBER_FORMAT: &str = "java.lang.NumberFormatException";
 
 /// What Hadoop says of its own where nobody has set it, as far as it means anything here.
@@ -19,8 +18,6 @@ const DEFAULTS: [(&str, &str); 1] = [("fs.defaultFS", "file:///")];
 
 /// The application's, or one of the program's own.
 pub(super) struct ConfigurationHandle(pub(super) HadoopConfiguration);
-
-struct Entry(String, String);
 
 impl Object for ConfigurationHandle {
     fn class(&self) -> &'static str {
@@ -32,68 +29,46 @@ impl Object for ConfigurationHandle {
     }
 }
 
-impl Object for Entry {
-    fn class(&self) -> &'static str {
-        ENTRY
-    }
-
-    fn to_java_string(&self) -> String {
-        format!("{}={}", self.0, self.1)
-    }
-}
-
-pub(crate) const CLASSES: &[Class<Driver>] = &[
-    Class {
-        name: CONFIGURATION,
-        extends: &[],
-        members: &[
-            constructor(0, |_| {
-                let conf = HadoopConf::default().with_environment();
-                let conf = conf.map_err(|error| Throwable::new(IO_EXCEPTION, firesteel_model::error_chain(&error)))?;
-                Ok(Value::object(ConfigurationHandle(conf.into())))
-            }),
-            constructor(1, |call| {
-                let other = call.object::<ConfigurationHandle>(0)?.0.to_conf();
-                Ok(Value::object(ConfigurationHandle(other.into())))
-            }),
-            method("get", 1, |call| Ok(Value::optional_text(get(call, call.text(0)?)?))),
-            method(
-                "get",
-                2,
-                |call| Ok(get(call, call.text(0)?)?.map_or_else(|| call.argument(1).clone(), Value::text)),
-            ),
-            method("getInt", 2, |call| number(call, |number| i32::try_from(number).ok().map(Value::Int))),
-            method("getLong", 2, |call| number(call, |number| Some(Value::Long(number)))),
-            method("getBoolean", 2, get_boolean),
-            method("set", 2, |call| set(call, call.optional_text(1)?)),
-            method("setInt", 2, |call| set(call, Some(&call.long(1)?.to_string()))),
-            method("setLong", 2, |call| set(call, Some(&call.long(1)?.to_string()))),
-            method("setDouble", 2, |call| set(call, Some(&call.argument(1).to_java_string()))),
-            method("setBoolean", 2, |call| set(call, Some(if call.bool(1)? { "true" } else { "false" }))),
-            method("setIfUnset", 2, |call| match get(call, call.text(0)?)? {
-                Some(_) => Ok(Value::Void),
-                None => set(call, call.optional_text(1)?),
-            }),
-            method("unset", 1, |call| {
-                this(call)?.unset(call.text(0)?);
-                Ok(Value::Void)
-            }),
-            method("size", 0, |call| Ok(Value::Int(i32::try_from(all(call)?.len()).unwrap_or(i32::MAX)))),
-            method("iterator", 0, |call| {
-                let entries = all(call)?.into_iter().map(|(key, value)| Value::object(Entry(key, value)));
-                Ok(Value::object(JavaIterator::new(entries)))
-            }),
-        ],
-    },
-    Class {
-        name: ENTRY,
-        extends: &[],
-        members: &[
-            method("getKey", 0, |call| Ok(Value::text(call.this::<Entry>()?.0.as_str()))),
-            method("getValue", 0, |call| Ok(Value::text(call.this::<Entry>()?.1.as_str()))),
-        ],
-    },
-];
+pub(crate) const CLASSES: &[Class<Driver>] = &[Class {
+    name: CONFIGURATION,
+    extends: &[],
+    members: &[
+        constructor(0, |_| {
+            let conf = HadoopConf::default().with_environment();
+            let conf = conf.map_err(|error| Throwable::new(IO_EXCEPTION, firesteel_model::error_chain(&error)))?;
+            Ok(Value::object(ConfigurationHandle(conf.into())))
+        }),
+        constructor(1, |call| {
+            let other = call.object::<ConfigurationHandle>(0)?.0.to_conf();
+            Ok(Value::object(ConfigurationHandle(other.into())))
+        }),
+        method("get", 1, |call| Ok(Value::optional_text(get(call, call.text(0)?)?))),
+        method("get", 2, |call| Ok(get(call, call.text(0)?)?.map_or_else(|| call.argument(1).clone(), Value::text))),
+        method("getInt", 2, |call| number(call, |number| i32::try_from(number).ok().map(Value::Int))),
+        method("getLong", 2, |call| number(call, |number| Some(Value::Long(number)))),
+        method("getBoolean", 2, get_boolean),
+        method("set", 2, |call| set(call, call.optional_text(1)?)),
+        method("setInt", 2, |call| set(call, Some(&call.long(1)?.to_string()))),
+        method("setLong", 2, |call| set(call, Some(&call.long(1)?.to_string()))),
+        method("setDouble", 2, |call| set(call, Some(&call.argument(1).to_java_string()))),
+        method("setBoolean", 2, |call| set(call, Some(if call.bool(1)? { "true" } else { "false" }))),
+        method("setIfUnset", 2, |call| match get(call, call.text(0)?)? {
+            Some(_) => Ok(Value::Void),
+            None => set(call, call.optional_text(1)?),
+        }),
+        method("unset", 1, |call| {
+            this(call)?.unset(call.text(0)?);
+            Ok(Value::Void)
+        }),
+        method("size", 0, |call| Ok(Value::Int(i32::try_from(all(call)?.len()).unwrap_or(i32::MAX)))),
+        method("iterator", 0, |call| {
+            let entries = all(call)?
+                .into_iter()
+                .map(|(key, value)| Value::object(JavaEntry(Value::text(key), Value::text(value))));
+            Ok(Value::object(JavaIterator::new(entries)))
+        }),
+    ],
+}];
 
 /// `hadoopConfiguration` of both classes of contexts: what is set in it counts for all that reads or writes from then on.
 pub(super) fn hadoop_configuration(call: &JavaCall<'_>) -> JavaResult {

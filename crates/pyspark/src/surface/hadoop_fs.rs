@@ -12,6 +12,7 @@ use super::{
     JavaCall, JavaResult,
     hadoop_conf::ConfigurationHandle,
     hadoop_path::{PathHandle, UriHandle},
+    hadoop_streams::{InputStream, OutputStream},
 };
 use crate::{
     driver::Driver,
@@ -23,6 +24,7 @@ const FILE_SYSTEM: &str = "org.apache.hadoop.fs.FileSystem";
 const FILE_STATUS: &str = "org.apache.hadoop.fs.FileStatus";
 const CONTENT_SUMMARY: &str = "org.apache.hadoop.fs.ContentSummary";
 const FILE_NOT_FOUND: &str = "java.io.FileNotFoundException";
+const FILE_ALREADY_EXISTS: &str = "org.apache.hadoop.fs.FileAlreadyExistsException";
 const NO_FILE_SYSTEM: &str = "org.apache.hadoop.fs.UnsupportedFileSystemException";
 
 /// One file system.
@@ -100,6 +102,11 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
                 this(call)?.system.mkdirs(&path).map_err(failed)?;
                 Ok(Value::Bool(true))
             }),
+            method("open", 1, open_file),
+            // The size of a buffer, which is nobody's business but this one's.
+            method("open", 2, open_file),
+            method("create", 1, |call| create(call, true)),
+            method("create", 2, |call| create(call, call.bool(1)?)),
             method("createNewFile", 1, create_new_file),
             method("delete", 1, |call| delete(call, true)),
             method("delete", 2, |call| delete(call, call.bool(1)?)),
@@ -140,13 +147,18 @@ fn long(number: u64) -> JavaResult {
     Ok(Value::Long(i64::try_from(number).unwrap_or(i64::MAX)))
 }
 
-fn failed(error: FileError) -> Failure {
+pub(super) fn failed(error: FileError) -> Failure {
     let class = if error.is_not_found() { FILE_NOT_FOUND } else { IO_EXCEPTION };
     let message = match &error {
-        FileError::NotFound { path } => format!("File {path} does not exist"),
+        FileError::NotFound { path } => format!("File {} does not exist", shown(path)),
         error => firesteel_model::error_chain(error),
     };
     Throwable::new(class, message).into()
+}
+
+/// As Hadoop shows a path in an error: one of this machine without its scheme.
+fn shown(path: &FilePath) -> String {
+    if path.scheme() == Scheme::File { path.path().to_owned() } else { path.to_string() }
 }
 
 fn path_of(path: &FilePath) -> JavaResult {
@@ -250,6 +262,20 @@ fn content_summary(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::object(summary))
 }
 
+fn open_file(call: &JavaCall<'_>) -> JavaResult {
+    let path = resolve(call, 0)?;
+    Ok(InputStream::value(this(call)?.system.open(&path).map_err(failed)?))
+}
+
+fn create(call: &JavaCall<'_>, overwrite: bool) -> JavaResult {
+    let path = resolve(call, 0)?;
+    let existing = if overwrite { Existing::Replace } else { Existing::Refuse };
+    if !overwrite && this(call)?.status(&path)?.is_some() {
+        return Err(Throwable::new(FILE_ALREADY_EXISTS, format!("File already exists: {}", shown(&path))).into());
+    }
+    Ok(OutputStream::value(this(call)?.system.create(&path, existing).map_err(failed)?))
+}
+
 fn create_new_file(call: &JavaCall<'_>) -> JavaResult {
     let path = resolve(call, 0)?;
     let created = this(call)?.system.create(&path, Existing::Refuse).and_then(|file| file.finish());
@@ -287,6 +313,9 @@ fn rename(call: &JavaCall<'_>) -> JavaResult {
                 return Ok(Value::Bool(false));
             }
         }
+    }
+    if is_local && let Some(parent) = target.parent() {
+        handle.system.mkdirs(&parent).map_err(failed)?;
     }
     match handle.system.rename(&from, &target) {
         Ok(()) => Ok(Value::Bool(true)),

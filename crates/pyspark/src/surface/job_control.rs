@@ -2,13 +2,13 @@
 
 use firesteel::{InheritedLocalProperties, LogLevel, SparkContext};
 use firesteel_model::property;
-use firesteel_py4j::{Class, JavaSet, Object, Throwable, Value, method};
+use firesteel_py4j::{Class, Failure, JavaSet, Object, Throwable, Value, method};
 
 use super::{
     JavaCall, JavaResult,
     context::{application, done},
 };
-use crate::{call_site, driver::Driver, error::ILLEGAL_ARGUMENT};
+use crate::{call_site, driver::Driver, error::ILLEGAL_ARGUMENT, error_text};
 
 const LOG_LEVELS: [(&str, LogLevel); 8] = [
     ("ALL", LogLevel::All),
@@ -113,18 +113,21 @@ pub(super) fn set_interrupt_on_cancel(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::Void)
 }
 
+/// The first argument, which must be what a job can have.
+fn tag<'a>(call: &JavaCall<'a>) -> Result<&'a str, Failure> {
+    let tag = call.optional_text(0)?;
+    match error_text::of_tag(tag) {
+        Some(thrown) => Err(thrown.into()),
+        None => Ok(tag.unwrap_or_default()),
+    }
+}
+
 pub(super) fn add_job_tag(call: &JavaCall<'_>) -> JavaResult {
-    let tag = call.optional_text(0)?.ok_or_else(no_tag)?;
-    done(application(call)?.context().add_job_tag(tag))
+    done(application(call)?.context().add_job_tag(tag(call)?))
 }
 
 pub(super) fn remove_job_tag(call: &JavaCall<'_>) -> JavaResult {
-    let tag = call.optional_text(0)?.ok_or_else(no_tag)?;
-    done(application(call)?.context().remove_job_tag(tag))
-}
-
-fn no_tag() -> Throwable {
-    Throwable::new(ILLEGAL_ARGUMENT, "Spark job tag cannot be null.")
+    done(application(call)?.context().remove_job_tag(tag(call)?))
 }
 
 pub(super) fn clear_job_tags(call: &JavaCall<'_>) -> JavaResult {
@@ -143,7 +146,7 @@ pub(super) fn cancel_job_group(call: &JavaCall<'_>) -> JavaResult {
 }
 
 pub(super) fn cancel_jobs_with_tag(call: &JavaCall<'_>) -> JavaResult {
-    done(application(call)?.context().cancel_jobs_with_tag(call.text(0)?, None))
+    done(application(call)?.context().cancel_jobs_with_tag(tag(call)?, None))
 }
 
 pub(super) fn cancel_all_jobs(call: &JavaCall<'_>) -> JavaResult {

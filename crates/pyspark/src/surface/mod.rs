@@ -12,6 +12,8 @@ mod hadoop;
 mod hadoop_conf;
 mod hadoop_fs;
 mod hadoop_path;
+mod hadoop_streams;
+mod java;
 mod job_control;
 mod log4j;
 mod python;
@@ -20,8 +22,10 @@ mod resources;
 mod scala;
 mod sql;
 mod status;
+mod storage;
 mod storage_level;
 mod system;
+mod throwables;
 
 use firesteel_py4j::{Call, Class, Failure, Value};
 
@@ -43,6 +47,8 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
         hadoop_conf::CLASSES,
         hadoop_fs::CLASSES,
         hadoop_path::CLASSES,
+        hadoop_streams::CLASSES,
+        java::CLASSES,
         job_control::CLASSES,
         log4j::CLASSES,
         python::CLASSES,
@@ -51,8 +57,10 @@ pub(crate) fn classes() -> Vec<Class<Driver>> {
         scala::CLASSES,
         sql::CLASSES,
         status::CLASSES,
+        storage::CLASSES,
         storage_level::CLASSES,
         system::CLASSES,
+        throwables::CLASSES,
     ];
     let declared = tables.into_iter().flatten().map(|class| Class { ..*class });
     declared.chain([channel::RESULT_SERVER]).collect()
@@ -74,6 +82,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    /// The list that the tests compare with what programs call. If a member is added or removed, so is its line.
+    #[test]
+    fn the_list_of_members_is_true() {
+        let driver = Driver::new(firesteel::SparkConf::new(), crate::program::ProgramRelease::unknown());
+        let surface = firesteel_py4j::Gateway::new(driver, classes()).surface();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/surface.txt");
+        let listed = std::fs::read_to_string(path).unwrap_or_default();
+        if listed != surface {
+            let wanted = std::env::temp_dir().join("surface.txt");
+            std::fs::write(&wanted, &surface).unwrap();
+            panic!("{path} does not list the tables; what it should say is in {}", wanted.display());
+        }
+    }
 
     #[test]
     fn every_class_is_declared_once() {

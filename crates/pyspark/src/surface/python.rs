@@ -16,12 +16,10 @@ use super::{
 use crate::{
     application::Application,
     call_site::{self, by_default},
-    channel::{
-        AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, TIME_TO_CONNECT_SECONDS,
-        read_elements,
-    },
+    channel::{AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, read_elements},
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
+    error_text::no_such_partition,
     rdd::{
         BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
         apply, pair_up, piece,
@@ -126,7 +124,10 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             static_method("isEncryptionEnabled", 1, |call| {
                 Ok(Value::Bool(context(call)?.application.context().io_encryption().is_some()))
             }),
-            static_method("getPythonAuthSocketTimeout", 1, |_| Ok(Value::Long(TIME_TO_CONNECT_SECONDS as i64))),
+            static_method("getPythonAuthSocketTimeout", 1, |call| {
+                let time = context(call)?.application.worker_settings().time_to_connect;
+                Ok(Value::Long(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)))
+            }),
             static_method("getSparkBufferSize", 1, |_| Ok(Value::Int(BUFFER_SIZE))),
             static_method("getBroadcastThreshold", 1, |_| Ok(Value::Long(BROADCAST_THRESHOLD))),
         ],
@@ -290,10 +291,15 @@ fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
 }
 
 fn run_job(call: &JavaCall<'_>) -> JavaResult {
+    let handle: &RddHandle = call.object(1)?;
+    let total = handle.rdd()?.num_partitions();
     let partitions = call.object::<JavaList>(2)?.values();
     let partitions = partitions.iter().map(|value| match value {
-        Value::Int(index) => u32::try_from(*index).map_err(|_| call.wrong(2, "numbers of partitions")),
+        Value::Int(index) => {
+            let partition = u32::try_from(*index).ok().filter(|partition| *partition < total);
+            partition.ok_or_else(|| no_such_partition(i64::from(*index), total).into())
+        }
         _ => Err(call.wrong(2, "numbers of partitions")),
     });
-    serve(call.object(1)?, partitions.collect::<Result<Vec<_>, _>>()?)
+    serve(handle, partitions.collect::<Result<Vec<_>, Failure>>()?)
 }

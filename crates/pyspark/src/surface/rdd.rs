@@ -91,7 +91,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("name", 0, |call| Ok(Value::optional_text(this(call)?.elements.name()))),
             method("setName", 1, set_name),
             method("persist", 1, persist),
-            method("unpersist", 1, unpersist),
+            method("unpersist", 0, |call| unpersist(call, false)),
+            method("unpersist", 1, |call| unpersist(call, call.bool(0)?)),
             method("getStorageLevel", 0, get_storage_level),
             method("toDebugString", 0, |call| Ok(Value::text(this(call)?.rdd()?.to_debug_string()))),
             method("withResources", 1, resources::with_resources),
@@ -134,6 +135,9 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
                 this(call)?.rdd()?.local_checkpoint();
                 Ok(call.this_value())
             }),
+            method("cleanShuffleDependencies", 1, |call| {
+                done(this(call)?.rdd()?.clean_shuffle_dependencies(call.bool(0)?))
+            }),
             method("isLocallyCheckpointed", 0, |call| Ok(Value::Bool(this(call)?.rdd()?.is_locally_checkpointed()))),
             method("isCheckpointed", 0, |call| Ok(Value::Bool(this(call)?.rdd()?.is_checkpointed()))),
             method("getCheckpointFile", 0, |call| {
@@ -174,14 +178,16 @@ fn set_name(call: &JavaCall<'_>) -> JavaResult {
 
 fn persist(call: &JavaCall<'_>) -> JavaResult {
     let level = call.object::<StorageLevelHandle>(0)?.0;
+    let this = this(call)?;
     if level != StorageLevel::NONE {
-        this(call)?.rdd()?.persist(level).map_err(thrown)?;
+        this.rdd()?.persist(level).map_err(thrown)?;
+        this.application.persisted(this.class, &this.elements);
     }
     Ok(call.this_value())
 }
 
-fn unpersist(call: &JavaCall<'_>) -> JavaResult {
-    this(call)?.rdd()?.unpersist(call.bool(0)?);
+fn unpersist(call: &JavaCall<'_>, blocking: bool) -> JavaResult {
+    this(call)?.rdd()?.unpersist(blocking);
     Ok(call.this_value())
 }
 
@@ -282,7 +288,12 @@ fn partition_by(call: &JavaCall<'_>) -> JavaResult {
     let Elements::Keyed(pairs) = &this.elements else {
         return Err(Failure::NotCalled("only a data set of keys and values can be partitioned".to_owned()));
     };
-    let partitioned = native(this.application.context(), "partitionBy", || pairs.partition_by(partitioner));
+    let context = this.application.context();
+    let partitioned = native(context, "partitionBy", || match partitioner.partitions {
+        // As many as a data set without partitions has, and nothing is in them, as in Spark.
+        0 => context.empty_rdd(),
+        _ => pairs.partition_by(partitioner),
+    });
     Ok(RddHandle::value(&this.application, JAVA_PAIR_RDD, Elements::Keyed(partitioned)))
 }
 

@@ -7,12 +7,12 @@ use std::sync::{
     atomic::{AtomicI32, Ordering},
 };
 
-use firesteel::SparkConf;
+use firesteel::{ResourceInformation, SparkConf};
 use firesteel_conf::keys;
-use firesteel_py4j::{Class, Failure, JavaMap, Object, Throwable, Value, constructor, method};
+use firesteel_py4j::{Class, Failure, JavaArray, JavaMap, Object, Throwable, Value, constructor, method};
 use parking_lot::Mutex;
 
-use super::{JavaCall, JavaResult, rdd::RddHandle};
+use super::{JavaCall, JavaResult, context::application, rdd::RddHandle};
 use crate::{
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, SPARK_EXCEPTION},
@@ -24,6 +24,8 @@ const EXECUTOR_REQUESTS: &str = "org.apache.spark.resource.ExecutorResourceReque
 const TASK_REQUESTS: &str = "org.apache.spark.resource.TaskResourceRequests";
 const EXECUTOR_REQUEST: &str = "org.apache.spark.resource.ExecutorResourceRequest";
 const TASK_REQUEST: &str = "org.apache.spark.resource.TaskResourceRequest";
+
+const INFORMATION: &str = "org.apache.spark.resource.ResourceInformation";
 
 const CPUS: &str = "cpus";
 
@@ -146,7 +148,39 @@ impl<T: Request> Requests<T> {
     }
 }
 
+/// What the driver's own script has found.
+struct Information(ResourceInformation);
+
+impl Object for Information {
+    fn class(&self) -> &'static str {
+        INFORMATION
+    }
+
+    fn to_java_string(&self) -> String {
+        format!("[name: {}, addresses: {}]", self.0.name, self.0.addresses.join(","))
+    }
+}
+
+/// `JavaSparkContext.resources`
+pub(super) fn of_driver(call: &JavaCall<'_>) -> JavaResult {
+    let resources = application(call)?.context().resources().iter();
+    let entries =
+        resources.map(|(name, found)| (Value::text(name.as_str()), Value::object(Information(found.clone()))));
+    Ok(Value::object(JavaMap::new(entries)))
+}
+
 pub(crate) const CLASSES: &[Class<Driver>] = &[
+    Class {
+        name: INFORMATION,
+        extends: &[],
+        members: &[
+            method("name", 0, |call| Ok(Value::text(call.this::<Information>()?.0.name.as_str()))),
+            method("addresses", 0, |call| {
+                let addresses = call.this::<Information>()?.0.addresses.iter();
+                Ok(Value::object(JavaArray::new(addresses.map(|address| Value::text(address.as_str())))))
+            }),
+        ],
+    },
     Class {
         name: BUILDER,
         extends: &[],
@@ -185,8 +219,6 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("pysparkMemory", 1, |call| put_memory(call, "pyspark.memory")),
             method("offHeapMemory", 1, |call| put_memory(call, "offHeap")),
             method("cores", 1, |call| put(call, "cores", call.long(0)?, "", "")),
-            method("resource", 2, |call| put(call, call.text(0)?, call.long(1)?, "", "")),
-            method("resource", 3, |call| put(call, call.text(0)?, call.long(1)?, call.text(2)?, "")),
             method("resource", 4, |call| put(call, call.text(0)?, call.long(1)?, call.text(2)?, call.text(3)?)),
             method("requestsJMap", 0, |call| Ok(call.this::<ExecutorRequests>()?.to_map())),
         ],

@@ -173,7 +173,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
                 session(call)?.settings.lock().remove(call.text(0)?);
                 Ok(Value::Void)
             }),
-            method("isModifiable", 1, |call| Ok(Value::Bool(is_modifiable(call.text(0)?)))),
+            method("isModifiable", 1, |call| Ok(Value::Bool(call.text(0)?.starts_with(SQL)))),
             method("getAllAsJava", 0, |call| {
                 let all = session(call)?.all();
                 Ok(Value::object(JavaMap::new(
@@ -229,13 +229,12 @@ fn set(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::Void)
 }
 
-/// What the running application has read already is fixed.
-fn is_modifiable(key: &str) -> bool {
-    keys::find(key).is_none()
-}
+/// How the keys begin that SQL declares. Of all others Spark says that they cannot be modified, and lets the user's own be set.
+const SQL: &str = "spark.sql.";
 
+/// What the running application has read already is fixed.
 fn check_modifiable(key: &str) -> Result<(), Failure> {
-    if is_modifiable(key) {
+    if keys::find(key).is_none() {
         return Ok(());
     }
     let message = format!(

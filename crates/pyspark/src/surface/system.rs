@@ -1,9 +1,15 @@
 //! Java's and Spark's own tools that PySpark reaches for.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    path::PathBuf,
+    sync::LazyLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use firesteel::{Codec, SparkFiles};
-use firesteel_py4j::{Class, Object, Throwable, Value, method, static_method};
+use firesteel_py4j::{Class, JavaMap, Object, Throwable, Value, method, static_method};
 
 use super::{JavaCall, JavaResult, conf::ConfHandle};
 use crate::{
@@ -37,35 +43,74 @@ impl Object for CodecClass {
     }
 }
 
-pub(crate) const CLASSES: &[Class<Driver>] = &[
-    Class {
-        name: "java.lang.System",
-        extends: &[],
-        members: &[static_method("getProperty", 1, get_property), static_method("setProperty", 2, set_property)],
-    },
-    Class { name: CLASS, extends: &[], members: &[static_method("forName", 1, class_for_name)] },
-    Class {
-        name: FILE,
-        extends: &[],
-        members: &[method("getAbsolutePath", 0, |call| Ok(Value::text(call.this::<JavaFile>()?.to_java_string())))],
-    },
-    Class {
-        name: "org.apache.spark.SparkFiles",
-        extends: &[],
-        members: &[static_method("getRootDirectory", 0, |_| {
-            Ok(Value::text(SparkFiles::root_directory().to_string_lossy()))
-        })],
-    },
-    Class {
-        name: "org.apache.spark.util.Utils",
-        extends: &[],
-        members: &[
-            static_method("getLocalDir", 1, get_local_dir),
-            static_method("createTempDir", 2, create_temp_dir),
-            static_method("exceptionString", 1, |call| Ok(Value::text(call.object::<Throwable>(0)?.stack_trace()))),
-        ],
-    },
-];
+pub(crate) const CLASSES: &[Class<Driver>] =
+    &[
+        Class {
+            name: "java.lang.System",
+            extends: &[],
+            members: &[
+                static_method("getProperty", 1, get_property),
+                static_method("getProperty", 2, |call| match get_property(call)? {
+                    Value::Null => Ok(call.argument(1).clone()),
+                    known => Ok(known),
+                }),
+                static_method("setProperty", 2, set_property),
+                static_method("clearProperty", 1, |call| {
+                    Ok(Value::optional_text(call.state.clear_property(call.text(0)?)))
+                }),
+                static_method("getenv", 0, |_| {
+                    let variables = env::vars_os().map(|(name, value)| (shown(&name), shown(&value)));
+                    Ok(Value::object(JavaMap::new(variables)))
+                }),
+                static_method("getenv", 1, |call| {
+                    Ok(env::var_os(call.text(0)?).map_or(Value::Null, |value| shown(&value)))
+                }),
+                static_method("currentTimeMillis", 0, |_| {
+                    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    Ok(Value::Long(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)))
+                }),
+                static_method("nanoTime", 0, |_| {
+                    Ok(Value::Long(i64::try_from(FIRST_LOOK.elapsed().as_nanos()).unwrap_or(i64::MAX)))
+                }),
+                static_method("lineSeparator", 0, |_| Ok(Value::text("\n"))),
+                // What nothing refers to any more has gone already.
+                static_method("gc", 0, |_| Ok(Value::Void)),
+            ],
+        },
+        Class {
+            name: CLASS,
+            extends: &["java.lang.reflect.Type"],
+            members: &[static_method("forName", 1, class_for_name)],
+        },
+        Class {
+            name: FILE,
+            extends: &[],
+            members: &[method("getAbsolutePath", 0, |call| Ok(Value::text(call.this::<JavaFile>()?.to_java_string())))],
+        },
+        Class {
+            name: "org.apache.spark.SparkFiles",
+            extends: &[],
+            members: &[static_method("getRootDirectory", 0, |_| {
+                Ok(Value::text(SparkFiles::root_directory().to_string_lossy()))
+            })],
+        },
+        Class {
+            name: "org.apache.spark.util.Utils",
+            extends: &[],
+            members: &[
+                static_method("getLocalDir", 1, get_local_dir),
+                static_method("createTempDir", 2, create_temp_dir),
+                static_method("exceptionString", 1, |call| Ok(Value::text(call.object::<Throwable>(0)?.stack_trace()))),
+            ],
+        },
+    ];
+
+/// When the clock of `nanoTime` began.
+static FIRST_LOOK: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn shown(text: &OsStr) -> Value {
+    Value::text(text.to_string_lossy())
+}
 
 fn get_property(call: &JavaCall<'_>) -> JavaResult {
     let key = call.text(0)?;

@@ -108,10 +108,16 @@ impl Installation {
 
     /// `python script arguments` on the Spark that PySpark brings along, which needs Java.
     pub fn real_spark(&self, script: &str, arguments: &[&str]) -> Ended {
+        self.real_spark_command(script, arguments).output().unwrap().into()
+    }
+
+    /// The same, to be started by the test itself.
+    pub fn real_spark_command(&self, script: &str, arguments: &[&str]) -> Command {
         let mut command = self.clean(self.interpreter());
         // Java looks up this machine's name otherwise, which may have no address.
         command.env("SPARK_LOCAL_IP", "127.0.0.1").env("PYTHONHASHSEED", "0");
-        command.arg(place_of(script)).args(arguments).output().unwrap().into()
+        command.arg(place_of(script)).args(arguments);
+        command
     }
 
     /// What is in the scratch directories.
@@ -129,6 +135,6 @@ impl Installation {
     }
 }
 
-fn place_of(script: &str) -> PathBuf {
+pub fn place_of(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts").join(script)
 }

@@ -3,6 +3,7 @@
 //! Each is a script in `tests/scripts` that asserts what it gets and prints a line at its end. Scripts need the binary `firesteel` too,
 //! which is another package's: cargo builds it when the first test begins.
 
+mod against_spark;
 mod control;
 mod doctests;
 mod encryption;

@@ -86,6 +86,17 @@ fn workers_are_told_how_often_to_say_where_they_are() {
 }
 
 #[test]
+fn a_killed_task_s_function_may_come_to_its_end_if_that_is_wanted() {
+    assert_ok(&with_settings(&Installation::new(), &["spark.python.task.killTimeout=10m"], "kill_timeout"));
+}
+
+#[test]
+fn how_long_there_is_to_connect_is_told_to_the_program_and_workers() {
+    let settings = ["spark.python.authenticate.socketTimeout=20"];
+    assert_ok(&with_settings(&Installation::new(), &settings, "time_to_connect"));
+}
+
+#[test]
 fn programs_and_workers_are_talked_to_on_sockets_of_the_file_system() {
     // Names of sockets are short, so their directory is near the root.
     let directory = tempfile::Builder::new().prefix("fs").rand_bytes(4).tempdir_in("/tmp").unwrap();

@@ -20,6 +20,7 @@ def error_of(function):
 
 # Data sets without partitions are shuffled as others are.
 empty, pairs = sc.emptyRDD(), sc.parallelize([(1, 2)], 2)
+assert empty.reduceByKey(max).collect() == [] and empty.groupByKey().getNumPartitions() == 0
 assert empty.reduceByKey(max).collect() == [] and empty.reduceByKey(max).getNumPartitions() == 0
 assert empty.distinct().collect() == [] and empty.groupByKey().collect() == [] and empty.sortByKey().collect() == []
 assert empty.join(empty).collect() == [] and empty.join(pairs).collect() == []
@@ -54,11 +55,11 @@ assert "java.lang.IllegalArgumentException: Spark job tag cannot be null." in er
 missing = os.path.join(directory, "missing")
 mapred = "org.apache.hadoop.mapred.InvalidInputException"
 mapreduce = "org.apache.hadoop.mapreduce.lib.input.InvalidInputException"
-assert f"{mapred}: input path does not exist" in error_of(lambda: sc.textFile(missing).count())
-assert f"{mapred}: input pattern" in error_of(lambda: sc.textFile(missing + "*").count())
+assert f"{mapred}: Input path does not exist" in error_of(lambda: sc.textFile(missing).count())
+assert f"{mapred}: Input Pattern" in error_of(lambda: sc.textFile(missing + "*").count())
 for function in [sc.wholeTextFiles, sc.binaryFiles, lambda path: sc.binaryRecords(path, 3)]:
     text = error_of(lambda: function(missing).count())
-    assert f"{mapreduce}: input path does not exist" in text, text
+    assert f"{mapreduce}: Input path does not exist" in text, text
 assert "java.lang.IllegalArgumentException" in error_of(lambda: sc.textFile("").count())
 os.mkdir(os.path.join(directory, "inner"))
 text = error_of(lambda: sc.textFile(directory).count())

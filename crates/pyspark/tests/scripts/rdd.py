@@ -197,7 +197,7 @@ try:
     sc.textFile(f"{directory}/missing").count()
     raise AssertionError("it did not fail")
 except Exception as error:
-    assert "org.apache.hadoop.mapred.InvalidInputException: input path does not exist" in str(error), error
+    assert "org.apache.hadoop.mapred.InvalidInputException: Input path does not exist" in str(error), error
 try:
     lines.saveAsTextFile(f"{directory}/out")
     raise AssertionError("it did not fail")

@@ -20,7 +20,7 @@ def refused(call, member):
 refused(lambda: sc._jsc.foo(1, "a"), "org.apache.spark.api.java.JavaSparkContext.foo with 2 arguments")
 refused(lambda: sc._jsc.hadoopConfiguration().write(None), "org.apache.hadoop.conf.Configuration.write with 1 arguments")
 refused(lambda: sc._jvm.org.apache.hadoop.fs.FileUtil("/a"), "the constructor of org.apache.hadoop.fs.FileUtil with 1 arguments")
-refused(lambda: sc._jvm.java.lang.System.gc(), "java.lang.System.gc with 0 arguments")
+refused(lambda: sc._jvm.java.lang.System.runFinalization(), "java.lang.System.runFinalization with 0 arguments")
 refused(lambda: sc._jvm.SparkConf(1, 2), "the constructor of org.apache.spark.SparkConf with 2 arguments")
 refused(lambda: numbers._jrdd.saveAsObjectFile("/tmp/x", 1), "org.apache.spark.api.java.JavaRDD.saveAsObjectFile with 2 arguments")
 assert type(sc._jvm.no.such.package).__name__ == "JavaPackage"

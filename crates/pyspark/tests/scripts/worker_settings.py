@@ -4,7 +4,9 @@ import ctypes
 import os
 import resource
 import sys
+import tempfile
 import threading
+import time
 
 from pyspark import SparkContext
 
@@ -84,6 +86,45 @@ def idle():
 
 def dump():
     assert numbers.map(lambda _: os.environ["PYTHON_TRACEBACK_DUMP_INTERVAL_SECONDS"]).first() == "7"
+
+
+def kill_timeout():
+    directory = tempfile.mkdtemp()
+    started, go_on, done = [os.path.join(directory, name) for name in ["started", "go_on", "done"]]
+    os.mkfifo(go_on)
+
+    def goes_on(n):
+        open(started, "w").close()
+        open(go_on).read()
+        open(done, "w").close()
+
+    def cancelled():
+        sc.setJobGroup("group", "goes on", interruptOnCancel=True)
+        try:
+            sc.parallelize([0], 1).foreach(goes_on)
+        except Exception as error:
+            assert "cancelled" in str(error), error
+
+    thread = threading.Thread(target=cancelled)
+    thread.start()
+    wait_for(started)
+    sc.cancelJobGroup("group")
+    thread.join()
+    # Whoever opens it waits for the function to read, which is there only if its worker is.
+    open(go_on, "w").close()
+    wait_for(done)
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 120
+    while not os.path.exists(path):
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
+
+
+def time_to_connect():
+    assert os.environ["SPARK_AUTH_SOCKET_TIMEOUT"] == "20"
+    assert numbers.map(lambda _: os.environ["SPARK_AUTH_SOCKET_TIMEOUT"]).distinct().collect() == ["20"]
 
 
 globals()[sys.argv[1]]()

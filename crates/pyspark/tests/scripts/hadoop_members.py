@@ -1,0 +1,42 @@
+"""Each way to read and write files of Hadoop's formats, in few lines: what is printed is compared with Spark's."""
+
+import tempfile
+
+from pyspark import SparkContext
+
+sc = SparkContext(appName="Hadoop's formats")
+directory = tempfile.mkdtemp()
+IO = "org.apache.hadoop.io."
+OLD = "org.apache.hadoop.mapred."
+NEW_IN, NEW_OUT = "org.apache.hadoop.mapreduce.lib.input.", "org.apache.hadoop.mapreduce.lib.output."
+CLASSES = (IO + "IntWritable", IO + "Text")
+pairs = sc.parallelize([(1, "a"), (2, "\u00fc"), (-3, "")], 2)
+
+
+def shown(what, rdd):
+    print(what, rdd.getNumPartitions(), sorted(rdd.collect()))
+
+
+pairs.saveAsSequenceFile(f"{directory}/sequence")
+pairs.saveAsHadoopFile(f"{directory}/old", OLD + "SequenceFileOutputFormat", *CLASSES)
+pairs.saveAsNewAPIHadoopFile(f"{directory}/new", NEW_OUT + "SequenceFileOutputFormat", *CLASSES)
+pairs.saveAsHadoopDataset(
+    {
+        "mapred.output.format.class": OLD + "TextOutputFormat",
+        "mapreduce.job.output.key.class": IO + "IntWritable",
+        "mapreduce.job.output.value.class": IO + "Text",
+        "mapreduce.output.fileoutputformat.outputdir": f"{directory}/text",
+    }
+)
+pairs.saveAsPickleFile(f"{directory}/pickled")
+
+for written in ["sequence", "old", "new"]:
+    path = f"{directory}/{written}"
+    shown(f"{written} by sequenceFile", sc.sequenceFile(path))
+    shown(f"{written} by hadoopFile", sc.hadoopFile(path, OLD + "SequenceFileInputFormat", *CLASSES))
+    shown(f"{written} by newAPIHadoopFile", sc.newAPIHadoopFile(path, NEW_IN + "SequenceFileInputFormat", *CLASSES))
+    conf = {"mapreduce.input.fileinputformat.inputdir": path}
+    shown(f"{written} by newAPIHadoopRDD", sc.newAPIHadoopRDD(NEW_IN + "SequenceFileInputFormat", *CLASSES, conf=conf))
+shown("text", sc.textFile(f"{directory}/text"))
+shown("pickled", sc.pickleFile(f"{directory}/pickled"))
+sc.stop()
