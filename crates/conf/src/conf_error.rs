@@ -1,6 +1,8 @@
 //! What can be wrong with one configured value.
 
-use crate::{keys, redaction::Redactor};
+use firesteel_model::REDACTED;
+
+use crate::{SparkConf, keys, redaction::Redactor, substitution::Substituted};
 
 /// A key's value cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,12 +48,41 @@ pub(crate) const MAX_REFERENCES: usize = 10_000;
 /// How many references may stand one inside the other.
 pub(crate) const MAX_DEPTH: usize = 100;
 
+/// What would have been accepted; the words complete "it must be …".
+pub(crate) enum Expected<'a> {
+    /// The same whatever the value is.
+    Fixed(&'a str),
+    /// It may quote the value, so a hidden value has only the name of the type.
+    MayQuote {
+        /// What the type said.
+        words: &'a str,
+        /// The type in words.
+        type_name: &'static str,
+    },
+}
+
 impl ConfError {
-    /// A refused value, hidden if key or value look like a secret (SE-08). What secrets look like is none.
-    pub(crate) fn invalid(key: &str, value: &str, expected: impl Into<String>) -> Self {
+    /// A refused value, hidden if key or value look like a secret, or if it came through a reference to one (SE-08). What secrets look
+    /// like is none.
+    pub(crate) fn invalid(conf: &SparkConf, key: &str, value: &Substituted<'_>, expected: Expected<'_>) -> Self {
         let is_rule = key == keys::REDACTION_REGEX.name();
-        let value = if is_rule { value.to_owned() } else { Redactor::standard().redact(key, value) };
-        Self::Invalid { key: key.to_owned(), value, expected: expected.into() }
+        // The rule of the configuration cannot be asked about itself.
+        let configured = if is_rule { None } else { conf.redactor().ok() };
+        let standard = Redactor::standard();
+        let hides =
+            |text: &str| standard.matches(text) || configured.as_ref().is_some_and(|redactor| redactor.matches(text));
+        let came_from_secret = value.followed.iter().any(|reference| hides(reference));
+        let shown = match &value.text {
+            _ if came_from_secret => REDACTED.to_owned(),
+            text if is_rule => text.clone().into_owned(),
+            text if hides(text) => REDACTED.to_owned(),
+            text => standard.redact(key, text),
+        };
+        let expected = match expected {
+            Expected::MayQuote { type_name, .. } if shown == REDACTED => format!("a value of the type {type_name:?}"),
+            Expected::Fixed(words) | Expected::MayQuote { words, .. } => words.to_owned(),
+        };
+        Self::Invalid { key: key.to_owned(), value: shown, expected }
     }
 
     /// The key that the error is about.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::{ConfError, ConfValue, Managers, SparkConf};
+use crate::{ConfError, ConfValue, Managers, SparkConf, conf_error::Expected};
 
 /// One declared key.
 pub struct Key<T: 'static> {
@@ -207,13 +207,17 @@ impl<T: ConfValue> Key<T> {
     }
 
     fn parse(&self, conf: &SparkConf, name: &str, text: &str) -> Result<T, ConfError> {
-        let text = conf.substitute(name, text)?.text;
-        let value = T::parse(&text, self.unit).map_err(|expected| {
+        let given = conf.substitute(name, text)?;
+        let refused = |expected: Expected<'_>| ConfError::invalid(conf, name, &given, expected);
+        let value = T::parse(&given.text, self.unit).map_err(|words| {
             let range = self.check.as_ref().and_then(|check| T::range(&|value| (check.accepts)(&value)));
-            ConfError::invalid(name, &text, range.unwrap_or(expected))
+            refused(match &range {
+                Some(range) => Expected::Fixed(range),
+                None => Expected::MayQuote { words: &words, type_name: T::TYPE },
+            })
         })?;
         match &self.check {
-            Some(check) if !(check.accepts)(&value) => Err(ConfError::invalid(name, &text, check.expected)),
+            Some(check) if !(check.accepts)(&value) => Err(refused(Expected::Fixed(check.expected))),
             _ => Ok(value),
         }
     }

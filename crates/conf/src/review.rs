@@ -301,6 +301,9 @@ impl SparkConf {
                 Some(nearest) => Verdict::Warn(ConfWarning::Unknown { key: owned(), nearest: Some(nearest) }),
                 None => Verdict::Fine,
             },
+            Some(Elsewhere::NotBuiltIn(part)) if known::names().any(|name| name == key) => {
+                Verdict::Warn(ConfWarning::NotBuiltIn { key: owned(), part })
+            }
             // A slip in a key that is honoured can fall under the family of keys that are not.
             Some(Elsewhere::NotBuiltIn(part)) => Verdict::Warn(match guesses.nearest(key, declared_names()) {
                 Some(nearest) => ConfWarning::Unknown { key: owned(), nearest: Some(nearest) },
@@ -499,6 +502,10 @@ mod tests {
                 "spark.submit.deploymode is not a known key and does nothing; did you mean spark.submit.deployMode?",
             ),
             ("spark.yarn.queue", "spark.yarn.queue does nothing on local[*]; it is for YARN"),
+            (
+                "spark.speculation",
+                "spark.speculation does nothing on local[*]; it is for local-cluster, standalone, YARN, Mesos and Kubernetes",
+            ),
             ("spark.authenticate", "spark.authenticate does nothing: every connection is authenticated"),
             (
                 "spark.port.maxRetries",

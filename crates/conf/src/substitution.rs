@@ -28,6 +28,8 @@ pub(crate) struct Substituted<'a> {
     pub(crate) unknown_properties: Vec<String>,
     /// The environment variables and keys that it refers to and that are not set, in order, as `env:NAME` and by the key's name.
     pub(crate) unset: Vec<String>,
+    /// The references whose values are in the text, also those that another one has led to; as `env:NAME`, `system:NAME` or a key's name.
+    pub(crate) followed: Vec<String>,
 }
 
 /// Replaces the references in the value of `key`.
@@ -38,15 +40,16 @@ pub(crate) fn substitute<'a>(
     text: &'a str,
 ) -> Result<Substituted<'a>, ConfError> {
     if !text.contains("${") {
-        let (unknown_properties, unset) = Default::default();
-        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties, unset });
+        let (unknown_properties, unset, followed) = Default::default();
+        return Ok(Substituted { text: Cow::Borrowed(text), unknown_properties, unset, followed });
     }
-    let (unknown_properties, unset) = Default::default();
+    let (unknown_properties, unset, followed) = Default::default();
+    let open = vec![key.to_owned()];
     let mut substitution =
-        Substitution { conf, environment, open: vec![key.to_owned()], followed: 0, unknown_properties, unset };
+        Substitution { conf, environment, open, keys_followed: 0, unknown_properties, unset, followed };
     let text = Cow::Owned(substitution.expand(text)?);
-    let Substitution { unknown_properties, unset, .. } = substitution;
-    Ok(Substituted { text, unknown_properties, unset })
+    let Substitution { unknown_properties, unset, followed, .. } = substitution;
+    Ok(Substituted { text, unknown_properties, unset, followed })
 }
 
 /// The work in progress.
@@ -56,9 +59,10 @@ struct Substitution<'a> {
     /// The keys whose values are being expanded, outermost first.
     open: Vec<String>,
     /// How many references to keys were followed.
-    followed: usize,
+    keys_followed: usize,
     unknown_properties: Vec<String>,
     unset: Vec<String>,
+    followed: Vec<String>,
 }
 
 impl Substitution<'_> {
@@ -70,7 +74,10 @@ impl Substitution<'_> {
             let reference = &rest[start + 2..start + length];
             expanded.push_str(&rest[..start]);
             match self.resolve(reference)? {
-                Some(value) => expanded.push_str(&value),
+                Some(value) => {
+                    expanded.push_str(&value);
+                    self.followed.push(reference.to_owned());
+                }
                 None => expanded.push_str(&rest[start..=start + length]),
             }
             rest = &rest[start + length + 1..];
@@ -97,8 +104,8 @@ impl Substitution<'_> {
         if !reference.starts_with("spark.") {
             return Ok(None);
         }
-        self.followed += 1;
-        if self.open.len() > MAX_DEPTH || self.followed > MAX_REFERENCES {
+        self.keys_followed += 1;
+        if self.open.len() > MAX_DEPTH || self.keys_followed > MAX_REFERENCES {
             return Err(ConfError::TooManyReferences { key: self.open.swap_remove(0) });
         }
         if self.open.iter().any(|key| key == reference) {

@@ -65,6 +65,37 @@ fn an_error_does_not_show_a_secret() {
     assert!(!error.to_string().contains("hunter2"));
 }
 
+/// SE-08, SS-76.
+#[test]
+fn an_error_does_not_show_what_a_reference_to_a_secret_has_brought() {
+    let secrets = [("spark.my.secret", "1.5hunter2"), ("spark.step", "${spark.my.secret}"), ("spark.quiet", "hunter2")];
+    let refused = |key: &str, value: &str, rule: Option<&str>| {
+        let mut conf = conf(&secrets);
+        conf.set(key, value);
+        if let Some(rule) = rule {
+            conf.set("spark.redaction.regex", rule);
+        }
+        conf.verify().unwrap_err().to_string()
+    };
+    let cases = [
+        ("spark.executor.memory", "${spark.my.secret}", "a value of the type \"size\""),
+        ("spark.executor.memory", "1${spark.step}", "a value of the type \"size\""),
+        ("spark.master", "local[${spark.step}]", "a value of the type \"master URL\""),
+        ("spark.task.maxFailures", "${spark.my.secret}", "a whole number from 1 to 4294967295"),
+        ("spark.redaction.regex", "(${spark.my.secret}", "a value of the type \"regular expression\""),
+    ];
+    for (key, value, expected) in cases {
+        let text = refused(key, value, None);
+        assert_eq!(text, format!("{key} is \"*********(redacted)\", but it must be {expected}"));
+    }
+    let shown = refused("spark.executor.memory", "${spark.quiet}", None);
+    assert!(shown.starts_with("spark.executor.memory is \"hunter2\""), "{shown}");
+    for (value, rule) in [("${spark.quiet}", "(?i)quiet"), ("hunter2", "hunter")] {
+        let text = refused("spark.executor.memory", value, Some(rule));
+        assert!(text.contains("redacted") && !text.contains("hunter2"), "{text}");
+    }
+}
+
 #[test]
 fn values_are_substituted_when_they_are_read_typed() {
     let conf =

@@ -4,11 +4,11 @@
 
 mod made_up;
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, sync::Arc};
 
 use firesteel_event_log::{EventLogListener, EventLogOptions};
 use firesteel_listener_bus::Listener;
-use firesteel_model::ListenerEvent;
+use firesteel_model::{AccumulatorValue, JobOutcome, ListenerEvent, StageSnapshot, TaskEndReason};
 use serde_json::{Map, Value};
 
 fn lines(options: impl FnOnce(EventLogOptions) -> EventLogOptions, events: &[ListenerEvent]) -> Vec<String> {
@@ -233,4 +233,78 @@ fn secrets_stay_out() {
     assert!(text.contains(r#""spark.files":"s3a://*********(redacted)@bucket/a,file:/b""#));
     assert!(!text.contains("hunter2") && !text.contains("do not tell"));
     assert!(text.contains(r#""spark.jobGroup.id":"group one""#));
+}
+
+/// Whatever people can put a URL into: names, messages, the last words of an executor, keys of properties.
+#[test]
+fn no_text_shows_what_urls_have_of_secrets() {
+    const URL: &str = "jdbc://me:sesame@host/x";
+    let mut events = made_up::events("app-1");
+    for event in &mut events {
+        let text = || format!("before {URL}\nhttps://h/y?sig=sesame\n");
+        let poison = |stage: &mut Arc<StageSnapshot>| {
+            let stage = Arc::make_mut(stage);
+            (stage.name, stage.details, stage.failure_reason) = (text(), text(), Some(text()));
+            for rdd in &mut stage.rdds {
+                (rdd.name, rdd.call_site, rdd.scope) = (text(), text(), Some(format!("{URL}?a\"b\\")));
+            }
+            stage.accumulables.values_mut().for_each(|info| info.name = Some(text()));
+        };
+        match event {
+            ListenerEvent::ApplicationStart { app_name, user, .. } => (*app_name, *user) = (text(), text()),
+            ListenerEvent::JobStart { stages, properties, .. } => {
+                stages.iter_mut().for_each(poison);
+                *properties = Arc::new([(text(), text())].into_iter().collect());
+            }
+            ListenerEvent::JobEnd { outcome, .. } => *outcome = JobOutcome::Failed { message: text() },
+            ListenerEvent::StageSubmitted { stage, .. } | ListenerEvent::StageCompleted { stage } => poison(stage),
+            ListenerEvent::TaskEnd { reason, task, .. } => {
+                for info in &mut task.accumulables {
+                    info.name = Some(text());
+                    info.update = Some(AccumulatorValue::Other { encoded: Vec::new(), display: text() });
+                }
+                match reason {
+                    TaskEndReason::FetchFailed { message, .. } => *message = text(),
+                    TaskEndReason::ExceptionFailure { class_name, description, stack_trace, .. } => {
+                        (*class_name, *description, *stack_trace) = (text(), text(), text());
+                    }
+                    TaskEndReason::TaskKilled { reason } => *reason = text(),
+                    TaskEndReason::ExecutorLostFailure { reason, .. } => *reason = Some(text()),
+                    _ => {}
+                }
+            }
+            ListenerEvent::ExecutorRemoved { reason, .. } => *reason = text(),
+            _ => {}
+        }
+    }
+    let lines = lines(|options| options, &events);
+    let shown = "jdbc://*********(redacted)@host/x";
+    for field in [
+        "App Name",
+        "User",
+        "Stage Name",
+        "Details",
+        "Failure Reason",
+        "Message",
+        "Class Name",
+        "Description",
+        "Full Stack Trace",
+        "Kill Reason",
+        "Loss Reason",
+        "Removed Reason",
+        "Callsite",
+        "Scope",
+    ] {
+        let has = |line: &&String| line.contains(&format!("\"{field}\":")) && line.contains(shown);
+        assert!(lines.iter().any(|line| has(&line)), "{field} is not among the texts");
+    }
+    for line in lines {
+        assert!(!line.contains("sesame"), "{line}");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        // A scope is JSON in a text, and stays JSON.
+        for rdd in event["Stage Info"]["RDD Info"].as_array().into_iter().flatten() {
+            let scope: Value = serde_json::from_str(rdd["Scope"].as_str().unwrap()).unwrap();
+            assert_eq!(scope["name"], format!("{shown}?a\"b\\"));
+        }
+    }
 }

@@ -92,7 +92,7 @@ pub(crate) fn scheduler(
             wait_rack: conf.get(&keys::LOCALITY_WAIT_RACK)?,
             legacy_reset_on_task_launch: conf.get(&keys::LOCALITY_WAIT_LEGACY_RESET)?,
         },
-        speculation: speculation(conf)?,
+        speculation: speculation(conf, local_failures.is_some())?,
         exclusion: exclusion(conf, local_failures.is_some())?,
         barrier: BarrierOptions {
             slots_check_interval: conf.get(&keys::BARRIER_MAX_CONCURRENT_TASKS_CHECK_INTERVAL)?,
@@ -152,8 +152,12 @@ fn launch_ahead(conf: &SparkConf) -> Result<Option<LaunchAheadOptions>, SparkErr
     }))
 }
 
-fn speculation(conf: &SparkConf) -> Result<Option<SpeculationOptions>, SparkError> {
+fn speculation(conf: &SparkConf, local: bool) -> Result<Option<SpeculationOptions>, SparkError> {
     if !conf.get(&keys::SPECULATION_ENABLED)? {
+        return Ok(None);
+    }
+    if local {
+        // A copy runs on another host, and there is none. That the key does nothing there has been said.
         return Ok(None);
     }
     let efficiency = if conf.get(&keys::SPECULATION_EFFICIENCY_ENABLED)? {
@@ -417,6 +421,19 @@ mod tests {
             let conf = conf(&settings);
             assert_eq!(shuffle(&conf).unwrap().client.encrypt, encrypt, "{settings:?}");
             assert_eq!(server(&conf).unwrap().encrypt, encrypt, "{settings:?}");
+        }
+    }
+
+    /// RT-45. The events of copies that cannot start would mislead.
+    #[test]
+    fn nothing_is_speculated_where_there_is_one_executor() {
+        let speculates = |master: &str| {
+            let conf = conf(&[("spark.speculation", "true")]);
+            let task = TaskRequirements { cpus: NonZeroU32::MIN, resources: Vec::new() };
+            scheduler(&conf, Vec::new(), &master.parse().unwrap(), task, None).unwrap().speculation.is_some()
+        };
+        for (master, expected) in [("local", false), ("local[4,2]", false), ("local-cluster[2,1,1024]", true)] {
+            assert_eq!(speculates(master), expected, "{master}");
         }
     }
 

@@ -19,7 +19,13 @@ fn run(_arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     let local = application(logs, "local[2]")?;
     let cluster = application(logs, "local-cluster[2,1,1024]")?;
     for id in [&local, &cluster] {
-        assert!(logs.join(id).is_file(), "the log of {id} has its final name");
+        let log = std::fs::read_to_string(logs.join(id)).map_err(|error| format!("the log of {id}: {error}"))?;
+        let shown = log.lines().find(|line| line.contains("hunter2"));
+        assert_eq!(shown, None, "a secret of a URL is in the log");
+        for text in ["Task End Reason", "Failure Reason", "Exception", "spark.job.description", "RDD Info"] {
+            let has = |line: &str| line.contains(&format!("\"{text}\"")) && line.contains(SHOWN_URL);
+            assert!(log.lines().any(has), "{text} should have had a URL");
+        }
     }
     let spark = Spark::find();
     let server = spark.history_server(logs)?;
@@ -36,10 +42,14 @@ fn run(_arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What the run has in its name, an RDD's, a job's description and a panic; and how that is shown.
+const SECRET_URL: &str = "jdbc://me:hunter2@host/db";
+const SHOWN_URL: &str = "jdbc://*********(redacted)@host/db";
+
 /// A run with a shuffle, a cached RDD and a job that fails. Gives its id.
 fn application(logs: &Path, master: &str) -> Result<String, Box<dyn Error>> {
     let mut conf = SparkConf::new();
-    conf.set("spark.master", master).set("spark.app.name", "events of a run");
+    conf.set("spark.master", master).set("spark.app.name", format!("events of {SECRET_URL}"));
     conf.set("spark.executor.memory", "512m").set("spark.ui.showConsoleProgress", "false");
     conf.set("spark.eventLog.enabled", "true").set("spark.eventLog.dir", logs.to_str().ok_or("the path is text")?);
     conf.set("spark.my.password", "hush");
@@ -55,7 +65,10 @@ fn application(logs: &Path, master: &str) -> Result<String, Box<dyn Error>> {
     assert_eq!(sums.into_iter().map(|(_, sum)| sum).sum::<u64>(), 499_500);
     sc.clear_job_group();
     assert_eq!(pairs.count()?, 1000);
-    let failed = sc.range(0, 4, 1, 2).map(|n| if n == 3 { panic!("three is bad") } else { n }).count();
+    sc.set_job_group("sums", SECRET_URL, false);
+    let numbers = sc.range(0, 4, 1, 2);
+    numbers.set_name(SECRET_URL);
+    let failed = numbers.map(|n| if n == 3 { panic!("three is bad for {SECRET_URL}") } else { n }).count();
     assert!(failed.is_err());
     sc.stop();
     Ok(id)
@@ -76,7 +89,7 @@ fn assert_members(row: &Value, expected: &Value) {
 fn check(server: &HistoryServer, id: &str, executors: &[&str]) -> Result<(), Box<dyn Error>> {
     let get = |path: &str| server.get(&format!("/applications/{id}{path}"), |answer| !answer.is_null());
     let application = get("")?;
-    assert_eq!(application["name"], "events of a run");
+    assert_eq!(application["name"], format!("events of {SHOWN_URL}"));
     assert_eq!(application["attempts"][0]["completed"], true);
     let jobs = get("/jobs")?;
     let group = json!({"status": "SUCCEEDED", "jobGroup": "sums", "description": "sums by key", "numTasks": 7,
@@ -94,7 +107,12 @@ fn check(server: &HistoryServer, id: &str, executors: &[&str]) -> Result<(), Box
     assert_eq!(map["shuffleWriteRecords"], reduce["shuffleReadRecords"]);
     let failed = find(&stages, "stageId", 3);
     assert_eq!(failed["status"], "FAILED");
-    assert!(failed["failureReason"].as_str().is_some_and(|reason| reason.contains("three is bad")), "{failed}");
+    assert!(
+        failed["failureReason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains(&format!("three is bad for {SHOWN_URL}"))),
+        "{failed}"
+    );
     let known = get("/allexecutors")?;
     for executor in executors {
         find(&known, "id", *executor);

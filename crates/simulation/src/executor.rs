@@ -25,8 +25,11 @@ pub(crate) enum Phase {
     Reading,
     /// Computes from what it has read.
     Working(Provenance),
-    /// Waits for the other tasks of its barrier stage.
-    AtBarrier,
+    /// Waits for the other tasks of its barrier stage, at one of its barriers.
+    AtBarrier {
+        /// Which, from 0.
+        epoch: u32,
+    },
     /// Waits for leave to commit, holding what it has computed.
     Committing(Provenance),
 }

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 
 fn run_many(start: u64, seeds: u64) -> ExitCode {
     let (mut succeeded, mut failed, mut events, mut launched, mut broken) = (0, 0, 0, 0, 0);
-    for seed in start..start + seeds {
+    // After the last number comes the first: so many seeds are run, wherever they start.
+    for seed in (0..seeds).map(|number| start.wrapping_add(number)) {
         match panic::catch_unwind(|| run(seed, false)) {
             Ok(report) => {
                 succeeded += u64::from(report.succeeded);

@@ -1,8 +1,35 @@
 //! What the users were promised.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod barriers;
+mod commits;
+mod exclusions;
+mod failures;
+mod map_outputs;
+mod merges;
+mod tasks;
+mod turns;
 
-use firesteel_model::{JobId, ShuffleId, StageAttemptId, TaskId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use firesteel_model::{
+    BlockManagerId, ExecutorId, JobId, ListenerEvent, MapStatus, ShuffleId, StageAttemptId, StageId, TaskEndReason,
+    TaskId,
+};
+use firesteel_scheduler::{
+    Command, Determinism, Event, JobSubmission, LostOutputs, SchedulerOptions, StageBinaryKind, TaskLaunch, TaskOutcome,
+};
+
+use barriers::Barriers;
+use commits::Commits;
+use exclusions::Exclusions;
+use failures::{Failures, Needs};
+use map_outputs::MapOutputs;
+use merges::Merges;
+use tasks::{Ended, Tasks};
+use turns::Turns;
 
 /// Which rows something was computed from: for each shuffle and map index, the version of the map output that was read.
 pub(crate) type Provenance = BTreeMap<(ShuffleId, u32), u64>;
@@ -20,6 +47,9 @@ struct Promise {
     outputs: Option<u32>,
     delivered: BTreeMap<u32, TaskId>,
     rows: Provenance,
+    needs: Needs,
+    /// Its tasks commit their output.
+    commits: bool,
     must_succeed: bool,
     cancelled: bool,
     ending: Option<Ending>,
@@ -29,50 +59,231 @@ struct Promise {
 #[derive(Debug, Default)]
 pub struct Oracle {
     jobs: BTreeMap<JobId, Promise>,
-    merged: BTreeSet<TaskId>,
     results: BTreeMap<TaskId, Provenance>,
-    /// Of which stage attempt each task is.
-    stages: BTreeMap<TaskId, StageAttemptId>,
+    tasks: Tasks,
+    merges: Merges,
+    commits: Commits,
+    barriers: Barriers,
+    failures: Failures,
+    map_outputs: MapOutputs,
+    exclusions: Exclusions,
+    turns: Turns,
+    /// A shuffle service serves map outputs, so what cannot be read there speaks of the host.
+    shuffle_service: bool,
+    /// The latest attempt of each stage.
+    latest: BTreeMap<StageId, StageAttemptId>,
     /// Stage attempts of which nothing may count: a task of a barrier stage failed, or what they read is computed anew.
     void: BTreeSet<StageAttemptId>,
 }
 
 impl Oracle {
-    pub(crate) fn submitted(&mut self, job_id: JobId, outputs: Option<u32>, must_succeed: bool) {
+    pub(crate) fn new(options: &SchedulerOptions) -> Self {
+        Self {
+            shuffle_service: options.external_shuffle_service,
+            exclusions: Exclusions::new(options.exclusion.clone()),
+            turns: Turns::new(options),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn submitted(
+        &mut self,
+        submission: &JobSubmission,
+        outputs: Option<u32>,
+        commits: bool,
+        must_succeed: bool,
+    ) {
         let promise = Promise {
             outputs,
             delivered: BTreeMap::new(),
             rows: Provenance::new(),
+            needs: Needs::of(&submission.kind),
+            commits,
             must_succeed,
             cancelled: false,
             ending: None,
         };
-        assert!(self.jobs.insert(job_id, promise).is_none());
+        let job_id = submission.job_id;
+        assert!(self.jobs.insert(job_id, promise).is_none(), "job {job_id} is submitted twice");
     }
 
     pub(crate) fn cancelled(&mut self, job_id: JobId) {
         self.jobs.get_mut(&job_id).expect("only submitted jobs are cancelled").cancelled = true;
     }
 
+    /// The jobs that need the stage are cancelled.
+    pub(crate) fn stage_cancelled(&mut self, stage_id: StageId) {
+        for job in self.jobs.values_mut().filter(|job| job.needs.stages.contains(&stage_id)) {
+            job.cancelled = true;
+        }
+    }
+
     pub(crate) fn is_over(&self, job_id: JobId) -> bool {
         self.jobs[&job_id].ending.is_some()
     }
 
-    pub(crate) fn launched(&mut self, task_id: TaskId, stage: StageAttemptId) {
-        assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
-        assert!(self.stages.insert(task_id, stage).is_none(), "task {task_id} is launched twice");
+    /// The driver hears of something, and has not acted yet.
+    pub(crate) fn heard(&mut self, event: &Event) {
+        match event {
+            Event::TaskStarted { task_id, executor_id } => self.tasks.started(*task_id, executor_id),
+            Event::TaskEnded(ended) if self.tasks.runs(ended.task_id, &ended.executor_id) => {
+                if let TaskOutcome::Failure(reason) = &ended.outcome {
+                    self.failures.task_failed(ended.task_id, reason, &self.tasks);
+                    self.fetch_failed(ended.task_id, reason);
+                }
+            }
+            Event::ExecutorLost { executor_id, reason, lost_outputs } => {
+                self.failures.executor_lost(executor_id, reason.caused_by_app(), &self.tasks);
+                if *lost_outputs != LostOutputs::None {
+                    self.suspect(|at| at.executor_id == *executor_id);
+                }
+            }
+            Event::ExecutorAdded(executor) => {
+                self.exclusions.executor_added(&executor.executor_id, &executor.info.host);
+            }
+            Event::StageBinaryPrepared { stage } => self.turns.stage_prepared(*stage),
+            Event::BarrierSync(sync) => self.barriers.arrived(sync),
+            Event::StageBinaryFailed { stage, .. } => self.failures.binary_failed(*stage),
+            _ => {}
+        }
     }
 
-    /// Nothing that tasks of the attempt bring from here on may count.
-    pub(crate) fn voided(&mut self, stage: StageAttemptId) {
-        self.void.insert(stage);
+    fn fetch_failed(&mut self, task_id: TaskId, reason: &TaskEndReason) {
+        let TaskEndReason::FetchFailed { block_manager_id: Some(at), .. } = reason else { return };
+        let task = self.tasks.get(task_id);
+        let (stage, epoch) = (task.stage, task.epoch);
+        let wanted = self.jobs.values().any(|job| job.ending.is_none() && job.needs.stages.contains(&stage.stage_id));
+        if wanted && self.latest.get(&stage.stage_id) == Some(&stage) {
+            self.map_outputs.unreadable(&at.executor_id, epoch);
+        }
+        let whole_host = self.shuffle_service;
+        self.suspect(|other| other.executor_id == at.executor_id || (whole_host && other.host == at.host));
+    }
+
+    fn suspect(&mut self, gone: impl Fn(&BlockManagerId) -> bool) {
+        for shuffle_id in self.map_outputs.suspected(gone) {
+            self.failures.damaged(shuffle_id);
+        }
+    }
+
+    /// The driver acts: what of that can be judged by itself.
+    pub(crate) fn told(&mut self, command: &Command) {
+        match command {
+            Command::PrepareStageBinary { stage, rdd, kind, tasks, .. } => {
+                self.tasks.prepared(*stage, kind);
+                self.barriers.prepared(*stage, *tasks);
+                if let StageBinaryKind::Map(shuffle) = kind
+                    && (rdd.barrier || rdd.determinism == Determinism::Indeterminate)
+                {
+                    self.map_outputs.made_as_a_whole(shuffle.shuffle_id);
+                }
+            }
+            Command::LaunchTasks { executor_id, tasks } => {
+                tasks.iter().for_each(|launch| self.launched(executor_id, launch));
+            }
+            Command::AcceptExecutor { executor_id } => self.exclusions.executor_accepted(executor_id),
+            Command::AnswerCommit { ask, allowed: true } => {
+                self.commits.granted(TaskId(*ask), &self.tasks, &self.void);
+            }
+            Command::AnswerBarrier { stage, task_id, epoch, outcome: Ok(messages) } => {
+                self.barriers.released(*stage, *task_id, *epoch, messages);
+            }
+            Command::MergeAccumulators { task_id, .. } => {
+                self.merges.merged(*task_id, &self.tasks, &self.map_outputs);
+            }
+            Command::PostEvent(event) => self.posted(event),
+            _ => {}
+        }
+    }
+
+    /// The driver has done all that follows from what it heard.
+    pub(crate) fn turn_over(&mut self) {
+        self.turns.over(|stage| self.exclusions.is_free(stage));
+    }
+
+    fn launched(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
+        let (task_id, stage) = (launch.task_id, launch.stage);
+        assert!(!self.void.contains(&stage), "task {task_id} of {stage} is launched, though all of it was void");
+        self.tasks.launched(executor_id, launch);
+        self.exclusions.launched(executor_id, launch);
+        self.turns.launched(launch);
+        if let Some(shuffle_id) = self.tasks.shuffle(stage) {
+            self.map_outputs.launched(shuffle_id, launch.partition);
+        }
+    }
+
+    /// What the listeners are told.
+    fn posted(&mut self, event: &ListenerEvent) {
+        match event {
+            ListenerEvent::JobStart { job_id, stages, .. } => {
+                let job = self.jobs.get_mut(job_id).expect("a job that was submitted");
+                job.needs.stages = stages.iter().map(|stage| stage.id.stage_id).collect();
+                self.turns.job_started(*job_id, stages.iter().map(|stage| stage.id.stage_id));
+            }
+            ListenerEvent::StageSubmitted { stage, properties } => {
+                self.latest.insert(stage.id.stage_id, stage.id);
+                self.turns.stage_submitted(stage.id, stage.barrier, stage.tasks, properties);
+            }
+            ListenerEvent::TaskStart { task, .. } => self.turns.started(task.task_id),
+            ListenerEvent::StageCompleted { stage } => {
+                self.turns.stage_over(stage.id);
+                if let Some(reason) = &stage.failure_reason
+                    && (stage.barrier || reason.starts_with("rolled back"))
+                {
+                    self.void.insert(stage.id);
+                }
+            }
+            // The attempt ended long ago.
+            ListenerEvent::TaskEnd { reason: TaskEndReason::Resubmitted, task, stage, .. } => {
+                self.exclusions.output_lost(*stage, task.index);
+            }
+            ListenerEvent::TaskEnd { reason, task, stage, .. } => {
+                let how = if *reason == TaskEndReason::Success { Ended::Succeeded } else { Ended::InVain };
+                self.tasks.ended(task.task_id, how);
+                if how == Ended::Succeeded {
+                    self.exclusions.task_succeeded(self.tasks.get(task.task_id));
+                    self.turns.succeeded(*stage);
+                } else if failures::is_own_fault(reason) {
+                    self.exclusions.task_failed(task.task_id, &self.tasks);
+                }
+                if how == Ended::InVain && self.tasks.get(task.task_id).barrier {
+                    self.failures.stage_in_vain(*stage);
+                }
+            }
+            ListenerEvent::ExecutorExcluded { executor_id, stage: None, .. } => {
+                self.exclusions.executor_excluded(executor_id, true);
+            }
+            ListenerEvent::ExecutorUnexcluded { executor_id, .. } => {
+                self.exclusions.executor_excluded(executor_id, false);
+            }
+            ListenerEvent::NodeExcluded { host, stage: None, .. } => self.exclusions.host_excluded(host, true),
+            ListenerEvent::NodeUnexcluded { host, .. } => self.exclusions.host_excluded(host, false),
+            // Its heartbeats stopped, or its loss was reported.
+            ListenerEvent::ExecutorRemoved { executor_id, .. } => {
+                self.exclusions.executor_removed(executor_id);
+                if !self.shuffle_service {
+                    self.suspect(|at| at.executor_id == *executor_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What readers of the shuffle are told from here on.
+    pub(crate) fn map_outputs_changed(&mut self, shuffle_id: ShuffleId, statuses: &[Option<Arc<MapStatus>>]) {
+        for status in statuses.iter().flatten() {
+            let task_id = TaskId(status.map_id.0);
+            self.output_counts(task_id);
+            assert!(self.merges.has(task_id), "the accumulators of map task {task_id} were not merged");
+        }
+        self.map_outputs.changed(shuffle_id, statuses, &self.tasks);
     }
 
     /// What the task made is used.
-    pub(crate) fn output_counts(&self, task_id: TaskId) {
-        let stage = self.stages.get(&task_id).unwrap_or_else(|| panic!("task {task_id} was never launched"));
+    fn output_counts(&self, task_id: TaskId) {
+        let stage = self.tasks.get(task_id).stage;
         assert!(
-            !self.void.contains(stage),
+            !self.void.contains(&stage),
             "what task {task_id} made counts, though its stage attempt {stage} is void"
         );
     }
@@ -86,17 +297,21 @@ impl Oracle {
         self.results.remove(&task_id);
     }
 
-    pub(crate) fn accumulators_merged(&mut self, task_id: TaskId) {
-        assert!(self.merged.insert(task_id), "the accumulators of task {task_id} were merged twice");
+    /// A task of a job has put its output in its place.
+    pub(crate) fn committed(&mut self, task_id: TaskId) {
+        self.commits.committed(task_id, &self.tasks);
     }
 
     pub(crate) fn delivered(&mut self, job_id: JobId, output: u32, task_id: TaskId) {
         self.output_counts(task_id);
         let rows = self.results.remove(&task_id);
         let rows = rows.unwrap_or_else(|| panic!("job {job_id}: the result of task {task_id} is not on the driver"));
-        assert!(self.merged.contains(&task_id), "the accumulators of task {task_id} were not merged");
+        assert!(self.merges.has(task_id), "the accumulators of task {task_id} were not merged");
         let job = self.jobs.get_mut(&job_id).expect("a result is delivered to a job");
         assert_eq!(job.ending, None, "job {job_id} gets a result after its end");
+        if job.commits {
+            self.commits.delivered(task_id, &self.tasks);
+        }
         assert!(output < job.outputs.expect("a map-stage job has no results"));
         assert_eq!(job.delivered.insert(output, task_id), None, "job {job_id}: output {output} is delivered twice");
         for (input, version) in rows {
@@ -114,23 +329,23 @@ impl Oracle {
     }
 
     pub(crate) fn failed(&mut self, job_id: JobId, message: &str) {
-        /// Every honest reason begins or goes on like one of these.
-        const HONEST: [&str; 8] = [
-            "cancelled",
-            "failed 4 times, most recent failure: Lost task",
-            "maximum allowable number of times: 4. Most recent failure reason",
-            "indeterminate output was failed and retried",
-            "Task serialization failed",
-            "[SPARK-24819]",
-            "cannot run anywhere due to node and executor excludeOnFailure",
-            "no retry can help",
-        ];
         let job = self.jobs.get_mut(&job_id).expect("a job that was submitted");
         assert_eq!(job.ending, None, "job {job_id} ends twice");
-        assert!(HONEST.iter().any(|reason| message.contains(reason)), "job {job_id} fails without a reason: {message}");
         let expected = !job.must_succeed || job.cancelled;
         assert!(expected, "job {job_id} fails though nothing went wrong: {message}");
-        assert!(!message.contains("cancelled") || job.cancelled, "job {job_id} was never cancelled: {message}");
+        let explained = if message.contains("cancelled") {
+            job.cancelled
+        } else if message.contains("cannot run anywhere due to node and executor excludeOnFailure") {
+            let sets = job.needs.stages.iter().filter_map(|stage_id| self.latest.get(stage_id));
+            let mut tasks = sets.flat_map(|&stage| (0..self.barriers.tasks(stage)).map(move |index| (stage, index)));
+            tasks.any(|(stage, index)| {
+                message.contains(&format!("Aborting TaskSet {stage} because task {index} (partition"))
+                    && self.exclusions.forbids_everywhere(stage, index)
+            })
+        } else {
+            self.failures.explains(job_id, &job.needs, message)
+        };
+        assert!(explained, "job {job_id} fails for what did not happen: {message}");
         job.ending = Some(Ending::Failed(message.to_owned()));
     }
 

@@ -2,15 +2,32 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use firesteel_model::{JobId, Partition, RddId, ResourceProfileId, ShuffleId, StorageLevel, TaskLocation, property};
+use firesteel_model::{
+    JobId, Partition, RddId, ResourceProfileId, ShuffleId, StageId, StorageLevel, TaskLocation, property,
+};
 use firesteel_scheduler::{
     BarrierOptions, BlockLocations, Dependency, Determinism, ExclusionOptions, HeartbeatOptions, JobKind,
     JobSubmission, LaunchAheadOptions, LocalityOptions, NarrowMapping, RddInfo, ReducerLocalityOptions,
-    SchedulerOptions, SchedulingMode, ShuffleDependency, SpeculationOptions, StageOptions, TaskRequirements,
-    TaskResourceAmount, TaskResourceRequest,
+    SchedulerOptions, SchedulingMode, ShuffleDependency, SpeculationOptions, StageOptions, TaskLaunch,
+    TaskRequirements, TaskResourceAmount, TaskResourceRequest,
 };
 
 use crate::chance::Chance;
+
+/// Do the result tasks of the job commit their output?
+pub(crate) fn commits(job_id: JobId) -> bool {
+    job_id.0.is_multiple_of(3)
+}
+
+/// At how many barriers the tasks of a barrier stage wait for each other.
+pub(crate) fn barriers(stage_id: StageId) -> u32 {
+    1 + stage_id.0 % 3
+}
+
+/// Does the task fail at first and dawdle then, while there is trouble? Those of barrier stages have enough to bear.
+pub(crate) fn is_difficult(launch: &TaskLaunch) -> bool {
+    launch.index == 0 && launch.stage.stage_id.0.is_multiple_of(3) && launch.barrier.is_none()
+}
 
 /// The custom resource that executors have.
 pub(crate) const GPU: &str = "gpu";
@@ -119,6 +136,7 @@ pub(crate) const MOST_AHEAD: u32 = 4;
 
 /// Spark's defaults with shorter times, and some features by chance.
 pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOptions {
+    let locality_wait = if chance.per_mille(400) { Duration::ZERO } else { Duration::from_millis(300) };
     let count = |count| NonZeroU32::new(count).expect("not zero");
     SchedulerOptions {
         mode: if chance.per_mille(500) { SchedulingMode::Fair } else { SchedulingMode::Fifo },
@@ -126,9 +144,9 @@ pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOp
         task_max_failures: count(4),
         task: TaskRequirements { cpus: count(1), resources: gpus(chance) },
         locality: LocalityOptions {
-            wait_process: Duration::from_millis(300),
-            wait_node: Duration::from_millis(300),
-            wait_rack: Duration::from_millis(300),
+            wait_process: locality_wait,
+            wait_node: locality_wait,
+            wait_rack: locality_wait,
             legacy_reset_on_task_launch: chance.per_mille(200),
         },
         speculation: chance.per_mille(500).then(|| SpeculationOptions {

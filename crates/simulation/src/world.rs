@@ -5,8 +5,8 @@ mod task;
 use std::{collections::BTreeMap, sync::Arc};
 
 use firesteel_model::{
-    ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, MapId, MapStatus, ResourceInformation, ShuffleId,
-    StageAttemptId, StageId, TaskEndReason, TaskId,
+    ByteCount, ExecutorId, ExecutorLossReason, JobId, MapId, MapStatus, ResourceInformation, ShuffleId, StageAttemptId,
+    StageId, TaskEndReason, TaskId,
 };
 use firesteel_scheduler::{
     Command, Event, ExecutorRegistration, LostOutputs, Moment, Now, Scheduler, TaskEnded, TaskLaunch, TaskOutcome,
@@ -59,6 +59,10 @@ enum Item {
     AskAgain(ExecutorId, TaskId),
     /// A task that was launched ahead and was the oldest some time ago goes back if it still is.
     GiveBack(ExecutorId, TaskId),
+    /// Someone ends the attempt, as nobody's fault.
+    KillAttempt(TaskId),
+    /// The executor goes, and the application is not to blame.
+    Preempt(ExecutorId),
     StartExecutor,
     Crash(ExecutorId),
     Fault,
@@ -71,7 +75,8 @@ enum Order {
     Launch(Vec<TaskLaunch>),
     Kill(TaskId),
     Commit(TaskId, bool),
-    Barrier(TaskId, bool),
+    /// At which of its barriers; whether all have come.
+    Barrier(TaskId, u32, bool),
 }
 
 /// What a map task wrote.
@@ -100,6 +105,8 @@ struct World {
     unreadable: BTreeMap<(ShuffleId, MapId), File>,
     binaries: BTreeMap<StageAttemptId, StageBinary>,
     waiting_results: BTreeMap<TaskId, (ExecutorId, Provenance)>,
+    /// How many more attempts of a task are killed, one after the other, with nothing else the matter.
+    pursued: BTreeMap<(StageAttemptId, u32), u32>,
     jobs: Vec<JobId>,
     events: u64,
     launched: u64,
@@ -113,6 +120,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
     let shuffle_service = chance.per_mille(300);
     let options = workload::options(&mut chance, shuffle_service);
     let tasks_per_gpu = options.task.resources.first().map_or(0, |request| request.amount.tasks(1));
+    let oracle = Oracle::new(&options);
     let mut world = World {
         now: 0,
         sequence: 0,
@@ -121,7 +129,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
         shuffle_service,
         scheduler: Scheduler::new(options, seed).expect("the options are valid"),
         tasks_per_gpu,
-        oracle: Oracle::default(),
+        oracle,
         workload: Workload::new(&mut chance),
         chance,
         executors: BTreeMap::new(),
@@ -130,6 +138,7 @@ pub fn run(seed: u64, print_log: bool) -> Report {
         unreadable: BTreeMap::new(),
         binaries: BTreeMap::new(),
         waiting_results: BTreeMap::new(),
+        pursued: BTreeMap::new(),
         jobs: Vec::new(),
         events: 0,
         launched: 0,
@@ -210,6 +219,7 @@ impl World {
     fn tell(&mut self, event: Event) {
         self.note(|| format!("-> {event:?}"));
         self.events += 1;
+        self.oracle.heard(&event);
         let now = Now { moment: Moment(self.now), wall_clock_ms: self.now as i64 };
         let mut commands = Vec::new();
         self.scheduler.handle(now, event, &StaleHints, &mut commands);
@@ -218,6 +228,7 @@ impl World {
             self.note(|| format!("<- {command:?}"));
             self.perform(command);
         }
+        self.oracle.turn_over();
         if let Some(at) = self.scheduler.next_deadline() {
             self.after(at.0.saturating_sub(self.now), Item::Deadline);
         }
@@ -243,8 +254,16 @@ impl World {
             Item::Computed(executor_id, task_id) => self.computed(&executor_id, task_id),
             Item::GiveBack(executor_id, task_id) => self.give_back(&executor_id, task_id),
             Item::AskAgain(executor_id, task_id) => self.ask(&executor_id, task_id),
+            Item::KillAttempt(task_id) => {
+                let reason = "someone clicked".to_owned();
+                self.tell(Event::TaskAttemptKilled { task_id, interrupt: true, reason });
+            }
             Item::StartExecutor => self.start_executor(0),
-            Item::Crash(executor_id) => self.crash(&executor_id, true),
+            Item::Crash(executor_id) => {
+                let caused_by_app = self.chance.per_mille(300);
+                self.crash(&executor_id, Some(caused_by_app));
+            }
+            Item::Preempt(executor_id) => self.crash(&executor_id, Some(false)),
             Item::Fault => self.fault(),
             Item::SubmitJob => self.submit_job(),
             Item::FaultsEnd => {
@@ -260,7 +279,7 @@ impl World {
     fn submit_job(&mut self) {
         let (submission, outputs) = self.workload.next_job(&mut self.chance);
         let must_succeed = self.faults == 0 || self.now >= CALM;
-        self.oracle.submitted(submission.job_id, outputs, must_succeed);
+        self.oracle.submitted(&submission, outputs, workload::commits(submission.job_id), must_succeed);
         self.jobs.push(submission.job_id);
         self.tell(Event::JobSubmitted(Box::new(submission)));
     }
@@ -269,6 +288,7 @@ impl World {
 /// The driver's performing side.
 impl World {
     fn perform(&mut self, command: Command) {
+        self.oracle.told(&command);
         match command {
             Command::PrepareStageBinary { stage, rdd, kind, tasks, .. } => {
                 assert!(self.binaries.insert(stage, StageBinary { rdd, kind, tasks }).is_none(), "{stage} twice");
@@ -287,10 +307,8 @@ impl World {
             }
             Command::LaunchTasks { executor_id, tasks } => {
                 self.launched += tasks.len() as u64;
-                for task in &tasks {
-                    self.oracle.launched(task.task_id, task.stage);
-                }
                 assert!(tasks.iter().all(|task| self.binaries.contains_key(&task.stage)));
+                tasks.iter().for_each(|task| self.pursue(&executor_id, task));
                 self.send(Item::ToExecutor(executor_id, Order::Launch(tasks)));
             }
             Command::KillTask { executor_id, task_id, .. } => {
@@ -304,7 +322,6 @@ impl World {
                 self.oracle.result_dropped(task_id);
                 self.waiting_results.remove(&task_id);
             }
-            Command::MergeAccumulators { task_id, .. } => self.oracle.accumulators_merged(task_id),
             Command::JobSucceeded { job_id, .. } => self.oracle.succeeded(job_id),
             Command::JobFailed { job_id, message, .. } => self.oracle.failed(job_id, &message),
             Command::KillExecutor { executor_id, replace, .. } => {
@@ -322,29 +339,37 @@ impl World {
                     self.send(Item::ToExecutor(executor_id, Order::Commit(task_id, allowed)));
                 }
             }
-            Command::AnswerBarrier { task_id, outcome, .. } => {
+            Command::AnswerBarrier { task_id, epoch, outcome, .. } => {
                 if let Some(executor_id) = self.executor_of(task_id) {
-                    self.send(Item::ToExecutor(executor_id, Order::Barrier(task_id, outcome.is_ok())));
-                }
-            }
-            Command::PostEvent(event) => {
-                if let ListenerEvent::StageCompleted { stage } = *event
-                    && let Some(reason) = &stage.failure_reason
-                    && (stage.barrier || reason.starts_with("rolled back"))
-                {
-                    self.oracle.voided(stage.id);
+                    self.send(Item::ToExecutor(executor_id, Order::Barrier(task_id, epoch, outcome.is_ok())));
                 }
             }
             Command::MapOutputsChanged { shuffle_id, .. } => {
                 let statuses = self.scheduler.map_statuses(shuffle_id).map_or(&[][..], |(_, statuses)| statuses);
-                for status in statuses.iter().flatten() {
-                    self.oracle.output_counts(TaskId(status.map_id.0));
-                }
+                self.oracle.map_outputs_changed(shuffle_id, statuses);
             }
             Command::AcceptExecutor { .. }
+            | Command::MergeAccumulators { .. }
+            | Command::PostEvent(_)
             | Command::WarnStarvation { .. }
             | Command::WarnBarrierSlots { .. }
             | Command::WarnUnknownPool { .. } => {}
+        }
+    }
+
+    /// Some tasks are killed over and over, or while there is trouble lose their executor, more often than a task may fail. Not those of barrier stages: all of those fail
+    /// with one.
+    fn pursue(&mut self, executor_id: &ExecutorId, launch: &TaskLaunch) {
+        let key = (launch.stage, launch.index);
+        if launch.attempt.0 == 0 && launch.barrier.is_none() && self.chance.per_mille(10) {
+            self.pursued.insert(key, 5);
+        }
+        if let Some(left) = self.pursued.get_mut(&key).filter(|left| **left > 0) {
+            *left -= 1;
+            let lost = self.in_trouble() && launch.stage.stage_id.0.is_multiple_of(2);
+            let item = if lost { Item::Preempt(executor_id.clone()) } else { Item::KillAttempt(launch.task_id) };
+            let delay = self.chance.between(1, 40);
+            self.after(delay, item);
         }
     }
 
@@ -384,15 +409,15 @@ impl World {
         self.after(1, Item::ToDriver(Event::ExecutorAdded(registration), None));
     }
 
-    fn crash(&mut self, executor_id: &ExecutorId, noticed: bool) {
+    /// An executor ends. If that is noticed: whether the application caused it.
+    fn crash(&mut self, executor_id: &ExecutorId, noticed: Option<bool>) {
         let Some(executor) = self.executors.remove(executor_id) else { return };
         self.note(|| format!("** executor {executor_id} on {} ends", executor.host));
         if !self.shuffle_service {
             self.files.retain(|_, file| file.executor_id != *executor_id);
             self.unreadable.retain(|_, file| file.executor_id != *executor_id);
         }
-        if noticed {
-            let caused_by_app = self.chance.per_mille(300);
+        if let Some(caused_by_app) = noticed {
             let reason =
                 ExecutorLossReason::Exited { exit_code: Some(1), signal: None, caused_by_app, detail: String::new() };
             let lost_outputs = if self.shuffle_service { LostOutputs::None } else { LostOutputs::OfExecutor };
@@ -413,9 +438,12 @@ impl World {
         let alive: Vec<ExecutorId> = self.executors.keys().cloned().collect();
         let victim = (!alive.is_empty()).then(|| alive[self.chance.next() as usize % alive.len()].clone());
         let job_id = (!self.jobs.is_empty()).then(|| self.jobs[self.chance.next() as usize % self.jobs.len()]);
-        match (self.chance.between(0, 12), victim, job_id) {
-            (0..=2, Some(victim), _) => self.crash(&victim, true),
-            (3, Some(victim), _) => self.crash(&victim, false),
+        match (self.chance.between(0, 13), victim, job_id) {
+            (0..=2, Some(victim), _) => {
+                let caused_by_app = self.chance.per_mille(300);
+                self.crash(&victim, Some(caused_by_app));
+            }
+            (3, Some(victim), _) => self.crash(&victim, None),
             (4, Some(victim), _) => {
                 let until = self.now + self.chance.between(1000, 20_000);
                 self.executors.get_mut(&victim).expect("it is alive").hangs_until = until;
@@ -440,10 +468,8 @@ impl World {
                 self.tell(Event::JobGroupCancelled { group, cancel_future_jobs: false, reason: None });
             }
             (8, _, _) if self.chance.per_mille(200) => {
-                for job_id in self.jobs.clone() {
-                    self.oracle.cancelled(job_id);
-                }
                 let stage_id = StageId(self.chance.between(0, 30) as u32);
+                self.oracle.stage_cancelled(stage_id);
                 self.tell(Event::StageCancelled { stage_id, reason: None });
             }
             (9, _, _) => {
@@ -457,6 +483,11 @@ impl World {
                 let lost = *self.files.keys().nth(at).expect("there are so many");
                 self.note(|| format!("** file of {lost:?} cannot be read"));
                 self.unreadable.extend(self.files.remove_entry(&lost));
+            }
+            (13, Some(victim), _) if self.chance.per_mille(300) => {
+                // A disk cannot read anything, and its executor works on.
+                self.note(|| format!("** no file of executor {victim} can be read"));
+                self.unreadable.extend(self.files.extract_if(.., |_, file| file.executor_id == victim));
             }
             _ => {}
         }
@@ -501,15 +532,18 @@ impl World {
                 }
             }
             Order::Commit(task_id, allowed) => self.commit_answered(executor_id, task_id, allowed),
-            Order::Barrier(task_id, met) => {
-                let waits = executor.tasks.get_mut(&task_id).filter(|task| task.phase == Phase::AtBarrier);
+            Order::Barrier(task_id, epoch, met) => {
+                let waits = executor.tasks.get_mut(&task_id).filter(|task| task.phase == Phase::AtBarrier { epoch });
                 if let Some(task) = waits {
-                    task.phase = Phase::Reading;
-                    if met {
-                        let time = self.time_of_work();
+                    let last = epoch + 1 == workload::barriers(task.launch.stage.stage_id);
+                    task.phase = if last { Phase::Reading } else { Phase::AtBarrier { epoch: epoch + 1 } };
+                    let time = self.time_of_work();
+                    if !met {
+                        self.end_task(executor_id, task_id, exception("the barrier broke"), None);
+                    } else if last {
                         self.after(time, Item::Computed(executor_id.clone(), task_id));
                     } else {
-                        self.end_task(executor_id, task_id, exception("the barrier broke"), None);
+                        self.after(time, Item::AskAgain(executor_id.clone(), task_id));
                     }
                 }
             }

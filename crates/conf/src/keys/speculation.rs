@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{AnyKey, Key, Section, Unit};
+use super::{AnyKey, Key, Managers, Section, Unit};
 
 keys! { Speculation:
-    /// Run a second copy of tasks that are slow.
-    SPECULATION_ENABLED: bool = "spark.speculation", since "0.6.0", default("false");
+    /// Run a second copy of tasks that are slow, on another host.
+    SPECULATION_ENABLED: bool = "spark.speculation", since "0.6.0", default("false"),
+        only_on(Managers::WITH_EXECUTORS);
 
     /// How often to look for slow tasks.
     SPECULATION_INTERVAL: Duration = "spark.speculation.interval", since "0.6.0",

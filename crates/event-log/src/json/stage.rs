@@ -37,17 +37,14 @@ fn rdd_info(object: &mut Object<'_>, rdd: &RddStorageInfo) {
     object.field("RDD ID", rdd.id);
     object.field("Name", &rdd.name);
     // A JSON text in a JSON text, as Spark has it. Each RDD is a box of its own in the picture of the stage.
-    object.optional(
-        "Scope",
-        rdd.scope.as_ref().map(|scope| {
-            let mut text = Vec::new();
-            super::writer::object(&mut text, |object| {
-                object.field("id", rdd.id.to_string());
-                object.field("name", scope);
-            });
-            String::from_utf8(text).expect("JSON that was made of texts is a text")
-        }),
-    );
+    if let Some(scope) = &rdd.scope {
+        let mut json = Vec::new();
+        super::writer::object(&mut json, |object| {
+            object.field("id", rdd.id.to_string());
+            object.field("name", scope);
+        });
+        object.json_text("Scope", &json);
+    }
     object.field("Callsite", &rdd.call_site);
     object.array("Parent IDs", |array| rdd.parents.iter().for_each(|parent| array.element(parent)));
     object.object("Storage Level", |object| storage_level(object, &rdd.storage_level));

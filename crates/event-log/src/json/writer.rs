@@ -1,6 +1,10 @@
 //! JSON text, written in order into a buffer: no tree of values in between, because tens of thousands of events a second
 //! pass through here.
+//!
+//! Every text passes through [`scalar`], which hides what URLs have of secrets. So no field of an event can be forgotten, whatever it
+//! holds: names, reasons, the output of a process that has ended, keys of maps. Most texts hold no URL, and cost one search.
 
+use firesteel_model::hide_secrets_of_urls;
 use serde::Serialize;
 
 /// Writes the members of one object.
@@ -28,8 +32,22 @@ fn array(out: &mut Vec<u8>, elements: impl FnOnce(&mut Array<'_>)) {
     out.push(b']');
 }
 
-/// Appends one number, text or boolean.
+/// Appends one number, text or boolean; of a text, what may be shown.
 fn scalar(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    let start = out.len();
+    append(out, value);
+    // What makes a URL needs no escapes in JSON, so it is seen here whichever type the text had.
+    if out[start] == b'"' && out[start..].windows(URL_MARK.len()).any(|bytes| bytes == URL_MARK) {
+        let text: String = serde_json::from_slice(&out[start..]).expect("a JSON text was written right here");
+        out.truncate(start);
+        append(out, &hide_secrets_of_urls(&text));
+    }
+}
+
+/// What every URL with an authority has.
+const URL_MARK: &[u8] = b"://";
+
+fn append(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     serde_json::to_writer(out, value).expect("numbers, texts and booleans are JSON, and a buffer takes everything");
 }
 
@@ -100,6 +118,13 @@ impl Object<'_> {
         });
     }
 
+    /// A member whose text is JSON that was written before. Its own texts hide their secrets; to look at it once more could take an
+    /// escape apart.
+    pub(crate) fn json_text(&mut self, name: &'static str, json: &[u8]) {
+        self.name(name);
+        append(self.out, str::from_utf8(json).expect("JSON that was made of texts is a text"));
+    }
+
     /// A member with JSON that was written before.
     pub(crate) fn written(&mut self, name: &'static str, json: &[u8]) {
         self.name(name);
@@ -118,5 +143,40 @@ impl Array<'_> {
     pub(crate) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
         separate(self.out, &mut self.first);
         object(self.out, members);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::object;
+
+    fn written(value: impl Serialize) -> String {
+        let mut out = Vec::new();
+        object(&mut out, |object| object.field("x", value));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn texts_of_every_type_hide_the_secrets_of_urls() {
+        #[derive(Serialize)]
+        struct Name(String);
+
+        let url = "a \"quoted\" \\ s3a://me:hun\\ter2@bucket/x\nhttps://h/y?sig=hunter2\n";
+        let shown = r#"{"x":"a \"quoted\" \\ s3a://*********(redacted)@bucket/x\nhttps://h/y?*********(redacted)\n"}"#;
+        assert_eq!(written(url), shown);
+        assert_eq!(written(url.to_owned()), shown);
+        assert_eq!(written(Name(url.to_owned())), shown);
+        assert_eq!(written(Some(&url)), shown);
+    }
+
+    #[test]
+    fn what_is_no_url_is_written_as_it_is() {
+        assert_eq!(written("me:word@host \"x\" \u{1}"), r#"{"x":"me:word@host \"x\" \u0001"}"#);
+        assert_eq!(written("hdfs://n:8020/a@b"), r#"{"x":"hdfs://n:8020/a@b"}"#);
+        assert_eq!(written(7), r#"{"x":7}"#);
+        assert_eq!(written(true), r#"{"x":true}"#);
+        assert_eq!(written(""), r#"{"x":""}"#);
     }
 }

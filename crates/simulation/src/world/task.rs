@@ -69,7 +69,7 @@ impl World {
 
     fn begin_task(&mut self, executor_id: &ExecutorId, launch: TaskLaunch) {
         let (task_id, barrier) = (launch.task_id, launch.barrier.is_some());
-        let phase = if barrier { Phase::AtBarrier } else { Phase::Reading };
+        let phase = if barrier { Phase::AtBarrier { epoch: 0 } } else { Phase::Reading };
         let deaf = self.faults > 0 && self.chance.per_mille(300);
         let executor = self.executors.get_mut(executor_id).expect("it is alive");
         executor.tasks.insert(task_id, FakeTask { launch, phase, deaf, since: self.now });
@@ -104,13 +104,16 @@ impl World {
         let TaskLaunch { stage, partition, attempt, .. } = task.launch;
         let question = match &task.phase {
             Phase::Reading | Phase::Working(_) => return,
-            Phase::AtBarrier => Event::BarrierSync(BarrierSync {
-                stage,
-                task_id,
-                epoch: 0,
-                method: BarrierMethod::Barrier,
-                message: String::new(),
-            }),
+            &Phase::AtBarrier { epoch } => {
+                let gathers = epoch % 2 == 1;
+                Event::BarrierSync(BarrierSync {
+                    stage,
+                    task_id,
+                    epoch,
+                    method: if gathers { BarrierMethod::AllGather } else { BarrierMethod::Barrier },
+                    message: if gathers { format!("{partition} at {epoch}") } else { String::new() },
+                })
+            }
             Phase::Committing(_) => Event::CommitAsked { stage, partition, attempt, ask: task_id.0 },
         };
         self.send(Item::ToDriver(question, None));
@@ -124,6 +127,7 @@ impl World {
         let TaskLaunch { stage, partition, attempt, .. } = task.launch;
         let Phase::Committing(rows) = task.phase.clone() else { return };
         if allowed {
+            self.oracle.committed(task_id);
             return self.result_ready(executor_id, task_id, rows);
         }
         let reason = TaskEndReason::TaskCommitDenied { stage_id: stage.stage_id, partition, attempt_number: attempt };
@@ -139,14 +143,15 @@ impl World {
         }
         let Some(task) = executor.tasks.get(&task_id) else { return };
         let (stage, partition) = (task.launch.stage, task.launch.partition);
+        let bad_start = workload::is_difficult(&task.launch) && task.launch.attempt.0 == 0;
         let binary = executor.binaries[&stage].clone();
         let host = executor.host.clone();
         let rows = match task.phase.clone() {
             Phase::Reading => return self.read_input(executor_id, task_id, &binary.rdd, ReduceId(partition.0)),
             Phase::Working(rows) => rows,
-            Phase::AtBarrier | Phase::Committing(_) => return,
+            Phase::AtBarrier { .. } | Phase::Committing(_) => return,
         };
-        if self.in_trouble() && self.chance.per_mille(15 * self.faults) {
+        if self.in_trouble() && (bad_start || self.chance.per_mille(15 * self.faults)) {
             let outcome = exception("bad luck");
             return self.end_task(executor_id, task_id, outcome, None);
         }
@@ -163,7 +168,7 @@ impl World {
                 let status = MapStatus::new(location, map_id, vec![100; shuffle.reducers as usize]);
                 self.end_task(executor_id, task_id, success(Some(Arc::new(status))), None);
             }
-            StageBinaryKind::Result { .. } if self.chance.per_mille(300) => {
+            StageBinaryKind::Result { job_id } if workload::commits(job_id) => {
                 let executor = self.executors.get_mut(executor_id).expect("it is alive");
                 executor.tasks.get_mut(&task_id).expect("it runs").phase = Phase::Committing(rows);
                 self.ask(executor_id, task_id);
@@ -177,8 +182,12 @@ impl World {
         match self.read(end, reduce_id) {
             Ok(rows) => {
                 let executor = self.executors.get_mut(executor_id).expect("it is alive");
-                executor.tasks.get_mut(&task_id).expect("it runs").phase = Phase::Working(rows);
-                let time = self.time_of_work();
+                let task = executor.tasks.get_mut(&task_id).expect("it runs");
+                task.phase = Phase::Working(rows);
+                // Slow where it comes after a failure: a copy of it must keep off where that was.
+                let slow = workload::is_difficult(&task.launch) && task.launch.attempt.0 == 1;
+                let slow = slow && self.in_trouble();
+                let time = if slow { self.chance.between(5000, 20_000) } else { self.time_of_work() };
                 self.after(time, Item::Computed(executor_id.clone(), task_id));
             }
             Err(reason) => self.end_task(executor_id, task_id, TaskOutcome::Failure(reason), None),
