@@ -327,7 +327,7 @@ fn one_name_is_one_content() {
     }
     let refused = application.add(&second, Wanted::File).unwrap_err().to_string();
     assert!(refused.contains("b/a.txt has another content"), "{refused}");
-    assert!(refused.contains("under the same name, a.txt") && refused.contains("spark.files.overwrite"), "{refused}");
+    assert!(refused.contains("the name a.txt is taken by") && refused.contains("spark.files.overwrite"), "{refused}");
     assert_eq!(application.in_driver("a.txt"), "a");
     assert_eq!(application.driver.list().len(), 2);
 }

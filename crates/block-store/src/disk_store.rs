@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use firesteel_io_encryption::{OpenStreamError, StreamSealer};
+use firesteel_io_encryption::{IoEncryption, OpenStreamError, StreamSealer};
 use firesteel_local_dirs::LocalDirs;
 use firesteel_model::{BlockId, ByteCount};
 use parking_lot::Mutex;
@@ -108,7 +108,7 @@ impl DiskStore {
         let temporary = path.with_file_name(format!("{name}.{number}.tmp"));
         let file = File::create_new(&temporary).map_err(|error| DiskStoreError::new("create", &temporary, error))?;
         let file = Some(HashedFile::new(BufWriter::with_capacity(64 << 10, file)));
-        let sealer = self.dirs.encryption().map(StreamSealer::new);
+        let sealer = self.encryption(&block_id).map(|encryption| StreamSealer::new(&encryption));
         Ok(DiskBlockWriter { store: self, block_id, path, temporary, file, sealer, plain_size: 0 })
     }
 
@@ -123,9 +123,9 @@ impl DiskStore {
     pub fn get(&self, block_id: &BlockId) -> Result<Option<Bytes>, DiskStoreError> {
         let Some(block) = self.block(block_id) else { return Ok(None) };
         let path = self.path(block_id);
-        if let Some(encryption) = self.dirs.encryption() {
+        if let Some(encryption) = self.encryption(block_id) {
             let Some(file) = self.unless_removed(block_id, &path, File::open(&path))? else { return Ok(None) };
-            return decrypt(encryption, block, &path, file).map(Some);
+            return decrypt(&encryption, block, &path, file).map(Some);
         }
         let Some(bytes) = self.unless_removed(block_id, &path, fs::read(&path))? else { return Ok(None) };
         if bytes.len() as u64 != block.size || crc32fast::hash(&bytes) != block.checksum {
@@ -141,7 +141,12 @@ impl DiskStore {
         }
         let path = self.path(block_id);
         let file = self.unless_removed(block_id, &path, File::open(&path))?;
-        Ok(file.map(|file| DiskBlockReader::new(file, self.dirs.encryption())))
+        Ok(file.map(|file| DiskBlockReader::new(file, self.encryption(block_id).as_ref())))
+    }
+
+    /// What seals this block and no other: its file in the place of another one's is damage.
+    fn encryption(&self, block_id: &BlockId) -> Option<IoEncryption> {
+        self.dirs.encryption().map(|encryption| encryption.bound_to(&block_id.to_string()))
     }
 
     /// None if the block was removed between two looks, and its file with it.
@@ -291,7 +296,7 @@ impl Drop for DiskBlockWriter<'_> {
 mod tests {
     use std::io::Read;
 
-    use firesteel_io_encryption::{IoEncryption, KeySize};
+    use firesteel_io_encryption::KeySize;
     use firesteel_model::{Partition, RddId};
 
     use super::*;
@@ -303,6 +308,20 @@ mod tests {
         let (dirs, _) = LocalDirs::create(&[root.path().to_owned()]).unwrap();
         let encryption = IoEncryption::generate(KeySize::Bits128);
         (root, DiskStore::new(Arc::new(dirs.with_encryption(Some(encryption)))))
+    }
+
+    #[test]
+    fn an_encrypted_file_is_no_other_block_s() {
+        let (_root, store) = encrypted_store();
+        let other = BlockId::Rdd(RddId(1), Partition(3));
+        store.put(BLOCK, b"mine").unwrap();
+        store.put(other, b"your").unwrap();
+        fs::copy(store.path(&other), store.path(&BLOCK)).unwrap();
+        let mut read = Vec::new();
+        let error = store.open(&BLOCK).unwrap().unwrap().read_to_end(&mut read).unwrap_err();
+        assert!(error.get_ref().unwrap().is::<OpenStreamError>() && read.is_empty(), "{error}");
+        assert!(store.get(&BLOCK).is_err());
+        assert_eq!(store.get(&other).unwrap().unwrap(), b"your"[..]);
     }
 
     #[test]

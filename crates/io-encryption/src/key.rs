@@ -47,13 +47,15 @@ impl KeySize {
 pub struct IoEncryption {
     key: Arc<Zeroizing<Vec<u8>>>,
     size: KeySize,
+    /// What the streams belong to; empty if it is nothing in particular.
+    place: Arc<str>,
 }
 
 impl IoEncryption {
     /// A random key, which nobody else has.
     pub fn generate(size: KeySize) -> Self {
         let random = Zeroizing::new(rand::random::<[u8; 32]>());
-        Self { key: Arc::new(Zeroizing::new(random[..size.bytes()].to_vec())), size }
+        Self { key: Arc::new(Zeroizing::new(random[..size.bytes()].to_vec())), size, place: "".into() }
     }
 
     /// The key that the driver has made.
@@ -61,7 +63,13 @@ impl IoEncryption {
         let sizes = [KeySize::Bits128, KeySize::Bits192, KeySize::Bits256];
         let size = sizes.into_iter().find(|size| size.bytes() == key.len());
         let size = size.ok_or(KeyLengthError { length: key.len() })?;
-        Ok(Self { key: Arc::new(Zeroizing::new(key.to_vec())), size })
+        Ok(Self { key: Arc::new(Zeroizing::new(key.to_vec())), size, place: "".into() })
+    }
+
+    /// The same key for the streams of one place, such as a block: what is sealed for it can be opened for no other.
+    #[must_use]
+    pub fn bound_to(&self, place: &str) -> Self {
+        Self { place: place.into(), ..self.clone() }
     }
 
     /// The key itself, to hand it to a process that this one starts. It may travel only where nobody else can read it.
@@ -109,7 +117,7 @@ impl IoEncryption {
     /// What seals or opens the chunks of the stream with this salt.
     pub(crate) fn stream(&self, salt: &[u8; SALT]) -> StreamCipher {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        hasher.update(&self.key).update(salt);
+        hasher.update(&self.key).update(salt).update(self.place.as_bytes());
         let mut derived = Zeroizing::new([0; 32]);
         hasher.finalize_xof().fill(&mut derived[..]);
         StreamCipher::new(&derived[..self.size.bytes()])
@@ -119,7 +127,8 @@ impl IoEncryption {
 /// 2⁶⁴ streams would have to be written until two have the same.
 pub(crate) const SALT: usize = 16;
 
-/// The length of the application's key is fixed for all its streams, so that key and salt need no mark between them.
+/// The lengths of the application's key and of a salt are fixed for all its streams, so that key, salt and place need no mark between
+/// them.
 const CONTEXT: &str = "firesteel spark.io.encryption key of one stream, AES-GCM, version 1";
 
 impl fmt::Debug for IoEncryption {

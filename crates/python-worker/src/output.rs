@@ -49,7 +49,7 @@ pub enum DecodeError {
     },
     /// The process that has to hold it could not.
     #[error(
-        "a Python function has made an element of {length} bytes, and {most} bytes, half of the executor's memory for data, are the most that is taken; raise spark.executor.memory (in local mode spark.driver.memory), or make smaller elements"
+        "a Python function has made an element, or a batch of smaller ones, of {length} bytes, and {most} bytes, half of the executor's memory for data and 64 MiB, are the most that is taken; raise spark.executor.memory (in local mode spark.driver.memory), or make smaller elements or batches (batchSize of SparkContext)"
     )]
     TooLarge {
         /// The element's length.

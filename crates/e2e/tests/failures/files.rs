@@ -156,7 +156,7 @@ fn what_cannot_be_added_ends_the_start() {
             ("spark.files", "gone.txt", "spark.files: "),
             ("spark.files", "tables", "is a directory"),
             ("spark.archives", "evil.tar#x", "would be written outside"),
-            ("spark.files", "a.txt,DIRECTORY/other/a.txt", "the same name, a.txt"),
+            ("spark.files", "a.txt,DIRECTORY/other/a.txt", "the name a.txt is taken by"),
         ] {
             let start = start("configured-files", master);
             let directory = start.directory().join("files").display().to_string();

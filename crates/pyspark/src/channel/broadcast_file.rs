@@ -24,10 +24,13 @@ impl EncryptionServer {
         let address = listener.address().clone();
         let (path, encryption) = (PathBuf::from(path), encryption.clone());
         let receive = move || {
-            let stream = listener.accept()?;
-            let mut file = encryption.writer(File::create(path)?);
-            io::copy(&mut Chunks::new(BufReader::new(stream)), &mut file)?;
-            file.finish().map(drop)
+            let mut value = Chunks::new(BufReader::new(listener.accept()?));
+            let written = write(&mut value, &path, &encryption);
+            if written.is_err() {
+                // The program asks what went wrong when it has sent all; a connection that is closed before would tell it nothing.
+                io::copy(&mut value, &mut io::sink())?;
+            }
+            written
         };
         let receiver = thread::Builder::new().name("python-encryption".to_owned()).spawn(receive)?;
         Ok(Self { address, receiver })
@@ -89,7 +92,46 @@ impl DecryptionServer {
     }
 }
 
+fn write(value: &mut impl Read, path: &Path, encryption: &IoEncryption) -> io::Result<()> {
+    let mut file = encryption.writer(File::create(path)?);
+    io::copy(value, &mut file)?;
+    file.finish().map(drop)
+}
+
 fn copy(value: &mut impl Read, stream: &mut impl Write) -> io::Result<()> {
     io::copy(value, stream)?;
     stream.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{Ipv4Addr, TcpStream},
+        time::Duration,
+    };
+
+    use firesteel_io_encryption::KeySize;
+
+    use super::*;
+
+    #[test]
+    fn whoever_sends_a_value_that_cannot_be_written_is_told_why_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let nowhere = directory.path().join("gone/broadcast");
+        let sockets = Sockets::new(None, Duration::from_secs(60));
+        let encryption = IoEncryption::generate(KeySize::Bits128);
+        let server = EncryptionServer::start(&sockets, &nowhere, &encryption).unwrap();
+        let Address::Port(port, secret) = server.address().clone() else { panic!("sockets of loopback have ports") };
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(&(secret.len() as u32).to_be_bytes()).unwrap();
+        stream.write_all(secret.as_bytes()).unwrap();
+        // More than what sockets hold.
+        let chunk = vec![7; 1 << 20];
+        for _ in 0..16 {
+            stream.write_all(&(chunk.len() as i32).to_be_bytes()).unwrap();
+            stream.write_all(&chunk).unwrap();
+        }
+        stream.write_all(&(-1i32).to_be_bytes()).unwrap();
+        assert_eq!(server.finish().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 }

@@ -170,7 +170,8 @@ impl PythonFunction {
             command: self.command.clone(),
             reuse_worker: self.workers.reuse,
             // An element is there several times while it is read, encoded, and stored or sent; the executor must outlive that.
-            most_element_bytes: usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX),
+            // Beside its memory for data it has some hundred MiB for what is under way.
+            most_element_bytes: usize::try_from((memory.bytes() / 2).saturating_add(64 << 20)).unwrap_or(usize::MAX),
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,

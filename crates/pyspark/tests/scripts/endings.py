@@ -137,7 +137,7 @@ try:
     sc.parallelize([600 << 20], 1).map(bytes).collect()
     raise AssertionError("it did not fail")
 except Exception as error:
-    assert "a Python function has made an element of 6291" in str(error), error
+    assert "or a batch of smaller ones, of 6291" in str(error), error
 
 assert numbers.sum() == 190
 assert executors() == before, "an executor has ended"

@@ -48,7 +48,7 @@ for function in [collected, between_stages, dealt_out, cached]:
         lengths = function()
     except Exception as error:
         # What Python has pickled is longer by some bytes.
-        assert f"a Python function has made an element of {str(length)[:4]}" in str(error), error
+        assert f"a Python function has made an element, or a batch of smaller ones, of {str(length)[:4]}" in str(error), error
         assert is_refused, error
     else:
         assert lengths == [length], lengths
