@@ -8,15 +8,16 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// A command in a process group of its own, together with a guard: a shell in the same group that waits for the end of its
-/// standard input, which comes when this process ends, however it ends, and then kills the group.
+/// A command in a process group of its own, together with a guard: a shell that leads the group, waits for the end of its standard
+/// input, which comes when this process ends, however it ends, and then kills the group. The guard is there before the command is,
+/// which is never without it.
 ///
 /// Without it, a script that hangs would outlive an executor that is killed, and the whole application.
 ///
 /// Dropping it kills the group.
 pub struct ProcessGroup {
     child: Child,
-    /// Not reaped before the end. As long as it is there, no other group can get this one's number.
+    /// The group has its number. Not reaped before the end: as long as it is there, no other group can get that.
     guard: Child,
     is_guarded: bool,
 }
@@ -28,18 +29,16 @@ impl ProcessGroup {
     ///
     /// What the system says if the command, or `sh`, cannot be run.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
-        let mut child = command.process_group(0).spawn()?;
-        // It is not reaped yet, so its number is that of its group even if it has ended.
-        let group = i32::try_from(child.id()).map_err(io::Error::other)?;
         let mut guard = Command::new("/bin/sh");
-        guard.args(["-c", "read -r _; kill -KILL 0"]).process_group(group);
+        guard.args(["-c", "read -r _; kill -KILL 0"]).process_group(0);
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        match guard.spawn() {
-            Ok(guard) => Ok(Self { child, guard, is_guarded: true }),
+        let mut guard = guard.spawn()?;
+        let group = i32::try_from(guard.id()).map_err(io::Error::other)?;
+        match command.process_group(group).spawn() {
+            Ok(child) => Ok(Self { child, guard, is_guarded: true }),
             Err(error) => {
-                // Fails only if the group has ended.
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                child.wait()?;
+                guard.kill()?;
+                guard.wait()?;
                 Err(error)
             }
         }
@@ -59,7 +58,7 @@ impl ProcessGroup {
     pub fn kill(&mut self) -> io::Result<ExitStatus> {
         if self.is_guarded {
             // Fails only if there is nobody left, and the guard at least is.
-            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = kill_process_group(Pid::from_child(&self.guard), Signal::KILL);
             self.guard.wait()?;
             self.is_guarded = false;
         }
