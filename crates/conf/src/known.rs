@@ -185,7 +185,6 @@ static GROUPS: &[Group] = &[
             "spark.executor.processTreeMetrics.enabled",
             "spark.driver.defaultExtraClassPath",
             "spark.executor.defaultExtraClassPath",
-            "spark.driver.libraryPath",
             "spark.driver.limitActiveProcessorCount.enabled",
             "spark.executor.limitActiveProcessorCount.enabled",
             "spark.serializer.extraDebugInfo",
