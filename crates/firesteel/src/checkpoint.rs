@@ -6,6 +6,7 @@
 //! are looked at when a job is submitted (`stage_lineage`).
 
 mod operators;
+mod read;
 mod write;
 
 use std::{

@@ -62,6 +62,7 @@ impl Application {
         let mut shown = context.conf().clone();
         shown.set_all(conf.get_all().filter(|setting| is_of_python(&conf, setting)).collect::<Vec<_>>());
         shown.set("spark.app.id", context.application_id().to_string());
+        shown.set("spark.app.startTime", since_epoch.as_millis().to_string()).set("spark.executor.id", "driver");
         Ok(Arc::new(Self {
             context,
             conf: shown,

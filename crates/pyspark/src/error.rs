@@ -1,7 +1,7 @@
 //! Errors as Java's exceptions, whose classes and texts programs rely on.
 
 use firesteel::{SparkError, TaskEndReason};
-use firesteel_py4j::Throwable;
+use firesteel_py4j::{Object, Throwable};
 
 use crate::error_text;
 
@@ -15,15 +15,47 @@ const ILLEGAL_STATE: &str = "java.lang.IllegalStateException";
 const FILE_ALREADY_EXISTS: &str = "org.apache.hadoop.mapred.FileAlreadyExistsException";
 const UNSUPPORTED: &str = "org.apache.spark.SparkUnsupportedOperationException";
 
+/// What the failure of a barrier stage says.
+const BARRIER_FAILURE: &str = "Stage failed because barrier task";
+
+/// What Spark would throw where it waits for a job on behalf of something else: the job's failure is the cause of another one with
+/// these words.
+fn caused(words: &str, error: SparkError) -> Throwable {
+    let failed = matches!(error, SparkError::JobFailed { .. });
+    let cause = thrown(error);
+    if !failed {
+        return cause;
+    }
+    Throwable::new(SPARK_EXCEPTION, format!("{words}\nCaused by: {}: {}", cause.class(), cause.message()))
+}
+
+/// What Spark would throw if a job that writes files fails.
+pub(crate) fn thrown_by_save(error: SparkError) -> Throwable {
+    caused("Job aborted.", error)
+}
+
+/// What Spark would throw if a job of an iterator fails.
+pub(crate) fn thrown_by_iterator(error: SparkError) -> Throwable {
+    caused("Exception thrown in awaitResult: ", error)
+}
+
 /// What Spark would throw. An exception of the user's Python code is thrown as such and not as the failure of a stage.
 pub(crate) fn thrown(error: SparkError) -> Throwable {
-    if let SparkError::JobFailed { cause: Some(cause), .. } = &error
+    // A barrier stage fails as a whole, whatever was the reason.
+    if let SparkError::JobFailed { cause: Some(cause), message, .. } = &error
+        && !message.contains(BARRIER_FAILURE)
         && let TaskEndReason::ExceptionFailure { class_name, description, .. } = &**cause
         && class_name == PYTHON_EXCEPTION
     {
         return Throwable::new(PYTHON_EXCEPTION, description.as_str());
     }
     let known = match &error {
+        // The place is one of ours; the program's own second context does not come so far.
+        SparkError::ContextExists { .. } => Some(Throwable::new(
+            SPARK_EXCEPTION,
+            "Only one SparkContext should be running in this JVM (see SPARK-2243).The currently running SparkContext was created at:\nanother \
+             program that shares this gateway; stop its context first",
+        )),
         SparkError::AddFile(message) => Some(error_text::of_added_file(message)),
         SparkError::JobFailed { message, .. } => error_text::of_job(message),
         SparkError::NotSerializable { .. } => error_text::of_job(&error.to_string()),
@@ -93,8 +125,6 @@ pub(crate) fn thrown_for_input(error: SparkError, by_mapreduce: bool) -> Throwab
 
 #[cfg(test)]
 mod tests {
-    use firesteel_py4j::Object;
-
     use super::*;
 
     #[test]

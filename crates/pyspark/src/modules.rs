@@ -53,7 +53,7 @@ impl SubmittedModules {
     ) -> Result<Self, PlaceModulesError> {
         let files = files.split(',').map(str::trim).filter(|file| !file.is_empty());
         let paths = files.map(|file| {
-            let artifact = file.parse::<Artifact>().ok();
+            let artifact = if file.starts_with('/') { None } else { file.parse::<Artifact>().ok() };
             artifact.as_ref().and_then(Artifact::path).unwrap_or_else(|| Path::new(file)).to_owned()
         });
         let paths: Vec<PathBuf> = paths.collect();
@@ -98,8 +98,8 @@ mod tests {
         let none = |files| SubmittedModules::place_in(files, || unreachable!("nothing is copied")).unwrap();
         assert_eq!(none("").python_path(Some("/x")), None);
         assert_eq!(none(" ").python_path(None), None);
-        let archives = none("/a/m.zip, file:///b/n.zip,file:/c%20d/o.egg,/a/m.zip");
-        assert_eq!(archives.python_path(Some("/x")).unwrap(), "/a/m.zip:/b/n.zip:/c d/o.egg:/x");
+        let archives = none("/a/m.zip, file:///b/n.zip,file:/c%20d/o.egg,/a/m.zip,/e%20f/p.zip");
+        assert_eq!(archives.python_path(Some("/x")).unwrap(), "/a/m.zip:/b/n.zip:/c d/o.egg:/e%20f/p.zip:/x");
         assert_eq!(none("/a/m.zip").python_path(Some("")).unwrap(), "/a/m.zip");
     }
 

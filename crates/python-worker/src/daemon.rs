@@ -90,7 +90,18 @@ impl Daemon {
     }
 
     /// Has a worker forked, and proves to it who this is. Gives the connection and the worker's process id.
-    pub(crate) fn fork_worker(&self) -> io::Result<(Channel, i32)> {
+    pub(crate) fn fork_worker(&self) -> Result<(Channel, i32), ForkError> {
+        let (mut channel, pid) = self.ask_for_worker().map_err(ForkError::of_asking)?;
+        if matches!(channel, Channel::Loopback(_)) {
+            self.prove(&mut channel, pid)?;
+        }
+        channel.set_read_timeout(None)?;
+        channel.set_nonblocking()?;
+        Ok((channel, pid))
+    }
+
+    /// Gives the connection, which the worker has then, and the process id that the daemon tells.
+    fn ask_for_worker(&self) -> io::Result<(Channel, i32)> {
         let mut channel = match &self.address {
             Address::Port(port) => {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
@@ -103,13 +114,7 @@ impl Daemon {
         channel.set_read_timeout(Some(TIME_TO_FORK))?;
         let mut number = [0; 4];
         channel.read_exact(&mut number)?;
-        let pid = i32::from_be_bytes(number);
-        if matches!(channel, Channel::Loopback(_)) {
-            self.prove(&mut channel, pid)?;
-        }
-        channel.set_read_timeout(None)?;
-        channel.set_nonblocking()?;
-        Ok((channel, pid))
+        Ok((channel, i32::from_be_bytes(number)))
     }
 
     /// Whoever may use a socket of the file system has proved that to the system; one of the network takes everybody's
@@ -141,6 +146,40 @@ impl Daemon {
     pub(crate) fn has_ended(&self) -> bool {
         self.process.lock().has_ended()
     }
+
+    /// Waits for the end of a daemon that takes no connections any more: it closes its socket before it ends. One that does not end
+    /// in time is killed.
+    pub(crate) fn end_deaf(&self) {
+        self.process.lock().end_within(TIME_TO_END);
+    }
+}
+
+/// Why a daemon gave no worker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForkError {
+    /// Nobody listens any more: the daemon has ended, or is about to.
+    #[error(transparent)]
+    Deaf(io::Error),
+    /// The daemon may be well.
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
+
+impl ForkError {
+    /// Of the time before the daemon has said anything.
+    fn of_asking(error: io::Error) -> Self {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
+        match error.kind() {
+            ConnectionAborted | ConnectionRefused | ConnectionReset | NotFound | UnexpectedEof => Self::Deaf(error),
+            _ => Self::Failed(error),
+        }
+    }
+
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Deaf(error) | Self::Failed(error) => error,
+        }
+    }
 }
 
 /// The process, leader of the group that its workers are in.
@@ -161,6 +200,18 @@ impl DaemonProcess {
         self.ended
     }
 
+    /// Waits for the end, and brings it about if it does not come in time.
+    fn end_within(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while !self.has_ended() {
+            if Instant::now() >= deadline {
+                self.end();
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Kills the group, before the leader is waited for.
     fn end(&mut self) {
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
@@ -176,15 +227,7 @@ impl Drop for Daemon {
     /// At the end of its input a daemon ends, and its workers with it.
     fn drop(&mut self) {
         drop(self.stdin.get_mut().take());
-        let process = self.process.get_mut();
-        let deadline = Instant::now() + TIME_TO_END;
-        while !process.has_ended() {
-            if Instant::now() >= deadline {
-                process.end();
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.process.get_mut().end_within(TIME_TO_END);
         if let Address::Path(path) = &self.address {
             // It has done so itself, unless it was killed.
             let _ = fs::remove_file(path);

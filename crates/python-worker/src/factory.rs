@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use crate::{
     StartPythonError, Worker,
-    daemon::Daemon,
+    daemon::{Daemon, ForkError},
     idle::{IDLE_TIME, Idle},
     single::SingleWorker,
     worker::Connected,
@@ -124,12 +124,16 @@ impl WorkerFactory {
         }
         let mut forked = pool.daemon.fork_worker();
         if let Err(error) = &forked {
-            // Perhaps the daemon has just ended.
+            // Perhaps the daemon has just ended, or is about to: a signal that a task has sent to its parent does that.
+            if let ForkError::Deaf(_) = error {
+                pool.daemon.end_deaf();
+            }
             warn!(python = key.python, %error, "a Python daemon gave no worker; it is tried once more");
             pool = self.pool(key, is_killed)?;
             forked = pool.daemon.fork_worker();
         }
-        let (channel, pid) = forked.map_err(|source| WorkerError::Fork { python: key.python.clone(), source })?;
+        let (channel, pid) =
+            forked.map_err(|error| WorkerError::Fork { python: key.python.clone(), source: error.into_io() })?;
         Ok(Worker::of_daemon(Connected::new(channel, pid), pool))
     }
 

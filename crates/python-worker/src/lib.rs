@@ -23,6 +23,7 @@ mod output;
 mod release;
 mod run;
 pub mod secret;
+mod shown;
 mod single;
 mod start;
 mod task;

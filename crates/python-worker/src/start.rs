@@ -5,7 +5,6 @@ use std::{
     io::{self, Read},
     os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -14,6 +13,7 @@ use tracing::debug;
 
 use crate::{
     Release, UnsupportedVersion, WorkerKey,
+    shown::show,
     wait::{Waited, wait_for},
 };
 
@@ -120,7 +120,7 @@ pub(crate) fn start(
 ) -> Result<Started, StartPythonError> {
     let python = || key.python.clone();
     let mut command = Command::new(&key.python);
-    command.args(["-c", RUN_BOOTSTRAP]).args(arguments).stdin(stdin).stdout(Stdio::piped());
+    command.args(["-c", RUN_BOOTSTRAP]).args(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A Ctrl-C is not for it, and whatever it starts is in its group. A daemon makes itself the leader of one, but only when it has
     // imported PySpark.
     command.process_group(0);
@@ -130,6 +130,14 @@ pub(crate) fn start(
     command.envs(&key.environment).envs(variables.iter().copied()).env(BOOTSTRAP_VARIABLE, BOOTSTRAP);
     let mut child = command.spawn().map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
     let stdin = child.stdin.take();
+    if let Some(stderr) = child.stderr.take() {
+        // Otherwise the pipe is closed, and whoever prints there fails: so the process is of no use.
+        show("python-stderr", stderr).map_err(|source| {
+            let _ = child.kill();
+            let _ = child.wait();
+            StartPythonError::Io { python: python(), source }
+        })?;
+    }
     let deadline = Instant::now() + TIME_TO_START;
     let Some(stdout) = child.stdout.take() else { return Err(StartPythonError::Ended { python: python() }) };
     let mut stdout = StartReader { python: python(), stdout, deadline };
@@ -171,10 +179,8 @@ impl Started {
 
     /// What it says from now on is not for us: it is shown where the executor's own words are.
     pub(crate) fn forward(self) -> Result<(Child, Option<ChildStdin>), StartPythonError> {
-        let StartReader { python, mut stdout, .. } = self.stdout;
-        let forward = move || io::copy(&mut stdout, &mut io::stderr());
-        let thread = thread::Builder::new().name("python-stdout".to_owned()).spawn(forward);
-        thread.map_err(|source| StartPythonError::Io { python, source })?;
+        let StartReader { python, stdout, .. } = self.stdout;
+        show("python-stdout", stdout).map_err(|source| StartPythonError::Io { python, source })?;
         Ok((self.child, self.stdin))
     }
 }

@@ -68,7 +68,20 @@ pub(crate) fn ship_files(conf: &mut SparkConf) {
         }
     }
     let files = files.join(",");
+    let modules: Vec<String> =
+        lists[1].split(',').map(str::trim).filter(|file| !file.is_empty()).map(plain_path).collect();
     conf.set(FILES, files);
+    if conf.contains(PY_FILES) {
+        conf.set(PY_FILES, modules.join(","));
+    }
+}
+
+/// PySpark takes the names of its modules from this list and decodes nothing, so a file of this machine stands there as Spark has it: as
+/// its path. One with a comma in it stays a URI, as it would be two.
+fn plain_path(file: &str) -> String {
+    let artifact: Option<Artifact> = file.parse().ok();
+    let path = artifact.as_ref().and_then(Artifact::path).and_then(Path::to_str);
+    path.filter(|path| path.starts_with('/') && !path.contains(',') && path.trim() == *path).unwrap_or(file).to_owned()
 }
 
 #[cfg(test)]
@@ -81,6 +94,19 @@ mod tests {
         conf.set(FILES, "file:/a").set(PY_FILES, "file:/m.py, file:/a,");
         ship_files(&mut conf);
         assert_eq!(conf.get_raw(FILES), Some("file:/a,file:/m.py"));
-        assert_eq!(conf.get_raw(PY_FILES), Some("file:/m.py, file:/a,"));
+        assert_eq!(conf.get_raw(PY_FILES), Some("/m.py,/a"));
+    }
+
+    #[test]
+    fn pyspark_gets_paths_of_modules_and_no_uris() {
+        let mut conf = SparkConf::new();
+        conf.set(
+            PY_FILES,
+            "file:/d/sp%20ace.zip,file:/d/%C3%BCn%C3%AF.zip,file:/d/pk%252.egg,file:/a%2Cb.py,hdfs://h/x.py",
+        );
+        ship_files(&mut conf);
+        let expected = "/d/sp ace.zip,/d/ünï.zip,/d/pk%2.egg,file:/a%2Cb.py,hdfs://h/x.py";
+        assert_eq!(conf.get_raw(PY_FILES), Some(expected));
+        assert!(conf.get_raw(FILES).unwrap().starts_with("file:/d/sp%20ace.zip,"));
     }
 }

@@ -49,6 +49,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("binaryFiles", 2, files::binary_files),
             method("binaryRecords", 2, files::binary_records),
             method("objectFile", 2, hadoop::object_file),
+            method("checkpointFile", 1, files::checkpoint_file),
             method("emptyRDD", 0, |call| {
                 let context = application(call)?.context();
                 frames(application(call)?, native(context, "emptyRDD", || context.empty_rdd::<Bytes>()))

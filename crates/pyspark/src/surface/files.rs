@@ -40,6 +40,12 @@ pub(super) fn later(
     Ok(RddHandle::value(application, if are_pairs { JAVA_PAIR_RDD } else { JAVA_RDD }, elements))
 }
 
+/// `JavaSparkContext.checkpointFile`
+pub(super) fn checkpoint_file(call: &JavaCall<'_>) -> JavaResult {
+    let path = call.text(0)?.to_owned();
+    later(call, "checkpointFile", None, false, move |context| context.checkpoint_file::<Bytes>(&path))
+}
+
 pub(super) fn text_file(call: &JavaCall<'_>) -> JavaResult {
     let (path, partitions) = (call.text(0)?.to_owned(), call.count(1)?);
     later(call, "textFile", Some(call.text(0)?), false, move |context| {

@@ -8,13 +8,13 @@ use firesteel_py4j::{Failure, JavaMap, Member, Throwable, Value, method, static_
 
 use super::{
     JavaCall, JavaResult,
-    context::{ContextHandle, done},
+    context::ContextHandle,
     files::later,
     rdd::{JAVA_RDD, RddHandle},
 };
 use crate::{
     driver::Driver,
-    error::{IO_EXCEPTION, thrown, thrown_for_input},
+    error::{IO_EXCEPTION, thrown, thrown_by_save, thrown_for_input},
     hadoop::{Api, BatchSize, Job, JobError, frames, output, pickled, records, unpickled},
     rdd::Elements,
 };
@@ -62,7 +62,8 @@ fn save_as_object_file(call: &JavaCall<'_>) -> JavaResult {
         settings: Vec::new(),
     };
     let records = frames_of(handle)?.with(()).map_partitions(records);
-    done(handle.application.run(|| records.save_as_hadoop_file(&output)))
+    handle.application.run(|| records.save_as_hadoop_file(&output)).map_err(thrown_by_save)?;
+    Ok(Value::Void)
 }
 
 /// The frames of a data set whose elements are one each.
@@ -199,7 +200,9 @@ fn classes(
 }
 
 fn save(call: &JavaCall<'_>, pairs: &Pairs, output: &HadoopOutput) -> JavaResult {
-    done(call.object::<RddHandle>(0)?.application.run(|| pairs.save_as_hadoop_file(output)))
+    let application = &call.object::<RddHandle>(0)?.application;
+    application.run(|| pairs.save_as_hadoop_file(output)).map_err(thrown_by_save)?;
+    Ok(Value::Void)
 }
 
 fn codec_settings(call: &JavaCall<'_>, index: usize) -> Result<Vec<(String, String)>, Failure> {

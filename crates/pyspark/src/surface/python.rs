@@ -18,7 +18,7 @@ use crate::{
     call_site::{self, by_default},
     channel::{AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, read_elements},
     driver::Driver,
-    error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown},
+    error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown, thrown_by_iterator},
     error_text::no_such_partition,
     rdd::{
         BUFFER_SIZE, BroadcastFile, Elements, PythonBroadcast, PythonFunction, PythonPartitioner, SimplePythonFunction,
@@ -284,7 +284,7 @@ fn to_local_iterator_and_serve(call: &JavaCall<'_>) -> JavaResult {
     let place = call_site::or_default(RUN_JOB);
     let partitions = (0..rdd.num_partitions()).map(move |partition| {
         let job = || application.run(|| rdd.with(are_several).run_job_on([partition], piece));
-        let pieces = properties.run(|| by_default(application.context(), &place, job)).map_err(thrown)?;
+        let pieces = properties.run(|| by_default(application.context(), &place, job)).map_err(thrown_by_iterator)?;
         Ok(pieces.into_iter().next().unwrap_or_default())
     });
     Ok(ResultServer::send_when_asked(handle.application.sockets(), partitions)?.into_value())

@@ -20,7 +20,7 @@ use crate::{
     application::Application,
     call_site::{by_default, native},
     driver::Driver,
-    error::{ILLEGAL_ARGUMENT, thrown},
+    error::{ILLEGAL_ARGUMENT, thrown, thrown_by_save},
     rdd::{Elements, PythonPartitioner, join_elements, values},
 };
 
@@ -262,7 +262,9 @@ fn save_as_compressed_text_file(call: &JavaCall<'_>) -> JavaResult {
 
 fn save(call: &JavaCall<'_>, job: impl FnOnce() -> Result<(), SparkError>) -> JavaResult {
     let application = &this(call)?.application;
-    done(by_default(application.context(), "runJob at SparkHadoopWriter.scala:85", || application.run(job)))
+    let saved = by_default(application.context(), "runJob at SparkHadoopWriter.scala:85", || application.run(job));
+    saved.map_err(thrown_by_save)?;
+    Ok(Value::Void)
 }
 
 /// The elements at the same places, side by side.

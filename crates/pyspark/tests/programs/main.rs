@@ -69,7 +69,18 @@ fn modules_are_shipped_to_workers() {
     let module = installation.write("modules/shipped_module.py", "def triple(n):\n    return 3 * n\n");
     // What lies beside a module was not submitted.
     installation.write("modules/json.py", "raise ImportError('this is not the library')\n");
-    let py_files = module.to_string_lossy().into_owned();
+    let archive = |name: &str, module: &str| {
+        let path = installation.write(name, "");
+        let mut archive = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+        archive.start_file(format!("{module}.py"), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, b"def triple(n):\n    return 3 * n\n").unwrap();
+        archive.finish().unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    // What means something in a URI is a character of a name here.
+    let archives = [("sp ace.zip", "blank"), ("\u{fc}n\u{ef}.zip", "umlaut"), ("pk%202.egg", "percent")];
+    let archives = archives.map(|(name, module)| archive(name, module)).join(",");
+    let py_files = format!("{},{archives}", module.display());
     for master in ["local[1]", "local-cluster[1,1,1024]"] {
         assert_ok(&installation.submit(&["--master", master, "--py-files", &py_files], "modules.py", &[]));
         assert_eq!(installation.left_in_scratch(), Vec::<String>::new());

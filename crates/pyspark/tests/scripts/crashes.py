@@ -57,6 +57,20 @@ if sc.master.startswith("local-cluster"):
     assert attempts[7] >= 1, attempts
     assert counter.value == 20, "what a failed attempt has added does not count"
 
+# A task tells the daemon to end, which takes all workers along: another daemon follows.
+if sc.master.startswith("local-cluster"):
+    ended = os.path.join(directory, "daemon ended")
+
+    def ends_daemon(n):
+        if n == 3 and not os.path.exists(ended):
+            open(ended, "w").close()
+            os.kill(os.getppid(), signal.SIGTERM)
+            signal.pause()
+        return n
+
+    assert numbers.map(ends_daemon).sum() == 190
+    assert os.path.exists(ended)
+
 # What the user's code prints is no part of the protocol.
 assert numbers.map(lambda n: print("printed by a worker")).count() == 20
 sc.stop()

@@ -50,6 +50,8 @@ sc.setJobDescription("described")
 show(sc.getLocalProperty("spark.job.description"), few.collectWithJobGroup("group", "text"), sc.getLocalProperty("spark.jobGroup.id"))
 marked = few.map(str.lower)
 marked.localCheckpoint()
+again = sc._checkpointFile(checked.getCheckpointFile(), checked._jrdd_deserializer)
+show(again.getNumPartitions(), again.collect(), again.map(str).collect())
 show(marked.isLocallyCheckpointed(), marked.collect(), marked.isCheckpointed(), marked.getCheckpointFile(), checked.getCheckpointFile() is not None)
 show(sc.union([few, few, few]).count(), few.map(len).meanApprox(600_000), 1 <= few.countApproxDistinct() <= 3)
 sc._encryption_enabled = True
