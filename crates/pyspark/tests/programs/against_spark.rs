@@ -91,6 +91,10 @@ const OTHERWISE: &[(&str, &str)] = &[
         "numbers.barrier().mapPartitions(list).union",
         "that the chain is not supported is found first, slots are counted then",
     ),
+    (
+        "numbers.barrier().mapPartitions(lambda i: 1 / 0)",
+        "where a task is tried once, its own failure ends the job before that of its stage can",
+    ),
     ("jvm.no.such.Thing()", "a package whose name is no class's is not called by Java's client either"),
     ("broadcast after stop", "the directory of temporary files goes with the context"),
     ("emptyRDD of a handle after stop", "actions of Java's own data sets are not there"),
