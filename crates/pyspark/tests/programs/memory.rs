@@ -39,3 +39,8 @@ fn executors_hold_no_more_than_they_have() {
     assert!(!peaks.is_empty() && peaks.iter().all(|peak| peak[1] < 512), "{peaks:?}");
     assert!(peaks.iter().all(|peak| peak[0] == peaks[0][0]), "an executor has ended: {peaks:?}");
 }
+
+#[test]
+fn the_driver_holds_a_collection_once_and_little_for_each_thread() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "driver_memory.py", &[]));
+}
