@@ -24,6 +24,7 @@ mod resident;
 mod rounds;
 mod sorted;
 mod spark;
+mod submit;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,12 @@ use std::{
 use anyhow::{Context, bail};
 use firesteel_testkit::pyspark_with_jars;
 
-use crate::{data, measure::Role, parameters::Parameters};
+use crate::{
+    data,
+    measure::Role,
+    parameters::Parameters,
+    submit::{QUIET, spark_submit},
+};
 
 /// The scripts, and what they share.
 const SCRIPTS: [(&str, &str); 8] = [
@@ -78,21 +83,18 @@ impl Python {
 
     /// spark-submit of an engine, with the settings of these parameters; the program and its arguments are to follow.
     pub fn submit(&self, engine: Role, settings: &Parameters) -> anyhow::Result<Command> {
-        let home = match engine {
+        let home: PathBuf = match engine {
             Role::Firesteel => {
                 env::var_os("SPARK_HOME").context("SPARK_HOME is not set; bench/compare sets it")?.into()
             }
             Role::Spark => self.pyspark.clone(),
             Role::Limit => bail!("the limit has no spark-submit"),
         };
-        let mut command = Command::new(home.join("bin/spark-submit"));
+        let mut command = spark_submit(&home, settings);
         for name in NOT_INHERITED {
             command.env_remove(name);
         }
-        command.env("SPARK_HOME", &home).env("SPARK_LOCAL_IP", "127.0.0.1").env("PYSPARK_PYTHON", &self.interpreter);
-        for (key, value) in settings.settings() {
-            command.arg("--conf").arg(format!("{key}={value}"));
-        }
+        command.env("PYSPARK_PYTHON", &self.interpreter);
         Ok(command)
     }
 
@@ -106,9 +108,7 @@ impl Python {
             }
             Role::Firesteel | Role::Spark => {
                 let mut command = self.submit(role, parameters)?;
-                // A line for each task would be what is measured.
-                command.args(["--conf", "spark.log.level=WARN", "--conf", "spark.ui.showConsoleProgress=false"]);
-                command.arg(self.script(script)).arg("with-data-sets");
+                command.args(QUIET).arg(self.script(script)).arg("with-data-sets");
                 command
             }
         };
@@ -119,11 +119,7 @@ impl Python {
 
 /// Writes the scripts, once per version of their text.
 fn write_scripts() -> anyhow::Result<PathBuf> {
-    let mut hasher = blake3::Hasher::new();
-    for (name, text) in SCRIPTS {
-        hasher.update(name.as_bytes()).update(text.as_bytes());
-    }
-    data::once(&format!("python-{}", &hasher.finalize().to_hex()[..16]), |directory| {
+    data::once_per_version("python", &SCRIPTS, |directory| {
         SCRIPTS.iter().try_for_each(|(name, text)| Ok(fs::write(directory.join(name), text)?))
     })
 }

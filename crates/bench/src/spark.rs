@@ -11,7 +11,12 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{data, parameters::Parameters, python::Python};
+use crate::{
+    data,
+    parameters::Parameters,
+    python::Python,
+    submit::{QUIET, spark_submit},
+};
 
 /// The programs.
 const SOURCES: [(&str, &str); 10] = [
@@ -43,23 +48,17 @@ impl Spark {
 
     /// spark-submit with the settings of these parameters; the application and its arguments are to follow.
     pub fn submit(&self, class: &str, settings: &Parameters) -> Command {
-        let mut command = Command::new(self.home.join("bin/spark-submit"));
-        command.env("SPARK_HOME", &self.home).env("SPARK_LOCAL_IP", "127.0.0.1").env_remove("SPARK_CONF_DIR");
+        let mut command = spark_submit(&self.home, settings);
         command.args(["--class", class, "--driver-class-path"]).arg(&self.classes);
         // Executors in other processes need the classes, too.
         command.arg("--conf").arg(format!("spark.executor.extraClassPath={}", self.classes.display()));
-        for (key, value) in settings.settings() {
-            command.arg("--conf").arg(format!("{key}={value}"));
-        }
         command
     }
 
     /// A program of ours that does rounds.
     pub fn session(&self, class: &str, parameters: &Parameters) -> Command {
         let mut command = self.submit(class, parameters);
-        // A line for each task would be what is measured.
-        command.args(["--conf", "spark.log.level=WARN", "--conf", "spark.ui.showConsoleProgress=false"]);
-        command.arg(NO_RESOURCE).args(parameters.words());
+        command.args(QUIET).arg(NO_RESOURCE).args(parameters.words());
         command
     }
 }
@@ -69,12 +68,7 @@ pub const NO_RESOURCE: &str = "spark-internal";
 
 /// Compiles our programs and gives the directory of classes.
 fn compile(home: &Path) -> anyhow::Result<PathBuf> {
-    let mut hasher = blake3::Hasher::new();
-    for (name, text) in SOURCES {
-        hasher.update(name.as_bytes()).update(text.as_bytes());
-    }
-    let directory = format!("spark-classes-{}", &hasher.finalize().to_hex()[..16]);
-    data::once(&directory, |classes| {
+    data::once_per_version("spark-classes", &SOURCES, |classes| {
         let sources = classes.join("src");
         fs::create_dir(&sources)?;
         let mut compiler = Command::new("java");

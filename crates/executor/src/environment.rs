@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::{
     KillSwitch, TaskContext, TaskFailure,
     driver_link::{AskError, DriverLink, Questions, take_turn},
+    large_records::LargeRecords,
     map_outputs::{MapOutputs, MapStatuses, MapStatusesCodec},
     shuffle::ExecutorShuffle,
     storage::ExecutorStorage,
@@ -26,6 +27,7 @@ pub struct Environment {
     map_outputs: MapOutputs,
     local_dirs: Arc<LocalDirs>,
     memory: Arc<MemoryManager>,
+    large_records: Arc<LargeRecords>,
     shuffle: Arc<ExecutorShuffle>,
     storage: ExecutorStorage,
     files: Option<Arc<ApplicationFiles>>,
@@ -70,12 +72,17 @@ impl Environment {
         storage: ExecutorStorage,
         options: EnvironmentOptions,
     ) -> Self {
+        let memory = Arc::clone(storage.blocks().memory());
+        // Beside its memory for data an executor has some hundred MiB for what is under way.
+        let most = memory.usage(MemoryMode::OnHeap).capacity.bytes() / 2;
+        let most = ByteCount(most.saturating_add(ByteCount::mib(64).bytes()));
         Self {
             driver,
             questions,
             map_outputs: MapOutputs::default(),
             local_dirs,
-            memory: Arc::clone(storage.blocks().memory()),
+            large_records: LargeRecords::new(most, MemoryManager::WAIT_LIMIT),
+            memory,
             shuffle,
             storage,
             files: None,
@@ -214,6 +221,15 @@ impl Environment {
     /// The most storage memory there can be.
     pub fn storage_memory(&self, mode: MemoryMode) -> ByteCount {
         self.memory.usage(mode).capacity
+    }
+
+    /// What a single record may take for the process to outlive it, and what the large records of all tasks may take together.
+    pub fn most_record_bytes(&self) -> ByteCount {
+        self.large_records.most()
+    }
+
+    pub(crate) fn large_records(&self) -> &Arc<LargeRecords> {
+        &self.large_records
     }
 
     /// What this process's memory holds now.

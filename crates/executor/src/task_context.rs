@@ -19,7 +19,9 @@ use firesteel_model::{
 };
 use parking_lot::Mutex;
 
-use crate::{Environment, TaskFailure, metrics::TaskMetricsRecorder};
+use crate::{
+    Environment, LARGE_RECORD, RoomForRecord, TaskFailure, large_records::Asker, metrics::TaskMetricsRecorder,
+};
 
 /// One running task attempt. Handed to everything that computes for it; [`TaskContext::get`] finds it from user code.
 pub struct TaskContext {
@@ -191,6 +193,28 @@ impl TaskContext {
     /// Execution memory for its collections, and the account that blocks are unrolled on.
     pub fn memory(&self) -> &TaskMemory {
         &self.memory
+    }
+
+    /// Room for a record of so many bytes, or of so many more, which is held until it is dropped; none for what is not [large](LARGE_RECORD).
+    /// Waits until there is some. Asked for before the bytes are there, and held as long as they are, it keeps several tasks with large
+    /// records from being more than the process can hold.
+    ///
+    /// Unwinds as the task's end if the task is killed meanwhile, or there is none in time.
+    pub fn room_for_record(&self, bytes: usize) -> Option<RoomForRecord> {
+        if bytes < LARGE_RECORD {
+            return None;
+        }
+        let asker = Asker {
+            task_id: self.task.task_id,
+            killed: self.kill.flag(),
+            // The others of its stage wait for it.
+            can_wait: self.task.barrier.is_none(),
+        };
+        let room = self.environment.large_records().room(bytes as u64, &asker);
+        Some(room.unwrap_or_else(|error| {
+            self.end_if_killed();
+            TaskFailure::from_error(&error).throw()
+        }))
     }
 
     /// Where measurements are kept.

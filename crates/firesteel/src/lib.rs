@@ -55,6 +55,7 @@ mod pairs;
 mod partitioner;
 mod partitions;
 mod persist;
+mod pieces;
 mod pipe;
 mod rdd;
 mod remote_files;

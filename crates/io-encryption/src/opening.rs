@@ -157,9 +157,7 @@ impl<R: Read> BufRead for OpeningReader<R> {
 
 impl<R: Read> Read for OpeningReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
+        let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
         Ok(read)
     }

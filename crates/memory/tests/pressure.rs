@@ -1,10 +1,14 @@
 //! What follows when the process holds more than the pools know of, one story each.
 
+mod pool;
+
 use firesteel_memory::{
-    Eviction, ExecutionGrant, MemoryMode, MemoryPool, PoolSize, Pressure, ResidentLimits, StorageGrant, StorageRefusal,
+    Eviction, ExecutionGrant, MemoryMode, PoolSize, Pressure, ResidentLimits, StorageGrant, StorageRefusal,
     UnifiedMemoryManager,
 };
 use firesteel_model::{ByteCount, TaskId};
+
+use self::pool::{execute, granted, pool};
 
 /// Half way is at 2600, a recall is due at every 100.
 const LIMITS: ResidentLimits = ResidentLimits { given: ByteCount(1800), limit: ByteCount(3400) };
@@ -75,7 +79,7 @@ fn an_observation_says_what_it_changed() {
 
 #[test]
 fn execution_evicts_first_and_then_gets_less_at_once() {
-    let mut pool = pool();
+    let mut pool = pool(1000, 500);
     assert_eq!(pool.acquire_storage(ByteCount(900), Eviction::Possible), StorageGrant::Granted);
     assert!(pool.set_unaccounted(ByteCount(600)));
     // 400 are usable, of which 200 are safe for storage.
@@ -87,7 +91,7 @@ fn execution_evicts_first_and_then_gets_less_at_once() {
 
 #[test]
 fn with_nothing_left_all_blocks_go_and_nobody_gets_anything() {
-    let mut pool = pool();
+    let mut pool = pool(1000, 500);
     pool.acquire_storage(ByteCount(300), Eviction::Possible);
     pool.acquire_unroll(TaskId(3), ByteCount(200), Eviction::Possible);
     execute(&mut pool, 1, 400);
@@ -108,7 +112,7 @@ fn with_nothing_left_all_blocks_go_and_nobody_gets_anything() {
 
 #[test]
 fn blocks_within_what_is_usable_stay() {
-    let mut pool = pool();
+    let mut pool = pool(1000, 500);
     pool.acquire_storage(ByteCount(600), Eviction::Possible);
     execute(&mut pool, 1, 200);
     pool.set_unaccounted(ByteCount(200));
@@ -122,7 +126,7 @@ fn blocks_within_what_is_usable_stay() {
 
 #[test]
 fn a_task_that_had_to_wait_gets_what_there_is_when_the_pool_shrinks_and_its_share_when_it_is_whole_again() {
-    let mut pool = pool();
+    let mut pool = pool(1000, 500);
     assert_eq!(execute(&mut pool, 1, 1000), granted(1000));
     assert_eq!(execute(&mut pool, 2, 400), ExecutionGrant::Wait { minimum: ByteCount(250) });
     pool.set_unaccounted(ByteCount(1));
@@ -136,18 +140,4 @@ fn a_task_that_had_to_wait_gets_what_there_is_when_the_pool_shrinks_and_its_shar
 fn manager() -> UnifiedMemoryManager {
     let size = |capacity| PoolSize { capacity: ByteCount(capacity), storage_region: ByteCount(capacity / 2) };
     UnifiedMemoryManager::new(size(1000), size(200))
-}
-
-fn pool() -> MemoryPool {
-    MemoryPool::new(PoolSize { capacity: ByteCount(1000), storage_region: ByteCount(500) })
-}
-
-fn execute(pool: &mut MemoryPool, task: u64, bytes: u64) -> ExecutionGrant {
-    let grant = pool.acquire_execution(TaskId(task), ByteCount(bytes), Eviction::Possible);
-    pool.assert_invariants();
-    grant
-}
-
-fn granted(bytes: u64) -> ExecutionGrant {
-    ExecutionGrant::Granted(ByteCount(bytes))
 }

@@ -1,7 +1,11 @@
 //! The rules of RT-52, one story each.
 
-use firesteel_memory::{Eviction, ExecutionGrant, MemoryPool, PoolSize, StorageGrant, StorageRefusal, TaskHolding};
+mod pool;
+
+use firesteel_memory::{Eviction, ExecutionGrant, MemoryPool, StorageGrant, StorageRefusal, TaskHolding};
 use firesteel_model::{ByteCount, TaskId};
+
+use self::pool::{execute, granted, pool};
 
 #[test]
 fn storage_takes_all_that_is_free_and_then_evicts_only_storage() {
@@ -118,24 +122,10 @@ fn releasing_more_than_is_held_is_a_broken_account() {
     pool.release_execution(TaskId(1), ByteCount(301));
 }
 
-fn pool(capacity: u64, storage_region: u64) -> MemoryPool {
-    MemoryPool::new(PoolSize { capacity: ByteCount(capacity), storage_region: ByteCount(storage_region) })
-}
-
 fn store(pool: &mut MemoryPool, bytes: u64) -> StorageGrant {
     let grant = pool.acquire_storage(ByteCount(bytes), Eviction::Possible);
     pool.assert_invariants();
     grant
-}
-
-fn execute(pool: &mut MemoryPool, task: u64, bytes: u64) -> ExecutionGrant {
-    let grant = pool.acquire_execution(TaskId(task), ByteCount(bytes), Eviction::Possible);
-    pool.assert_invariants();
-    grant
-}
-
-fn granted(bytes: u64) -> ExecutionGrant {
-    ExecutionGrant::Granted(ByteCount(bytes))
 }
 
 fn refused_at(maximum: u64) -> StorageGrant {

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
@@ -39,8 +40,14 @@ impl GatewayServer {
         Ok(self.listener.local_addr()?.port())
     }
 
-    /// Serves from now on until the process ends. The threads need no end of their own: the program is gone by then.
-    pub fn serve<S: Send + Sync + 'static>(self, gateway: Arc<Gateway<S>>) -> io::Result<()> {
+    /// Serves from now on until the process ends. The threads need no end of their own: the program is gone by then. `watch` is told how
+    /// many connections there are whenever one has come or is about to go, by its thread.
+    pub fn serve<S: Send + Sync + 'static>(
+        self,
+        gateway: Arc<Gateway<S>>,
+        watch: impl Fn(usize) + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let connections = Arc::new(Connections { live: Mutex::new(0), watch: Box::new(watch) });
         let accept = move || {
             for stream in self.listener.incoming() {
                 let stream = match stream {
@@ -53,7 +60,9 @@ impl GatewayServer {
                     }
                 };
                 let (gateway, secret) = (Arc::clone(&gateway), Arc::clone(&self.secret));
+                let counted = Counted::one_more(&connections);
                 let connection = thread::Builder::new().name("py4j".to_owned()).spawn(move || {
+                    let _counted = counted;
                     if let Err(error) = serve_connection(&stream, &gateway, &secret) {
                         debug!(%error, "a connection of the Python program has ended");
                     }
@@ -64,6 +73,37 @@ impl GatewayServer {
             }
         };
         thread::Builder::new().name("py4j-accept".to_owned()).spawn(accept).map(drop)
+    }
+}
+
+/// How many connections there are, and who is told.
+struct Connections {
+    /// Locked while that is told, so that the last that is told is true.
+    live: Mutex<usize>,
+    watch: Box<dyn Fn(usize) + Send + Sync>,
+}
+
+/// Counts as a connection until it is dropped.
+struct Counted(Arc<Connections>);
+
+impl Counted {
+    fn one_more(connections: &Arc<Connections>) -> Self {
+        connections.change(|live| live + 1);
+        Self(Arc::clone(connections))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.change(|live| live - 1);
+    }
+}
+
+impl Connections {
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let mut live = self.live.lock();
+        *live = change(*live);
+        (self.watch)(*live);
     }
 }
 
@@ -210,6 +250,8 @@ pub fn same_secret(offered: &str, secret: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
     use crate::{Class, Value, static_method};
 
@@ -224,7 +266,7 @@ mod tests {
         };
         let server = GatewayServer::bind(Zeroizing::new("s3cret".to_owned())).unwrap();
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port().unwrap())).unwrap();
-        server.serve(Arc::new(Gateway::new((), [PANICS]))).unwrap();
+        server.serve(Arc::new(Gateway::new((), [PANICS])), |_| {}).unwrap();
         stream
     }
 
@@ -242,6 +284,23 @@ mod tests {
         assert_eq!(ask(&mut stream, "r\nu\njava.util\nrj\ne\n"), "!yp\n");
         assert_eq!(ask(&mut stream, "i\nA\nfp0;B\ne\n"), "!xscallbacks into Python are not built in yet\n");
         assert_eq!(ask(&mut stream, "i\njava.util.ArrayList\ne\n"), "!ylo0\n");
+    }
+
+    #[test]
+    fn connections_are_counted() {
+        let (told, counts) = mpsc::channel();
+        let server = GatewayServer::bind(Zeroizing::new("s3cret".to_owned())).unwrap();
+        let port = server.port().unwrap();
+        server.serve(Arc::new(Gateway::new((), [])), move |live| told.send(live).unwrap()).unwrap();
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let first = connect();
+        assert_eq!(counts.recv().unwrap(), 1);
+        let second = connect();
+        assert_eq!(counts.recv().unwrap(), 2);
+        drop(first);
+        assert_eq!(counts.recv().unwrap(), 1);
+        drop(second);
+        assert_eq!(counts.recv().unwrap(), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use firesteel_py4j::{Gateway, GatewayServer};
 use firesteel_python_worker::secret;
 use zeroize::Zeroizing;
 
-use crate::{driver::Driver, program::ProgramRelease, surface};
+use crate::{crowd::Crowd, driver::Driver, program::ProgramRelease, surface};
 
 /// Where the program finds it.
 pub(crate) struct Address {
@@ -21,6 +21,7 @@ pub(crate) fn serve(conf: SparkConf, release: ProgramRelease) -> Result<Address,
     let server = GatewayServer::bind(secret.clone())?;
     let port = server.port()?;
     let gateway = Gateway::new(Driver::new(conf, release), surface::classes()).explaining(&surface::EXPLANATIONS);
-    server.serve(Arc::new(gateway))?;
+    let crowd = Arc::new(Crowd::default());
+    server.serve(Arc::new(gateway), move |live| crowd.is_now(live))?;
     Ok(Address { port, secret })
 }

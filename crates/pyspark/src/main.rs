@@ -14,12 +14,14 @@
 //! process, whose exit code is this one's) and for `pyspark-shell` ([`shell`]: the program is the parent, and has started
 //! `spark-submit` itself).
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod application;
 mod call_site;
 mod channel;
 mod child;
+mod crowd;
 mod driver;
 mod error;
 mod error_text;
@@ -33,15 +35,18 @@ mod runner;
 mod shell;
 mod surface;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-/// Frames are many small allocations of several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use firesteel_executor_backend::LAUNCH_VARIABLE;
+use firesteel_python_worker::huge_pages;
 
 fn main() -> ExitCode {
     if let Some(code) = child::become_interpreter() {
         return code;
+    }
+    if env::var_os(LAUNCH_VARIABLE).is_some() {
+        // An executor, whose driver may have refused them for its own sake.
+        huge_pages::accept();
     }
     firesteel::main(&[
         ("org.apache.spark.deploy.PythonRunner", runner::run),

@@ -18,6 +18,7 @@ mod broadcasts;
 mod channel;
 mod daemon;
 mod factory;
+pub mod huge_pages;
 mod idle;
 mod output;
 mod release;

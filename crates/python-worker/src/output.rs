@@ -162,6 +162,12 @@ impl OutputDecoder {
         }
     }
 
+    /// The length of the element of which so far only a part has come; none if it is not known, or no element comes next.
+    pub fn awaited_element(&self) -> Option<usize> {
+        let length = i32::from_be_bytes(*self.bytes.first_chunk::<4>()?);
+        usize::try_from(length).ok().filter(|_| matches!(self.place, Place::Elements))
+    }
+
     /// A length and so many bytes.
     fn take(&mut self, length: usize) -> Result<Option<Bytes>, DecodeError> {
         if length > self.most {
@@ -242,6 +248,20 @@ mod tests {
         let refused = decode([b"\0\0\x04\x01".to_vec()].into_iter()).unwrap_err();
         assert_eq!(refused, DecodeError::TooLarge { length: 1025, most: 1024 });
         assert_eq!(decode([b"\0\0\x04\0".to_vec()].into_iter()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_length_of_an_element_is_known_before_it_has_come() {
+        let mut decoder = OutputDecoder::new(Release::V4_3, 1024);
+        let mut after = |bytes: &[u8]| {
+            decoder.buffer().extend_from_slice(bytes);
+            while decoder.decode().unwrap().is_some() {}
+            decoder.awaited_element()
+        };
+        assert_eq!(after(b"\0\0\0"), None);
+        assert_eq!(after(b"\x02"), Some(2));
+        assert_eq!(after(b"ab"), None, "it has come");
+        assert_eq!(after(b"\xff\xff\xff\xff\0\0\0\x01\0\0\0\x03x"), None, "an update of an accumulator");
     }
 
     #[test]

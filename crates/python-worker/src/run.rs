@@ -96,7 +96,7 @@ pub enum RunError {
 
 /// The elements that a worker makes of its input. After an error, or the end, nothing follows. Dropped before its end, it kills
 /// the worker.
-pub struct PythonRun<I, A, K> {
+pub struct PythonRun<I, A, K, M, G> {
     /// Until the task ends.
     worker: Option<Worker>,
     input: Option<I>,
@@ -108,6 +108,9 @@ pub struct PythonRun<I, A, K> {
     decoder: OutputDecoder,
     on_accumulators: A,
     is_killed: K,
+    make_room: M,
+    /// For the element that comes, or came last.
+    room: Option<G>,
     reuse_worker: bool,
     fault_directory: Option<PathBuf>,
     idle_timeout: Option<Duration>,
@@ -115,15 +118,24 @@ pub struct PythonRun<I, A, K> {
     kill_timeout: Duration,
 }
 
-impl<I, A, K> PythonRun<I, A, K>
+impl<I, A, K, M, G> PythonRun<I, A, K, M, G>
 where
     I: FnMut(&mut Vec<u8>) -> bool,
     A: FnMut(Vec<Bytes>),
     K: Fn() -> bool,
+    M: FnMut(usize) -> Option<G>,
 {
     /// Gives the task to the worker. `input` appends elements to what will be written, some at a time, and says false when
-    /// there are no more; `on_accumulators` gets the updates of accumulators at the end.
-    pub fn new(mut worker: Worker, options: &RunOptions, input: I, on_accumulators: A, is_killed: K) -> Self {
+    /// there are no more; `on_accumulators` gets the updates of accumulators at the end. `make_room` is told the length of an element that
+    /// comes in pieces before it is taken in; what it gives is kept until the next element is asked for.
+    pub fn new(
+        mut worker: Worker,
+        options: &RunOptions,
+        input: I,
+        on_accumulators: A,
+        is_killed: K,
+        make_room: M,
+    ) -> Self {
         let task = TaskInput {
             partition: options.partition,
             python_version: &options.python_version,
@@ -144,6 +156,8 @@ where
             decoder: OutputDecoder::new(release, options.most_element_bytes),
             on_accumulators,
             is_killed,
+            make_room,
+            room: None,
             reuse_worker: options.reuse_worker,
             fault_directory: options.fault_directory.clone(),
             idle_timeout: options.idle_timeout,
@@ -157,6 +171,11 @@ where
         loop {
             if let Some(output) = self.decoder.decode()? {
                 return Ok(output);
+            }
+            if self.room.is_none()
+                && let Some(length) = self.decoder.awaited_element()
+            {
+                self.room = (self.make_room)(length);
             }
             if self.read()? {
                 continue;
@@ -249,6 +268,8 @@ where
     /// More of the input, at least a piece if there is so much.
     fn refill(&mut self) {
         self.pending.clear();
+        // What a large element has needed is not kept for small ones.
+        self.pending.shrink_to(2 * PIECE);
         self.written = 0;
         while let Some(input) = &mut self.input {
             if !input(&mut self.pending) {
@@ -316,16 +337,18 @@ where
     }
 }
 
-impl<I, A, K> Iterator for PythonRun<I, A, K>
+impl<I, A, K, M, G> Iterator for PythonRun<I, A, K, M, G>
 where
     I: FnMut(&mut Vec<u8>) -> bool,
     A: FnMut(Vec<Bytes>),
     K: Fn() -> bool,
+    M: FnMut(usize) -> Option<G>,
 {
     type Item = Result<Bytes, RunError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.worker.as_ref()?;
+        self.room = None;
         match self.step() {
             Ok(element) => element.map(Ok),
             Err(error) => {

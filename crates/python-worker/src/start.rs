@@ -12,7 +12,7 @@ use rustix::event::PollFlags;
 use tracing::debug;
 
 use crate::{
-    Release, UnsupportedVersion, WorkerKey,
+    Release, UnsupportedVersion, WorkerKey, huge_pages,
     shown::show,
     wait::{Waited, wait_for},
 };
@@ -128,7 +128,8 @@ pub(crate) fn start(
         command.env_remove(name);
     }
     command.envs(&key.environment).envs(variables.iter().copied()).env(BOOTSTRAP_VARIABLE, BOOTSTRAP);
-    let mut child = command.spawn().map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
+    let mut child =
+        huge_pages::spawn(&mut command).map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
     let stdin = child.stdin.take();
     if let Some(stderr) = child.stderr.take() {
         // Otherwise the pipe is closed, and whoever prints there fails: so the process is of no use.

@@ -4,7 +4,10 @@ mod random;
 pub mod records;
 mod text;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use firesteel_testkit::cache_directory;
@@ -18,7 +21,7 @@ pub const CACHE: &str = "firesteel-bench";
 
 /// A directory of the cache, which `make` fills the first time. It gets its name when it is complete, so that what an
 /// interrupted run has left is never taken for it.
-pub fn once(name: &str, make: impl FnOnce(&std::path::Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
+pub fn once(name: &str, make: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
     let cache = cache_directory(CACHE)?;
     let directory = cache.join(name);
     if directory.is_dir() {
@@ -34,6 +37,19 @@ pub fn once(name: &str, make: impl FnOnce(&std::path::Path) -> anyhow::Result<()
         renamed => renamed.with_context(at)?,
     }
     Ok(directory)
+}
+
+/// As [`once`], for each version of these named texts: the directory's name begins so, and ends with their checksum.
+pub fn once_per_version(
+    name: &str,
+    texts: &[(&str, &str)],
+    make: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let mut hasher = blake3::Hasher::new();
+    for (name, text) in texts {
+        hasher.update(name.as_bytes()).update(text.as_bytes());
+    }
+    once(&format!("{name}-{}", &hasher.finalize().to_hex()[..16]), make)
 }
 
 /// The files in a directory, by name.

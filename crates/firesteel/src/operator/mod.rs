@@ -22,4 +22,4 @@ pub(crate) use narrow::{Filter, FlatMap, Map, MapPartitions, MapValues};
 pub(crate) use partitions::{AlignedUnion, Cartesian, Coalesce, Union, ZipPartitions, Zipped};
 pub(crate) use pipe::{Pipe, PipeSpec};
 pub(crate) use sort::SortByKey;
-pub(crate) use source::{ParallelCollection, RangeSource};
+pub(crate) use source::{ParallelCollection, Pieces, RangeSource};

@@ -1,8 +1,9 @@
 //! Operators without parents that make records out of what the driver sent.
 
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
-use firesteel_closure::ConstructError;
+use bytes::Bytes;
+use firesteel_closure::{Closure, ConstructError};
 use firesteel_executor::{TaskContext, TaskFailure};
 use firesteel_model::{Partition, RddId, TaskEndReason};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,7 +17,7 @@ use crate::{
 /// `parallelize`: each task brings its slice as payload, or why the driver could not encode it.
 pub(crate) struct ParallelCollection<T> {
     rdd_id: RddId,
-    records: std::marker::PhantomData<fn() -> T>,
+    records: PhantomData<fn() -> T>,
 }
 
 impl<T: Data> Operator for ParallelCollection<T> {
@@ -24,7 +25,7 @@ impl<T: Data> Operator for ParallelCollection<T> {
     type Item = T;
 
     fn construct(rdd_id: RddId, _parents: Parents<'_>) -> Result<Self, ConstructError> {
-        Ok(Self { rdd_id, records: std::marker::PhantomData })
+        Ok(Self { rdd_id, records: PhantomData })
     }
 
     fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<T> {
@@ -37,14 +38,42 @@ impl<T: Data> Operator for ParallelCollection<T> {
     }
 }
 
+/// `parallelize_pieces`: each task brings its piece as payload.
+pub(crate) struct Pieces<T, F> {
+    rdd_id: RddId,
+    read: Closure<F>,
+    records: PhantomData<fn() -> T>,
+}
+
+impl<T: Data, F> Operator for Pieces<T, F>
+where
+    F: Fn(Bytes) -> Records<T> + Copy + Send + Sync + 'static,
+{
+    type Env = RddId;
+    type Item = T;
+
+    fn construct(rdd_id: RddId, _parents: Parents<'_>) -> Result<Self, ConstructError> {
+        Ok(Self { rdd_id, read: Closure::by_type(), records: PhantomData })
+    }
+
+    fn compute(self: Arc<Self>, partition: Partition, context: &Arc<TaskContext>) -> Records<T> {
+        let piece = payload(self.rdd_id, partition, context).clone();
+        Box::new(Interruptible::new((self.read.get())(piece), context))
+    }
+}
+
 /// What the driver sent along for a partition of a source.
 ///
-/// Unwinds as a final failure if it is not there or not what it should be: another attempt would find the same.
+/// Unwinds as a final failure if it is not there: another attempt would find the same.
+fn payload(rdd_id: RddId, partition: Partition, context: &TaskContext) -> &Bytes {
+    context
+        .payload(rdd_id, partition)
+        .unwrap_or_else(|| fail(format!("the task came without its data for partition {partition} of RDD {rdd_id}")))
+}
+
+/// The same, decoded; it must be what it should be, too.
 pub(crate) fn decode_payload<P: DeserializeOwned>(rdd_id: RddId, partition: Partition, context: &TaskContext) -> P {
-    let Some(bytes) = context.payload(rdd_id, partition) else {
-        fail(format!("the task came without its data for partition {partition} of RDD {rdd_id}"))
-    };
-    match crate::data::decode(bytes) {
+    match crate::data::decode(payload(rdd_id, partition, context)) {
         Ok(payload) => payload,
         Err(error) => {
             fail(format!("the task's data for partition {partition} of RDD {rdd_id} cannot be decoded: {error}"))

@@ -97,7 +97,7 @@ impl<T: Data> Iterator for ReduceInput<T> {
                 }
             }
             match fetcher.next() {
-                Some(Ok(block)) => *current = Some(RecordReader::new(block.reader)),
+                Some(Ok(block)) => *current = Some(RecordReader::new(block.reader, &self.context)),
                 Some(Err(error)) => {
                     let failure = fetch_failure(error, &self.context);
                     return self.fail(failure);

@@ -4,8 +4,10 @@ use std::{
     cell::Cell,
     io::{self, BufRead},
     marker::PhantomData,
+    sync::Arc,
 };
 
+use firesteel_executor::{RoomForRecord, TaskContext};
 use postcard::de_flavors::Flavor;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +29,10 @@ pub(crate) struct RecordReader<R, T> {
     start: usize,
     /// So many bytes at the end of `split` are still in the input, too.
     pending: usize,
+    /// Whose record it is, if that has to ask for room for large ones.
+    context: Option<Arc<TaskContext>>,
+    /// For a large record, until the next one is asked for.
+    room: Option<Box<RoomForRecord>>,
     records: PhantomData<fn() -> T>,
 }
 
@@ -45,8 +51,14 @@ pub(crate) enum ReadRecordError {
 }
 
 impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
-    pub(crate) fn new(input: R) -> Self {
-        Self { input, remaining: None, split: Vec::new(), start: 0, pending: 0, records: PhantomData }
+    /// Of a task, which asks for room for large records before they are read.
+    pub(crate) fn new(input: R, context: &Arc<TaskContext>) -> Self {
+        Self { context: Some(Arc::clone(context)), ..Self::without_task(input) }
+    }
+
+    fn without_task(input: R) -> Self {
+        let (split, records) = (Vec::new(), PhantomData);
+        Self { input, remaining: None, split, start: 0, pending: 0, context: None, room: None, records }
     }
 
     /// The next record; `None` at the end.
@@ -54,6 +66,9 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
     pub(crate) fn next_record(&mut self) -> Result<Option<T>, ReadRecordError> {
         let Some(left) = self.remaining.unwrap_or_default().checked_sub(1) else { return self.begin_or_end() };
         self.remaining = Some(left);
+        if self.room.is_some() {
+            self.room = None;
+        }
         if !self.split.is_empty() {
             return self.split_record().map(Some);
         }
@@ -120,6 +135,9 @@ impl<R: BufRead, T: DeserializeOwned> RecordReader<R, T> {
 
     /// Adds what is missing at least, and as much as is there already, so that a long record is decoded few times over.
     fn grow(&mut self, missing: usize) -> Result<(), ReadRecordError> {
+        if let Some(context) = self.context.as_ref().filter(|_| self.room.is_none()) {
+            self.room = context.room_for_record(missing).map(Box::new);
+        }
         self.input.consume(self.pending);
         self.pending = 0;
         self.split.drain(..self.start);
@@ -222,7 +240,7 @@ mod tests {
     use super::*;
 
     fn read_all(bytes: &[u8], piece: usize) -> Result<Vec<(u32, String)>, ReadRecordError> {
-        let mut reader = RecordReader::new(io::BufReader::with_capacity(piece, bytes));
+        let mut reader = RecordReader::without_task(io::BufReader::with_capacity(piece, bytes));
         std::iter::from_fn(|| reader.next_record().transpose()).collect()
     }
 
@@ -247,7 +265,8 @@ mod tests {
     fn a_large_record_takes_little_more_room_than_its_bytes() {
         let bytes = written(&[(1u32, "x".repeat(5_000_000))]);
         let record = &bytes[size_of::<u64>()..];
-        let mut reader = RecordReader::<_, (u32, String)>::new(io::BufReader::with_capacity(10_000, &record[12..]));
+        let mut reader =
+            RecordReader::<_, (u32, String)>::without_task(io::BufReader::with_capacity(10_000, &record[12..]));
         reader.split.extend_from_slice(&record[..12]);
         let missing = Cell::new(0);
         assert!(take_from_bytes::<(u32, String)>(&reader.split, &missing).is_err());
@@ -261,7 +280,7 @@ mod tests {
     fn records_without_bytes_are_as_many_as_were_written() {
         let bytes = written(&[((), ()); 1000]);
         for piece in [1, 7, 2000] {
-            let mut reader = RecordReader::<_, ((), ())>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            let mut reader = RecordReader::<_, ((), ())>::without_task(io::BufReader::with_capacity(piece, &bytes[..]));
             assert_eq!(std::iter::from_fn(|| reader.next_record().transpose()).filter_map(Result::ok).count(), 1000);
         }
     }
@@ -281,10 +300,11 @@ mod tests {
         // Two numbers each were written, as many bytes as half, or twice, as many records of another type.
         let bytes = written(&[(1u8, 2u8), (3, 4), (5, 6), (7, 8)]);
         for piece in [1, 3, 100] {
-            let mut twice = RecordReader::<_, (u8, u8, u8, u8)>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            let mut twice =
+                RecordReader::<_, (u8, u8, u8, u8)>::without_task(io::BufReader::with_capacity(piece, &bytes[..]));
             let error = std::iter::from_fn(|| twice.next_record().transpose()).find_map(Result::err).unwrap();
             assert!(error.to_string().contains("2 are missing"), "{error}");
-            let mut half = RecordReader::<_, u8>::new(io::BufReader::with_capacity(piece, &bytes[..]));
+            let mut half = RecordReader::<_, u8>::without_task(io::BufReader::with_capacity(piece, &bytes[..]));
             let error = std::iter::from_fn(|| half.next_record().transpose()).find_map(Result::err).unwrap();
             assert!(error.to_string().contains("more bytes than records"), "{error}");
         }

@@ -17,6 +17,6 @@ pub(crate) use accumulators::{AccumulatorClient, AccumulatorServer};
 pub(crate) use barrier::BarrierServer;
 pub(crate) use broadcast::BroadcastServer;
 pub(crate) use broadcast_file::{DecryptionServer, EncryptionServer};
-pub(crate) use parallelize::{ParallelizeServer, read_elements};
+pub(crate) use parallelize::{ParallelizeServer, elements_of_piece, read_pieces};
 pub(crate) use results::{CLASS as RESULT_SERVER, ResultServer};
 pub(crate) use sockets::{Address, Sockets};

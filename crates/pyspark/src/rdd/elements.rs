@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use firesteel::{Data, Rdd, Records, SparkContext, StorageLevel, WeakRdd};
+use firesteel_executor::{LARGE_RECORD, TaskContext};
 use firesteel_py4j::Throwable;
 use firesteel_python_worker::encode_element;
 
@@ -202,9 +203,19 @@ pub(crate) fn append(are_several: bool, element: &[u8], output: &mut Vec<u8>) {
 
 /// All elements of a partition in one piece, as the program reads them.
 pub(crate) fn piece(are_several: &bool, records: Records<Bytes>) -> Bytes {
+    let (context, mut capacity) = (TaskContext::get(), 0);
     let mut piece = Vec::new();
     for record in records {
         append(*are_several, &record, &mut piece);
+        let grown = piece.capacity() - capacity;
+        if grown >= LARGE_RECORD
+            && let Some(context) = &context
+        {
+            capacity = piece.capacity();
+            let room = context.room_for_record(grown);
+            // From then on it is a result, which the memory manager knows of.
+            context.on_completion(|_| drop(room));
+        }
     }
     piece.into()
 }

@@ -10,7 +10,6 @@ use std::{
 use bytes::Bytes;
 use firesteel::{Accumulator, Broadcast, Records, SparkFiles, TaskEndReason};
 use firesteel_executor::{TaskContext, TaskFailure};
-use firesteel_memory::MemoryMode;
 use firesteel_py4j::Object;
 use firesteel_python_worker::{
     Broadcasts, DecodeError, PythonRun, RunError, RunOptions, TaskContextInfo, TaskResource, WorkerFactory, WorkerKey,
@@ -83,10 +82,21 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
     let for_worker = for_worker.unwrap_or_else(|error| TaskFailure::from_error(&error).throw());
     let options = function.options(partition, for_worker, &context, barrier.as_ref());
     let several = function.several;
-    let input = move |output: &mut Vec<u8>| {
-        let Some(record) = records.next() else { return false };
-        append(several, &record, output);
-        true
+    let mut room = None;
+    let input = {
+        let context = Arc::clone(&context);
+        move |output: &mut Vec<u8>| {
+            // What was asked for last was written.
+            drop(room.take());
+            let Some(record) = records.next() else { return false };
+            room = context.room_for_record(record.len());
+            append(several, &record, output);
+            true
+        }
+    };
+    let make_room = {
+        let context = Arc::clone(&context);
+        move |length| context.room_for_record(length)
     };
     let updates = function.updates.clone();
     let on_accumulators = move |arrived: Vec<Bytes>| {
@@ -94,7 +104,7 @@ pub(crate) fn apply(function: &PythonFunction, partition: u32, mut records: Reco
             updates.add(arrived);
         }
     };
-    let run = PythonRun::new(worker, &options, input, on_accumulators, is_killed);
+    let run = PythonRun::new(worker, &options, input, on_accumulators, is_killed, make_room);
     Box::new(run.map(move |element| {
         // Files and their server stay as long as the task.
         let _ = &broadcasts;
@@ -141,7 +151,6 @@ impl PythonFunction {
             let (name, addresses) = (resource.name.clone(), resource.addresses.to_vec());
             (name.clone(), TaskResource { name, addresses })
         });
-        let memory = context.environment().storage_memory(MemoryMode::OnHeap);
         let properties = context.stage_description().properties.iter();
         let mut local_properties: BTreeMap<_, _> =
             properties.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -169,9 +178,8 @@ impl PythonFunction {
             broadcasts,
             command: self.command.clone(),
             reuse_worker: self.workers.reuse,
-            // An element is there several times while it is read, encoded, and stored or sent; the executor must outlive that.
-            // Beside its memory for data it has some hundred MiB for what is under way.
-            most_element_bytes: usize::try_from((memory.bytes() / 2).saturating_add(64 << 20)).unwrap_or(usize::MAX),
+            most_element_bytes: usize::try_from(context.environment().most_record_bytes().bytes())
+                .unwrap_or(usize::MAX),
             fault_directory: self.workers.faulthandler.then(|| fault_directory(context)),
             idle_timeout: self.workers.idle_timeout,
             kill_on_idle_timeout: self.workers.kill_on_idle_timeout,

@@ -3,18 +3,19 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use firesteel::BroadcastError;
+use firesteel_io_encryption::IoEncryption;
 use firesteel_py4j::{Class, Failure, JavaArray, Object, Throwable, Value, method};
 use parking_lot::Mutex;
 
 use super::{JavaCall, JavaResult, context::application, python::no_context};
 use crate::{
     application::Application,
-    channel::{Address, DecryptionServer, EncryptionServer},
+    channel::{Address, DecryptionServer, EncryptionServer, Sockets},
     driver::Driver,
     error::{IO_EXCEPTION, thrown},
     error_text::destroyed_broadcast,
@@ -49,10 +50,18 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         name: PYTHON_BROADCAST,
         extends: &[],
         members: &[
-            method("setupEncryptionServer", 0, set_up_encryption_server),
-            method("waitTillDataReceived", 0, wait_till_data_received),
-            method("setupDecryptionServer", 0, set_up_decryption_server),
-            method("waitTillBroadcastDataSent", 0, wait_till_broadcast_data_sent),
+            method("setupEncryptionServer", 0, |call| {
+                set_up(call, PickledFile::encryption_server, EncryptionServer::start, EncryptionServer::address)
+            }),
+            method("waitTillDataReceived", 0, |call| {
+                wait(call, PickledFile::encryption_server, "setupEncryptionServer", EncryptionServer::finish)
+            }),
+            method("setupDecryptionServer", 0, |call| {
+                set_up(call, PickledFile::decryption_server, DecryptionServer::start, DecryptionServer::address)
+            }),
+            method("waitTillBroadcastDataSent", 0, |call| {
+                wait(call, PickledFile::decryption_server, "setupDecryptionServer", DecryptionServer::wait)
+            }),
         ],
     },
     Class {
@@ -100,6 +109,14 @@ pub(super) fn broadcast(call: &JavaCall<'_>) -> JavaResult {
 }
 
 impl PickledFile {
+    fn encryption_server(&self) -> &Mutex<Option<EncryptionServer>> {
+        &self.encryption_server
+    }
+
+    fn decryption_server(&self) -> &Mutex<Option<DecryptionServer>> {
+        &self.decryption_server
+    }
+
     fn read(&self, application: &Application) -> io::Result<Vec<u8>> {
         let mut file = File::open(&self.path)?;
         let mut value = Vec::new();
@@ -113,64 +130,41 @@ impl PickledFile {
     fn failed(&self, error: &io::Error) -> Throwable {
         Throwable::new(IO_EXCEPTION, format!("{}: {error}", self.path.display()))
     }
-
-    fn start<S>(
-        &self,
-        call: &JavaCall<'_>,
-        start: impl FnOnce(&Application, &firesteel_io_encryption::IoEncryption) -> io::Result<S>,
-    ) -> Result<S, Failure> {
-        let application: Arc<Application> = call.state.application().ok_or_else(no_context)?;
-        let encryption = application.context().io_encryption().ok_or_else(|| {
-            Throwable::new(
-                "java.lang.IllegalStateException",
-                "local files are not encrypted (spark.io.encryption.enabled), so the program reads and writes them itself",
-            )
-        })?;
-        start(&application, encryption).map_err(|error| self.failed(&error).into())
-    }
 }
 
-/// Port or path, and secret.
-fn place(address: &Address) -> Value {
-    Value::object(JavaArray::new([address.place(), address.secret()]))
-}
-
-fn set_up_encryption_server(call: &JavaCall<'_>) -> JavaResult {
+/// Starts a server of the file's, and says where it is: port or path, and secret.
+fn set_up<S>(
+    call: &JavaCall<'_>,
+    slot: impl Fn(&PickledFile) -> &Mutex<Option<S>>,
+    start: impl Fn(&Sockets, &Path, &IoEncryption) -> io::Result<S>,
+    address: impl Fn(&S) -> &Address,
+) -> JavaResult {
     let file = call.this::<PickledFile>()?;
-    let server = file.start(call, |application, encryption| {
-        EncryptionServer::start(application.sockets(), &file.path, encryption)
+    let application: Arc<Application> = call.state.application().ok_or_else(no_context)?;
+    let encryption = application.context().io_encryption().ok_or_else(|| {
+        Throwable::new(
+            "java.lang.IllegalStateException",
+            "local files are not encrypted (spark.io.encryption.enabled), so the program reads and writes them itself",
+        )
     })?;
-    let place = place(server.address());
-    *file.encryption_server.lock() = Some(server);
-    Ok(place)
+    let server = start(application.sockets(), &file.path, encryption).map_err(|error| file.failed(&error))?;
+    let (place, secret) = (address(&server).place(), address(&server).secret());
+    *slot(file).lock() = Some(server);
+    Ok(Value::object(JavaArray::new([place, secret])))
 }
 
-fn wait_till_data_received(call: &JavaCall<'_>) -> JavaResult {
+/// Waits for what such a server has to do, once. `set_up_by` is the call that starts it.
+fn wait<S>(
+    call: &JavaCall<'_>,
+    slot: impl Fn(&PickledFile) -> &Mutex<Option<S>>,
+    set_up_by: &str,
+    finish: impl Fn(S) -> io::Result<()>,
+) -> JavaResult {
     let file = call.this::<PickledFile>()?;
-    let server = file.encryption_server.lock().take();
-    let server = server.ok_or_else(|| not_set_up("setupEncryptionServer"))?;
-    server.finish().map_err(|error| file.failed(&error))?;
-    Ok(Value::Void)
-}
-
-fn set_up_decryption_server(call: &JavaCall<'_>) -> JavaResult {
-    let file = call.this::<PickledFile>()?;
-    let server = file.start(call, |application, encryption| {
-        DecryptionServer::start(application.sockets(), &file.path, encryption)
+    let server = slot(file).lock().take();
+    let server = server.ok_or_else(|| {
+        Failure::NotCalled(format!("nobody has called {set_up_by} before, or its end was waited for already"))
     })?;
-    let place = place(server.address());
-    *file.decryption_server.lock() = Some(server);
-    Ok(place)
-}
-
-fn wait_till_broadcast_data_sent(call: &JavaCall<'_>) -> JavaResult {
-    let file = call.this::<PickledFile>()?;
-    let server = file.decryption_server.lock().take();
-    let server = server.ok_or_else(|| not_set_up("setupDecryptionServer"))?;
-    server.wait().map_err(|error| file.failed(&error))?;
+    finish(server).map_err(|error| file.failed(&error))?;
     Ok(Value::Void)
-}
-
-fn not_set_up(member: &str) -> Failure {
-    Failure::NotCalled(format!("nobody has called {member} before, or its end was waited for already"))
 }

@@ -16,7 +16,9 @@ use super::{
 use crate::{
     application::Application,
     call_site::{self, by_default},
-    channel::{AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, read_elements},
+    channel::{
+        AccumulatorClient, AccumulatorServer, Address, ParallelizeServer, ResultServer, elements_of_piece, read_pieces,
+    },
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, IO_EXCEPTION, thrown, thrown_by_iterator},
     error_text::no_such_partition,
@@ -44,7 +46,6 @@ pub(super) struct AccumulatorHandle(AccumulatorServer);
 /// Takes a collection.
 struct ParallelizeHandle {
     application: Arc<Application>,
-    partitions: u32,
     address: Address,
     server: Mutex<Option<ParallelizeServer>>,
 }
@@ -214,27 +215,26 @@ fn partitions(call: &JavaCall<'_>, index: usize) -> Result<u32, Failure> {
     }
 }
 
-fn parallelized(application: &Arc<Application>, place: &str, elements: Vec<Bytes>, partitions: u32) -> Value {
+fn parallelized(application: &Arc<Application>, place: &str, pieces: Vec<Bytes>) -> Value {
     let context = application.context();
-    let rdd = by_default(context, place, || context.parallelize(elements, partitions));
+    let rdd = by_default(context, place, || context.parallelize_pieces(pieces, elements_of_piece));
     RddHandle::value(application, JAVA_RDD, Elements::Frames(rdd))
 }
 
 /// The file is the program's, which removes it when this returns.
 fn read_rdd_from_file(call: &JavaCall<'_>) -> JavaResult {
     let (application, path, partitions) = (&context(call)?.application, call.text(1)?, partitions(call, 2)?);
-    let elements = File::open(path).and_then(|file| read_elements(std::io::BufReader::new(file)));
-    let elements = elements.map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
-    Ok(parallelized(application, "readRDDFromFile at PythonRDD.scala:326", elements, partitions))
+    let pieces = File::open(path).and_then(|file| read_pieces(&file, partitions));
+    let pieces = pieces.map_err(|error| Throwable::new(IO_EXCEPTION, format!("{path}: {error}")))?;
+    Ok(parallelized(application, "readRDDFromFile at PythonRDD.scala:326", pieces))
 }
 
 fn new_parallelize_server(call: &JavaCall<'_>) -> JavaResult {
     let (application, partitions) = (&context(call)?.application, partitions(call, 1)?);
-    let server = ParallelizeServer::start(application.sockets());
+    let server = ParallelizeServer::start(application.sockets(), partitions);
     let server = server.map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
     Ok(Value::object(ParallelizeHandle {
         application: Arc::clone(application),
-        partitions,
         address: server.address().clone(),
         server: Mutex::new(Some(server)),
     }))
@@ -244,9 +244,8 @@ fn parallelize_result(call: &JavaCall<'_>) -> JavaResult {
     let handle = call.this::<ParallelizeHandle>()?;
     let server = handle.server.lock().take();
     let server = server.ok_or_else(|| Failure::NotCalled("the collection was taken already".to_owned()))?;
-    let elements = server.finish().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
-    let place = "readRDDFromInputStream at PythonRDD.scala:333";
-    Ok(parallelized(&handle.application, place, elements, handle.partitions))
+    let pieces = server.finish().map_err(|error| Throwable::new(IO_EXCEPTION, error.to_string()))?;
+    Ok(parallelized(&handle.application, "readRDDFromInputStream at PythonRDD.scala:333", pieces))
 }
 
 /// Runs a job that brings these partitions here, and opens a socket for the program to take them from.

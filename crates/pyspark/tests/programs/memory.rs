@@ -39,3 +39,15 @@ fn executors_hold_no_more_than_they_have() {
     assert!(!peaks.is_empty() && peaks.iter().all(|peak| peak[1] < 512), "{peaks:?}");
     assert!(peaks.iter().all(|peak| peak[0] == peaks[0][0]), "an executor has ended: {peaks:?}");
 }
+
+#[test]
+fn the_driver_holds_a_collection_once_and_little_for_each_thread() {
+    assert_ok(&Installation::new().submit(&["--master", "local[2]"], "driver_memory.py", &[]));
+}
+
+#[test]
+fn several_large_elements_at_once_take_turns() {
+    let options = ["--master", "local-cluster[1,4,512]", "--executor-memory", "512m", "--driver-memory", "2g"];
+    // Nearly what a single one may have there, and as many as there are slots.
+    assert_ok(&Installation::new().submit(&options, "several_large_elements.py", &["110000000", "4"]));
+}
