@@ -58,6 +58,8 @@ mod persist;
 mod pipe;
 mod rdd;
 mod remote_files;
+mod resource_profile;
+mod resource_profiles;
 mod resources;
 mod runner;
 mod sampling;
@@ -107,6 +109,7 @@ pub use partitioner::{HashPartitioner, Partitioner, Partitioning, RangePartition
 pub use persist::{ExecutorMemory, RddStorageInfo};
 pub use pipe::PipeCommand;
 pub use rdd::Rdd;
+pub use resource_profile::{ResourceProfile, ResourceProfileError, TaskResourceRequest, TaskResourceRequests};
 pub use stat_counter::StatCounter;
 pub use status_tracker::{SparkExecutorInfo, SparkJobInfo, SparkStageInfo, StatusTracker};
 pub use weak::WeakRdd;
