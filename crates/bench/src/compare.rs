@@ -84,6 +84,13 @@ fn progress(what: fmt::Arguments<'_>) {
     }
 }
 
+/// Says what is going on now, where it would not be seen otherwise: a run takes hours, and its table comes last.
+pub fn begun(measure: &Measure, place: usize, of: usize) {
+    if !io::stderr().is_terminal() {
+        eprintln!("{}: running, {place} of {of}", measure.name);
+    }
+}
+
 fn player<'a>(
     measure: &'static Measure,
     role: Role,

@@ -77,9 +77,13 @@ fn run(comparison: &Comparison) -> anyhow::Result<()> {
     };
     let mut results = Vec::new();
     let mut failed = Vec::new();
-    for measure in &comparison.measures {
+    for (before, measure) in comparison.measures.iter().enumerate() {
+        compare::begun(measure, before + 1, comparison.measures.len());
         match compare::compare(measure, comparison.scale, spark.as_ref(), comparison.time_out) {
-            Ok(result) => results.push(result),
+            Ok(result) => {
+                eprintln!("{}", report::line(&result));
+                results.push(result);
+            }
             Err(error) => {
                 eprintln!("{}: {error:#}", measure.name);
                 failed.push(measure.name);

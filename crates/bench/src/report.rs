@@ -37,6 +37,13 @@ pub fn write_json(path: &Path, results: &[Comparison]) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
 }
 
+/// What is said of a measure as soon as it is done.
+pub fn line(result: &Comparison) -> String {
+    let sides = Role::ALL.into_iter().filter_map(|role| Some((role, result.number(role)?)));
+    let sides: Vec<String> = sides.map(|(role, number)| format!("{} {}", role.name(), three_digits(number))).collect();
+    format!("{}: done, {} ({})", result.measure.name, sides.join(", "), result.measure.unit)
+}
+
 /// Prints what a person reads.
 pub fn print_table(results: &[Comparison], scale: Scale) {
     let headings = ["measure", "unit", "Firesteel", "Spark 4.3", "limit", "vs Spark", "vs limit", "target"];
@@ -152,6 +159,12 @@ mod tests {
         assert_eq!(result("word-count", 2.0, Some(8.0)).target(), "4x Spark: reached");
         assert_eq!(result("word-count", 2.0, Some(7.0)).target(), "4x Spark: missed");
         assert_eq!(result("word-count", 2.0, None).target(), "4x Spark");
+    }
+
+    #[test]
+    fn a_line_has_the_sides_that_took_part() {
+        assert_eq!(line(&result("word-count", 2.0, Some(8.5))), "word-count: done, firesteel 2.00, spark 8.50 (s)");
+        assert_eq!(line(&result("no-op-tasks", 70_000.0, None)), "no-op-tasks: done, firesteel 70000 (tasks/s)");
     }
 
     #[test]

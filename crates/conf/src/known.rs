@@ -250,7 +250,6 @@ static GROUPS: &[Group] = &[
         reason: Elsewhere::NotBuiltIn("Kerberos"),
         names: &["spark.kerberos.", "spark.security.credentials.", "spark.security.directCredentialProviders.enabled"],
     },
-    Group { reason: Elsewhere::NotBuiltIn("stage-level resource profiles"), names: &["spark.scheduler.resource."] },
     Group {
         reason: Elsewhere::NotBuiltIn("this part of logging"),
         names: &[

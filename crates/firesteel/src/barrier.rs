@@ -134,6 +134,36 @@ impl<T: Data> RddBarrier<T> {
         new.barrier = true;
         self.rdd.with(env).map_partitions_as(new, function)
     }
+
+    /// As [`With::map_partitions_shown_as`](crate::With::map_partitions_shown_as), in a barrier stage.
+    ///
+    /// ```
+    /// # let spark = firesteel::examples::context();
+    /// let numbers = spark.parallelize(1..=4, 2).barrier();
+    /// let sums = numbers.map_partitions_shown_as("PythonRDD", false, (), |(), _, records| [records.sum::<i32>()]);
+    /// assert!(sums.is_barrier() && sums.to_string().starts_with("PythonRDD["));
+    /// assert_eq!(sums.collect()?, [3, 7]);
+    /// # Ok::<(), firesteel::SparkError>(())
+    /// ```
+    #[track_caller]
+    pub fn map_partitions_shown_as<E: Env, I, F>(
+        &self,
+        kind: &'static str,
+        preserves_partitioning: bool,
+        env: E,
+        function: F,
+    ) -> Rdd<I::Item>
+    where
+        I: IntoIterator<Item: Data> + 'static,
+        F: Fn(&E, u32, Records<T>) -> I + Copy + Send + Sync + 'static,
+    {
+        let _scope = Scope::enter("mapPartitions");
+        let core = self.rdd.core();
+        let partitioner = core.partitioner.clone().filter(|_| preserves_partitioning);
+        let mut new = NewRdd::one_to_one("mapPartitions", core).kind(kind).partitioned(partitioner);
+        new.barrier = true;
+        self.rdd.with(env).map_partitions_as(new, function)
+    }
 }
 
 /// A task of a barrier stage, as its own code sees it.

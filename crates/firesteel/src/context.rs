@@ -32,6 +32,7 @@ use firesteel_memory::{MemoryMode, UnifiedMemoryManager};
 use firesteel_messages::ApplicationFile;
 use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId, ListenerEvent, Partition, ResourceInformation};
 use firesteel_rpc::Secret;
+use firesteel_scheduler::{Event, RddInfo};
 use firesteel_scheduler_backend::CoarseGrainedSchedulerBackend;
 use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
@@ -57,6 +58,8 @@ use crate::{
         source::{RangeEnv, slice_bounds},
     },
     rdd::Rdd,
+    resource_profile::ResourceProfile,
+    resource_profiles::{Announce, ResourceProfiles},
     resources::CustomResources,
     runner::RustTaskRunner,
     settings,
@@ -86,6 +89,7 @@ struct Inner {
     app_id: ApplicationId,
     default_parallelism: u32,
     resources: BTreeMap<String, ResourceInformation>,
+    resource_profiles: ResourceProfiles,
     handle: DriverHandle,
     driver: Mutex<Option<Driver>>,
     metrics: Mutex<Option<DriverMetrics>>,
@@ -393,6 +397,19 @@ impl SparkContext {
         checkpoint::after_job(self, rdd)
     }
 
+    /// The lineage of a job as the scheduler is to see it, which knows by then of all profiles in it.
+    pub(crate) fn lineage_of_job(&self, rdd: &Arc<RddCore>) -> Result<Arc<RddInfo>, SparkError> {
+        let info = current_info(rdd);
+        self.inner.resource_profiles.prepare_job(&info, &*self.inner)?;
+        Ok(info)
+    }
+
+    /// Takes a resource profile into use.
+    pub(crate) fn add_resource_profile(&self, profile: &ResourceProfile) -> Result<(), SparkError> {
+        self.check_running("withResources")?;
+        Ok(self.inner.resource_profiles.add(profile, &*self.inner)?)
+    }
+
     /// Runs one job, and nothing that a job gives rise to.
     pub(crate) fn run_one_job<A: Action>(
         &self,
@@ -409,7 +426,7 @@ impl SparkContext {
             message: error.to_string(),
         })?;
         let request = JobRequest {
-            kind: JobRequestKind::Result { rdd: current_info(rdd), partitions, work: work.into() },
+            kind: JobRequestKind::Result { rdd: self.lineage_of_job(rdd)?, partitions, work: work.into() },
             properties: Arc::new(local_properties::of_this_thread()),
             call_site_short: call_site.short.clone(),
             call_site_long: call_site.long.clone(),
@@ -513,6 +530,7 @@ impl Inner {
             driver_memory.off_heap.bytes() >> 20,
             cpus.get(),
         );
+        let profile_limits = if cluster.is_some() { Some(custom_resources.profile_limits(&conf, cpus)?) } else { None };
         let memory = UnifiedMemoryManager::from_options(&driver_memory).map_err(|error| configuration(&error))?;
         let memory = MemoryManager::of_driver(memory, MemoryManager::WAIT_LIMIT);
         let options = settings::driver(
@@ -670,6 +688,7 @@ impl Inner {
             app_id,
             default_parallelism: conf_parallelism.unwrap_or(if cluster_mode { threads.max(2) } else { threads }),
             resources: resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect(),
+            resource_profiles: ResourceProfiles::new(profile_limits),
             handle,
             driver: Mutex::new(Some(driver)),
             metrics: Mutex::new(metrics),
@@ -752,6 +771,16 @@ pub(crate) fn stop_active(location: &str, exit_code: Option<i32>) {
         None => drop(STOPPING.lock()),
     }
     firesteel_local_dirs::remove_for_good();
+}
+
+impl Announce for Inner {
+    fn to_scheduler(&self, event: Event) {
+        self.handle.event(event);
+    }
+
+    fn to_listeners(&self, event: ListenerEvent) {
+        self.sink.post(event);
+    }
 }
 
 impl Drop for Inner {

@@ -6,6 +6,8 @@ use firesteel_driver::JobError;
 pub(crate) use firesteel_model::error_chain as chain;
 use firesteel_model::{JobId, Partition, RddId, StageAttemptId, StorageLevel, TaskEndReason};
 
+use crate::resource_profile::ResourceProfileError;
+
 /// Why an action, or the start of an application, failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SparkError {
@@ -99,6 +101,9 @@ pub enum SparkError {
     /// Something cannot be one of the application's files (SS-80).
     #[error("{0}")]
     AddFile(String),
+    /// A resource profile cannot be served, or several meet in one stage (SC-08).
+    #[error(transparent)]
+    ResourceProfile(#[from] ResourceProfileError),
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),

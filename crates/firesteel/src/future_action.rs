@@ -25,7 +25,6 @@ use crate::{
     error::SparkError,
     local_properties,
     rdd::Rdd,
-    stage_lineage::current_info,
     take::TakeProgress,
     with::With,
 };
@@ -184,7 +183,7 @@ impl<R> Jobs<R> {
         let partitions: Vec<Partition> = partitions.into_iter().map(Partition).collect();
         let mut outputs: Vec<Option<Result<O, String>>> = partitions.iter().map(|_| None).collect();
         let _under_way = self.context.registry().job_under_way();
-        let rdd = current_info(with.rdd.core());
+        let rdd = self.context.lineage_of_job(with.rdd.core())?;
         let job = {
             // Under the lock, so that whoever cancels sees the job or is seen by it.
             let mut state = self.shared.state.lock();

@@ -120,7 +120,11 @@ impl SparkContext {
             options.max_size = listed.conf.get_bytes(MAX_SIZE, options.max_size).map_err(configuration)?;
         }
         let splits = listed.splits_with(input.min_partitions.unwrap_or(1), &options)?;
-        let new = split_source("hadoopFile", &splits);
+        let mut new = split_source("hadoopFile", &splits);
+        // Only the older of Hadoop's interfaces is told how many partitions there should be.
+        if input.min_partitions.is_none() {
+            new = new.kind("NewHadoopRDD");
+        }
         let lines = LineOptions::from_conf(&listed.conf).map_err(configuration)?;
         let env = self.read_env(listed.hadoop)?;
         let records = match input.format {

@@ -59,6 +59,8 @@ mod pieces;
 mod pipe;
 mod rdd;
 mod remote_files;
+mod resource_profile;
+mod resource_profiles;
 mod resources;
 mod runner;
 mod sampling;
@@ -108,6 +110,7 @@ pub use partitioner::{HashPartitioner, Partitioner, Partitioning, RangePartition
 pub use persist::{ExecutorMemory, RddStorageInfo};
 pub use pipe::PipeCommand;
 pub use rdd::Rdd;
+pub use resource_profile::{ResourceProfile, ResourceProfileError, TaskResourceRequest, TaskResourceRequests};
 pub use stat_counter::StatCounter;
 pub use status_tracker::{SparkExecutorInfo, SparkJobInfo, SparkStageInfo, StatusTracker};
 pub use weak::WeakRdd;

@@ -22,7 +22,9 @@ use crate::{
     error::SparkError,
     node::{NodeOf, Operator},
     partitioner::PartitionerId,
+    resource_profile::ResourceProfile,
     stage_binary::WorkSpec,
+    stage_lineage::with_dependencies,
 };
 
 /// One RDD on the driver.
@@ -51,6 +53,9 @@ struct RddState {
     parents: Vec<Arc<RddCore>>,
     shuffles: Vec<Arc<ShuffleCore>>,
     checkpoint: Checkpoint,
+    resource_profile: Option<ResourceProfile>,
+    /// The RDD as the scheduler is to see it, if it has a resource profile of its own.
+    with_profile: Option<Arc<RddInfo>>,
 }
 
 /// Which operator, with what environment. An environment that cannot be encoded is reported by the first action.
@@ -250,6 +255,8 @@ impl RddCore {
                 parents,
                 shuffles,
                 checkpoint: Checkpoint::None,
+                resource_profile: None,
+                with_profile: None,
             }),
             registry: Arc::clone(registry),
         });
@@ -314,12 +321,24 @@ impl RddCore {
         ((state.parents.clone(), state.shuffles.clone()), cut)
     }
 
-    /// The RDD as it was made, or as its own lineage was cut. Ancestors may have been cut beside that: jobs look at all.
-    fn latest_info(&self) -> Arc<RddInfo> {
-        self.with_checkpoint(|checkpoint| match checkpoint {
-            Checkpoint::Done(cut) => Arc::clone(&cut.info),
-            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress { .. } => Arc::clone(&self.info),
-        })
+    /// The RDD as it was made, or as its own lineage was cut or it was given a resource profile. The same may have become of
+    /// ancestors beside that: jobs look at all.
+    pub(crate) fn latest_info(&self) -> Arc<RddInfo> {
+        let state = self.state.lock();
+        Arc::clone(state.with_profile.as_ref().unwrap_or_else(|| state.without_profile(&self.info)))
+    }
+
+    pub(crate) fn resource_profile(&self) -> Option<ResourceProfile> {
+        self.state.lock().resource_profile.clone()
+    }
+
+    /// From the next job on, stages that compute it have this profile.
+    pub(crate) fn set_resource_profile(&self, profile: ResourceProfile) {
+        let mut state = self.state.lock();
+        state.resource_profile = Some(profile);
+        state.describe_profile(&self.info);
+        drop(state);
+        self.registry.lineage_changed();
     }
 
     /// How things stand with its checkpoint, to look at and to change.
@@ -332,6 +351,7 @@ impl RddCore {
     pub(crate) fn cut_lineage(&self, cut: Cut) {
         let mut state = self.state.lock();
         state.checkpoint = Checkpoint::Done(Arc::new(cut));
+        state.describe_profile(&self.info);
         let ancestors = (std::mem::take(&mut state.parents), std::mem::take(&mut state.shuffles));
         drop(state);
         self.registry.let_go(ancestors);
@@ -363,6 +383,23 @@ impl Drop for RddCore {
 }
 
 impl RddState {
+    fn without_profile<'a>(&'a self, made: &'a Arc<RddInfo>) -> &'a Arc<RddInfo> {
+        match &self.checkpoint {
+            Checkpoint::Done(cut) => &cut.info,
+            Checkpoint::None | Checkpoint::Marked(_) | Checkpoint::InProgress { .. } => made,
+        }
+    }
+
+    fn describe_profile(&mut self, made: &Arc<RddInfo>) {
+        let described = self.resource_profile.as_ref().map(|profile| {
+            let info = self.without_profile(made);
+            let mut described = with_dependencies(info, info.dependencies.clone());
+            described.resource_profile = profile.profile_id();
+            Arc::new(described)
+        });
+        self.with_profile = described;
+    }
+
     fn take_ancestors(&mut self) -> Vec<Arc<RddCore>> {
         let mut ancestors = std::mem::take(&mut self.parents);
         ancestors.extend(std::mem::take(&mut self.shuffles).into_iter().filter_map(take_parent));

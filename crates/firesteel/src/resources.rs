@@ -3,14 +3,17 @@
 //!
 //! As in Spark, local mode has resources of the driver only: its one executor has none to give to tasks.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use firesteel_conf::{KeyPrefix, MasterUrl, SparkConf, keys};
 use firesteel_executor::{ResourceToDiscover, discover_resource};
 use firesteel_model::{ExecutorResourceRequest, ListenerEvent, ResourceInformation, ResourceProfileId};
 use firesteel_scheduler::{ExecutorSize, TaskRequirements, TaskResourceAmount, TaskResourceRequest, task_slots};
 
-use crate::error::{SparkError, chain};
+use crate::{
+    error::{SparkError, chain},
+    resource_profiles::ProfileLimits,
+};
 
 /// How long a discovery script may take. Tools that list devices wake them first, which takes seconds; a script that takes
 /// longer than this has hung, and an executor that waits for it would never register.
@@ -126,6 +129,12 @@ fn of_tasks(conf: &SparkConf, warnings: &mut Vec<String>) -> Result<Vec<(String,
             continue;
         }
         TaskResourceAmount::from_number(amount).map_err(|error| refused(format!("{prefix}{name}.amount: {error}")))?;
+        // Of a larger part no second task could have any. Only a resource profile may ask for that, as in Spark.
+        if amount > 0.5 && amount < 1.0 {
+            return Err(refused(format!(
+                "{prefix}{name}.amount: the amount {amount} of a task's resource must be a whole number, or a fraction of at most 0.5"
+            )));
+        }
         found.push((name.to_owned(), amount));
     }
     Ok(found)
@@ -147,7 +156,7 @@ impl CustomResources {
     /// of an executor. What an executor has and no task can use becomes a warning.
     pub(crate) fn task_requirements(
         &mut self,
-        cpus: std::num::NonZeroU32,
+        cpus: NonZeroU32,
         master: &MasterUrl,
         cores: u32,
     ) -> Result<TaskRequirements, SparkError> {
@@ -191,6 +200,16 @@ impl CustomResources {
         }
     }
 
+    /// What is known ahead of what executors can give to tasks of other profiles.
+    pub(crate) fn profile_limits(&self, conf: &SparkConf, task_cpus: NonZeroU32) -> Result<ProfileLimits, SparkError> {
+        Ok(ProfileLimits {
+            cores: conf.get(&keys::EXECUTOR_CORES)?,
+            resources: self.executor.iter().map(|resource| (resource.name.clone(), resource.amount)).collect(),
+            task_cpus,
+            merge_conflicts: conf.get(&keys::SCHEDULER_RESOURCE_PROFILE_MERGE_CONFLICTS)?,
+        })
+    }
+
     /// Runs the discovery scripts of the driver's resources.
     pub(crate) fn discover_for_driver(&self) -> Result<Vec<ResourceInformation>, SparkError> {
         discover(&self.driver, &keys::DRIVER_RESOURCE)
@@ -218,8 +237,6 @@ fn discover(resources: &[Resource], family: &'static KeyPrefix) -> Result<Vec<Re
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<CustomResources, String> {
@@ -244,10 +261,9 @@ mod tests {
             ("spark.task.resource.tpu.amount", "0"),
         ];
         let task = requirements(&settings, CLUSTER, 4).unwrap();
-        let two = NonZeroU32::new(2).unwrap();
         let amounts: Vec<_> = task.resources.iter().map(|request| (request.name.as_str(), request.amount)).collect();
-        let expected =
-            [("fpga", TaskResourceAmount::Addresses(NonZeroU32::MIN)), ("gpu", TaskResourceAmount::SharedBy(two))];
+        let half = TaskResourceAmount::from_number(0.5).unwrap();
+        let expected = [("fpga", TaskResourceAmount::Addresses(NonZeroU32::MIN)), ("gpu", half)];
         assert_eq!(amounts, expected);
     }
 
@@ -255,7 +271,7 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         let cases: [(&[(&str, &str)], &str); 9] = [
             (&[("spark.task.resource.gpu.amount", "0.6")], "spark.task.resource.gpu.amount: the amount 0.6"),
-            (&[("spark.task.resource.gpu.amount", "1.5")], "a fraction of at most 0.5"),
+            (&[("spark.task.resource.gpu.amount", "1.5")], "a fraction of 1"),
             (&[("spark.task.resource.gpu.amount", "-1")], "spark.task.resource.gpu.amount: the amount -1"),
             (&[("spark.task.resource.gpu.amount", "many")], "must be a number, not \"many\""),
             (&[("spark.executor.resource.gpu.amount", "1.5")], "must be a whole number of at least 0, not \"1.5\""),

@@ -118,15 +118,15 @@ impl StageLineage {
     }
 }
 
-/// The lineage of an RDD as it is now. Where an ancestor's was cut, its descendants are described anew; the numbers stay.
-/// A lineage without a cut is given as it was made.
+/// The lineage of an RDD as it is now. Where an ancestor's was cut, or it was given a resource profile, its descendants are
+/// described anew; the numbers stay. A lineage without a change is given as it was made.
 pub(crate) fn current_info(rdd: &Arc<RddCore>) -> Arc<RddInfo> {
     /// As [`Step`], with parents behind shuffles.
     enum Step {
         Enter(Arc<RddCore>),
         Leave(Arc<RddCore>),
     }
-    if rdd.registry().cuts() == 0 {
+    if rdd.registry().is_unchanged() {
         return Arc::clone(&rdd.info);
     }
     let mut infos: HashMap<RddId, Arc<RddInfo>> = HashMap::new();
@@ -135,8 +135,8 @@ pub(crate) fn current_info(rdd: &Arc<RddCore>) -> Arc<RddInfo> {
         match step {
             Step::Enter(rdd) if !infos.contains_key(&rdd.id()) => {
                 let ((parents, shuffles), cut) = rdd.lineage();
-                if let Some(cut) = cut {
-                    infos.insert(rdd.id(), Arc::clone(&cut.info));
+                if cut.is_some() {
+                    infos.insert(rdd.id(), rdd.latest_info());
                     continue;
                 }
                 let behind = shuffles.iter().map(|shuffle| &shuffle.parent);
@@ -145,7 +145,7 @@ pub(crate) fn current_info(rdd: &Arc<RddCore>) -> Arc<RddInfo> {
                 steps.extend(enter);
             }
             Step::Leave(rdd) if !infos.contains_key(&rdd.id()) => {
-                let info = described_anew(&rdd.info, &infos);
+                let info = described_anew(&rdd.latest_info(), &infos);
                 infos.insert(rdd.id(), info);
             }
             Step::Enter(_) | Step::Leave(_) => {}

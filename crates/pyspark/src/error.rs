@@ -1,6 +1,6 @@
 //! Errors as Java's exceptions, whose classes and texts programs rely on.
 
-use firesteel::{SparkError, TaskEndReason};
+use firesteel::{ResourceProfileError, SparkError, TaskEndReason};
 use firesteel_py4j::{Object, Throwable};
 
 use crate::error_text;
@@ -66,7 +66,9 @@ pub(crate) fn thrown(error: SparkError) -> Throwable {
         return throwable;
     }
     let class = match &error {
-        SparkError::InvalidArgument(_) => ILLEGAL_ARGUMENT,
+        SparkError::InvalidArgument(_) | SparkError::ResourceProfile(ResourceProfileError::Conflict) => {
+            ILLEGAL_ARGUMENT
+        }
         SparkError::ContextStopped { .. } => ILLEGAL_STATE,
         SparkError::StorageLevelChange { .. } => UNSUPPORTED,
         SparkError::OutputExists(_) => FILE_ALREADY_EXISTS,

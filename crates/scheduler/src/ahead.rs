@@ -107,7 +107,7 @@ impl Scheduler {
             let slots = executor.info.cores;
             let takes_tasks = executor.free_cores == 0
                 && !executor.returned_ahead
-                && executor.info.resource_profile_id == set.profile
+                && self.profiles.can_be_scheduled(set.profile, executor.info.resource_profile_id)
                 && executor.decommissioned.is_none()
                 && !self.health.excludes(key, executor.host)
                 && set.successes() >= slots;

@@ -286,15 +286,20 @@ pub enum StarvationReason {
         executors: u32,
     },
     /// No executor is large enough for one task.
-    #[error("a task takes {needed} cores (spark.task.cpus), but the largest executor has {largest}")]
+    #[error("a task takes {needed} cores ({}), but the largest executor has {largest}", asked_by(*profile, "spark.task.cpus"))]
     CoresPerTask {
         /// What a task takes.
         needed: u32,
         /// What the largest has.
         largest: u32,
+        /// The profile that says so.
+        profile: ResourceProfileId,
     },
     /// No executor has enough of a custom resource.
-    #[error("a task takes {needed} of resource {name}, but no executor has more than {most}")]
+    #[error(
+        "a task takes {needed} of resource {name} ({}), but no executor has more than {most}",
+        asked_by(*profile, &format!("spark.task.resource.{name}.amount"))
+    )]
     ResourcePerTask {
         /// Which resource.
         name: String,
@@ -302,6 +307,8 @@ pub enum StarvationReason {
         needed: u32,
         /// The most that an executor has.
         most: u32,
+        /// The profile that says so.
+        profile: ResourceProfileId,
     },
     /// Every suitable executor is excluded after failures (RT-74).
     #[error("all {executors} suitable executors are excluded after failures (spark.excludeOnFailure.*)")]
@@ -337,4 +344,12 @@ pub enum StarvationReason {
         /// How many tasks run.
         running: u32,
     },
+}
+
+/// What says how much a task takes: the key of the default profile, or another profile.
+fn asked_by(profile: ResourceProfileId, key: &str) -> String {
+    match profile {
+        ResourceProfileId(0) => key.to_owned(),
+        profile => format!("resource profile {profile}"),
+    }
 }

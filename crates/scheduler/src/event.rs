@@ -3,7 +3,11 @@
 //! Messages from executors may be late, duplicated or about things long gone; each such case is dropped on purpose where
 //! it is handled. Calls of the driver (a job is submitted, a shuffle is removed) happen once and in order.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use firesteel_model::{
     AccumulatorUpdate, BlockManagerId, ByteCount, ExecutorId, ExecutorInfo, ExecutorLossReason, JobId, LocalProperties,
@@ -77,6 +81,17 @@ pub enum Event {
         id: ResourceProfileId,
         /// What each of its tasks takes.
         task: TaskRequirements,
+        /// It asks nothing of executors, as Spark's `TaskResourceProfile`: without dynamic allocation, those of every profile
+        /// run its tasks (SC-08).
+        tasks_only: bool,
+    },
+    /// Stages whose data sets have exactly these resource profiles run with another one; sent before the first job with such a
+    /// stage, and after the profile came into use. Nobody else submits data sets of several profiles in one stage.
+    ResourceProfilesMerged {
+        /// The profiles, two or more, without the default one.
+        profiles: BTreeSet<ResourceProfileId>,
+        /// What they become.
+        into: ResourceProfileId,
     },
     /// An executor registered and has said that it is ready (RT-09). Answered by `AcceptExecutor`, or by `RefuseExecutor` if
     /// there is one of the same id or its host is excluded.

@@ -7,7 +7,7 @@ use std::{
 
 use firesteel_model::{ExecutorId, ExecutorInfo, ResourceInformation, TaskId, TaskLocation};
 
-use crate::{ExecutorRegistration, Moment, TaskRequirements, TaskResourceAmount, interner::Interner};
+use crate::{AddressPart, ExecutorRegistration, Moment, TaskRequirements, TaskResourceAmount, interner::Interner};
 
 /// An executor's number; the same id always has the same one.
 pub(crate) type ExecutorKey = u32;
@@ -21,39 +21,38 @@ pub(crate) struct Preference {
     pub(crate) host: HostKey,
 }
 
-/// The addresses of one custom resource, and how many tasks use each.
+/// The addresses of one custom resource, and how much of each is free, in the units of [`AddressPart`].
 #[derive(Clone, Debug)]
 struct ResourceSlots {
     name: String,
-    users: BTreeMap<String, u32>,
+    free: BTreeMap<String, u64>,
 }
 
 impl ResourceSlots {
     /// How many tasks could use it at once, busy or not.
     fn capacity(&self, amount: TaskResourceAmount) -> u32 {
-        amount.tasks(self.users.len() as u32)
+        amount.tasks(self.free.len() as u32)
     }
 
     fn has_room(&self, amount: TaskResourceAmount) -> bool {
-        match amount {
-            TaskResourceAmount::Addresses(count) => {
-                self.users.values().filter(|&&users| users == 0).count() >= count.get() as usize
-            }
-            TaskResourceAmount::SharedBy(tasks) => self.users.values().any(|&users| users < tasks.get()),
-        }
+        self.free.values().filter(|&&free| free >= amount.units()).count() >= amount.addresses() as usize
     }
 
     fn acquire(&mut self, amount: TaskResourceAmount) -> ResourceInformation {
-        let (below, count) = match amount {
-            TaskResourceAmount::Addresses(count) => (1, count.get() as usize),
-            TaskResourceAmount::SharedBy(tasks) => (tasks.get(), 1),
-        };
-        let room = self.users.iter_mut().filter(|(_, users)| **users < below).take(count);
-        let addresses = room.map(|(address, users)| {
-            *users += 1;
+        let room = self.free.iter_mut().filter(|(_, free)| **free >= amount.units()).take(amount.addresses() as usize);
+        let addresses = room.map(|(address, free)| {
+            *free -= amount.units();
             address.clone()
         });
         ResourceInformation { name: self.name.clone(), addresses: addresses.collect() }
+    }
+
+    fn release(&mut self, amount: TaskResourceAmount, addresses: &[String]) {
+        for address in addresses {
+            let free = self.free.get_mut(address).expect("granted addresses are the executor's");
+            *free += amount.units();
+            assert!(*free <= AddressPart::WHOLE, "more of {} {address} was given back than it has", self.name);
+        }
     }
 }
 
@@ -104,26 +103,27 @@ impl Executor {
         grants.collect()
     }
 
-    pub(crate) fn release(&mut self, cpus: u32, granted: &[ResourceInformation]) {
-        self.free_cores += cpus;
+    /// Gives back what [`Self::acquire`] has granted for the same requirements.
+    pub(crate) fn release(&mut self, task: &TaskRequirements, granted: &[ResourceInformation]) {
+        self.free_cores += task.cpus.get();
         assert!(self.free_cores <= self.info.cores, "executor {} was given back more cores than it has", self.id);
         for grant in granted {
             let slots = self.resources.iter_mut().find(|slots| slots.name == grant.name);
             let slots = slots.expect("granted addresses are of a resource that the executor has");
-            for address in &grant.addresses {
-                *slots.users.get_mut(address).expect("granted addresses are the executor's") -= 1;
-            }
+            let request = task.resources.iter().find(|request| request.name == grant.name);
+            slots.release(request.expect("only what was requested is granted").amount, &grant.addresses);
         }
     }
 
-    pub(crate) fn resource_users(&self, name: &str, address: &str) -> u32 {
+    /// How much of an address is free, in the units of [`AddressPart`].
+    pub(crate) fn free_units(&self, name: &str, address: &str) -> u64 {
         let slots = self.resources.iter().find(|slots| slots.name == name);
-        slots.and_then(|slots| slots.users.get(address)).copied().unwrap_or(0)
+        slots.and_then(|slots| slots.free.get(address)).copied().unwrap_or(0)
     }
 
     /// The number of addresses of a resource.
     pub(crate) fn addresses(&self, name: &str) -> u32 {
-        self.resources.iter().find(|slots| slots.name == name).map_or(0, |slots| slots.users.len() as u32)
+        self.resources.iter().find(|slots| slots.name == name).map_or(0, |slots| slots.free.len() as u32)
     }
 }
 
@@ -160,7 +160,7 @@ impl Executors {
         }
         let resources = registration.info.resources.iter().map(|resource| ResourceSlots {
             name: resource.name.clone(),
-            users: resource.addresses.iter().map(|address| (address.clone(), 0)).collect(),
+            free: resource.addresses.iter().map(|address| (address.clone(), AddressPart::WHOLE)).collect(),
         });
         let executor = Executor {
             id: registration.executor_id.clone(),

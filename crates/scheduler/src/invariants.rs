@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Scheduler, TaskResourceAmount,
+    AddressPart, Scheduler,
     stage::{JobProgress, StageKind, StageStatus},
     task_set::TaskSetState,
 };
@@ -24,7 +24,7 @@ impl Scheduler {
     /// A slot is never given twice, nor lost.
     fn assert_slots(&self) {
         let mut cores: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut users: BTreeMap<(u32, &str, &str), u32> = BTreeMap::new();
+        let mut used_units: BTreeMap<(u32, &str, &str), u64> = BTreeMap::new();
         for (task_id, task) in &self.running {
             let executor = self.executors.get(task.executor);
             let executor = executor.unwrap_or_else(|| panic!("task {task_id} runs on an executor that is gone"));
@@ -33,19 +33,18 @@ impl Scheduler {
                 let requirements = &self.task_sets[&task.stage].requirements;
                 *cores.entry(task.executor).or_default() += requirements.cpus.get();
                 for resource in &task.resources {
+                    let request = requirements.resources.iter().find(|request| request.name == resource.name);
+                    let units = request.expect("only what was requested is granted").amount.units();
                     for address in &resource.addresses {
-                        let user = users.entry((task.executor, &resource.name, address)).or_default();
-                        *user += 1;
-                        let request = requirements.resources.iter().find(|request| request.name == resource.name);
-                        let most = match request.map(|request| request.amount) {
-                            Some(TaskResourceAmount::SharedBy(tasks)) => tasks.get(),
-                            Some(TaskResourceAmount::Addresses(_)) | None => 1,
-                        };
-                        assert!(*user <= most, "{} {address} of {} has {user} users", resource.name, executor.id);
-                        assert!(executor.resource_users(&resource.name, address) >= *user);
+                        *used_units.entry((task.executor, &resource.name, address)).or_default() += units;
                     }
                 }
             }
+        }
+        for ((key, name, address), used) in used_units {
+            let executor = self.executors.get(key).expect("its tasks were found there");
+            let free = executor.free_units(name, address);
+            assert_eq!(free + used, AddressPart::WHOLE, "{name} {address} of executor {}", executor.id);
         }
         let mut listed = 0;
         for (key, executor) in self.executors.iter() {

@@ -131,11 +131,9 @@ impl Scheduler {
         };
         let mut seen = BTreeSet::from([last.id]);
         let mut stage_ends: Vec<(&Arc<RddInfo>, u32)> = vec![(last, tasks)];
-        let mut slots_needed = 0;
+        let mut wanted = Vec::new();
         while let Some((end, tasks)) = stage_ends.pop() {
-            if end.barrier {
-                slots_needed = slots_needed.max(tasks);
-            }
+            let mut profiles = BTreeSet::from([end.resource_profile]);
             let mut in_stage = vec![end];
             let mut seen_in_stage = BTreeSet::from([end.id]);
             while let Some(rdd) = in_stage.pop() {
@@ -144,6 +142,9 @@ impl Scheduler {
                 }
                 for dependency in &rdd.dependencies {
                     let parent = dependency.parent();
+                    if let Dependency::Narrow { .. } = dependency {
+                        profiles.insert(parent.resource_profile);
+                    }
                     match dependency {
                         Dependency::Narrow { .. } if seen_in_stage.insert(parent.id) => in_stage.push(parent),
                         Dependency::Shuffle(_) if seen.insert(parent.id) => {
@@ -153,15 +154,19 @@ impl Scheduler {
                     }
                 }
             }
+            if end.barrier {
+                wanted.push((tasks, self.profiles.of_stage(profiles)));
+            }
         }
-        if slots_needed == 0 {
+        if wanted.is_empty() {
             Ok(())
         } else if self.options.dynamic_allocation {
             Err(BarrierRefusal::Final("[SPARK-24942]: Barrier execution mode does not support dynamic resource allocation for now. Set spark.dynamicAllocation.enabled to false".to_owned()))
         } else {
-            let available = self.slots(last.resource_profile);
-            let enough = slots_needed <= available;
-            if enough { Ok(()) } else { Err(BarrierRefusal::TooFewSlots { needed: slots_needed, available }) }
+            let slots = wanted.into_iter().map(|(needed, profile)| (needed, self.slots(profile)));
+            // The stage that lacks most is told of.
+            let short = slots.filter(|(needed, available)| needed > available).max_by_key(|(needed, has)| needed - has);
+            short.map_or(Ok(()), |(needed, available)| Err(BarrierRefusal::TooFewSlots { needed, available }))
         }
     }
 

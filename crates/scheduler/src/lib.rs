@@ -55,6 +55,7 @@ mod outcome;
 mod output_commit;
 mod pending;
 mod pool;
+mod profiles;
 mod random;
 mod recent_losses;
 mod scheduler;
@@ -74,9 +75,10 @@ pub use event::{
 pub use lineage::{Dependency, Determinism, NarrowMapping, RddInfo, ShuffleDependency};
 pub use locations::{BlockLocations, NothingCached};
 pub use options::{
-    BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions, LaunchAheadOptions,
-    LocalityOptions, MinRegisteredOptions, OptionsError, PoolOptions, ReducerLocalityOptions, SchedulerOptions,
-    SchedulingMode, SpeculationOptions, StageOptions, TaskRequirements, TaskResourceAmount, TaskResourceRequest,
+    AddressPart, BarrierOptions, EfficiencyOptions, ExclusionOptions, ExpectedResources, HeartbeatOptions,
+    LaunchAheadOptions, LocalityOptions, MinRegisteredOptions, OptionsError, PoolOptions, ReducerLocalityOptions,
+    SchedulerOptions, SchedulingMode, SpeculationOptions, StageOptions, TaskRequirements, TaskResourceAmount,
+    TaskResourceRequest,
 };
 pub use scheduler::Scheduler;
 pub use task_slots::{ExecutorSize, SlotLimit, TaskSlots, TaskSlotsError, Waste, task_slots};

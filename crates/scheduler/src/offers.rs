@@ -139,7 +139,8 @@ impl Scheduler {
                 let mut launched_at_level = false;
                 for &key in offers {
                     let Some(executor) = self.executors.get(key) else { continue };
-                    if executor.info.resource_profile_id != profile || !executor.has_room(&requirements) {
+                    let suits = self.profiles.can_be_scheduled(profile, executor.info.resource_profile_id);
+                    if !suits || !executor.has_room(&requirements) {
                         continue;
                     }
                     let offerer = Offerer { executor: key, host: executor.host, rack: executor.rack };
@@ -265,7 +266,8 @@ impl Scheduler {
         let (profile, requirements) = (set.profile, set.requirements.clone());
         let usable = |key: &ExecutorKey| {
             let executor = self.executors.get(*key)?;
-            let usable = executor.info.resource_profile_id == profile && !set.exclusion.excludes(*key, executor.host);
+            let suits = self.profiles.can_be_scheduled(profile, executor.info.resource_profile_id);
+            let usable = suits && !set.exclusion.excludes(*key, executor.host);
             usable.then(|| executor.clone())
         };
         let mut free: Vec<(ExecutorKey, crate::executors::Executor)> =
@@ -316,11 +318,11 @@ impl Scheduler {
 
     /// How many tasks of a profile could run at once, busy slots included, excluded executors not.
     pub(crate) fn slots(&self, profile: ResourceProfileId) -> u32 {
-        let requirements = self.profiles.get(&profile).unwrap_or_else(|| &self.profiles[&ResourceProfileId(0)]);
+        let requirements = self.profiles.requirements(profile);
         self.executors
             .iter()
             .filter(|(key, executor)| {
-                executor.info.resource_profile_id == profile
+                self.profiles.can_be_scheduled(profile, executor.info.resource_profile_id)
                     && executor.decommissioned.is_none()
                     && !self.health.excludes(*key, executor.host)
             })

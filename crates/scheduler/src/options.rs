@@ -1,7 +1,10 @@
 //! What the scheduler can be told, in real types. The driver fills these from the configuration; the defaults are declared
 //! there, beside the keys, and nowhere else.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use firesteel_model::ByteCount;
 
@@ -104,13 +107,23 @@ pub struct TaskResourceRequest {
     pub amount: TaskResourceAmount,
 }
 
-/// Whole addresses, or a share of one.
+/// Whole addresses, or a part of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TaskResourceAmount {
     /// That many addresses, shared with no other task.
     Addresses(NonZeroU32),
-    /// One address shared by at most that many tasks (2 or more).
-    SharedBy(NonZeroU32),
+    /// A part of one address, which it shares with other tasks as long as there is room for their parts.
+    Part(AddressPart),
+}
+
+/// A part of an address, less than all of it, in units of which an address has [`AddressPart::WHOLE`]. Tasks of several
+/// resource profiles may share an address, so it is their parts that count and not their number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressPart(NonZeroU64);
+
+impl AddressPart {
+    /// The units of a whole address: fine enough for every fraction that somebody writes down, as Spark's are.
+    pub const WHOLE: u64 = 10_000_000_000_000_000;
 }
 
 impl TaskResourceAmount {
@@ -118,7 +131,15 @@ impl TaskResourceAmount {
     pub fn addresses(self) -> u32 {
         match self {
             Self::Addresses(count) => count.get(),
-            Self::SharedBy(_) => 1,
+            Self::Part(_) => 1,
+        }
+    }
+
+    /// How much it takes of each of those, in the units of [`AddressPart`].
+    pub(crate) fn units(self) -> u64 {
+        match self {
+            Self::Addresses(_) => AddressPart::WHOLE,
+            Self::Part(AddressPart(units)) => units.get(),
         }
     }
 
@@ -126,17 +147,19 @@ impl TaskResourceAmount {
     pub fn tasks(self, addresses: u32) -> u32 {
         match self {
             Self::Addresses(count) => addresses / count,
-            Self::SharedBy(tasks) => addresses.saturating_mul(tasks.get()),
+            Self::Part(AddressPart(units)) => {
+                let tasks = u64::from(addresses).saturating_mul(AddressPart::WHOLE / units);
+                u32::try_from(tasks).unwrap_or(u32::MAX)
+            }
         }
     }
 
-    /// Reads Spark's number: a whole number, or a fraction of at most one half (SC-07).
+    /// Reads Spark's number: a whole number, or a fraction of one (SC-07).
     pub fn from_number(amount: f64) -> Result<Self, OptionsError> {
         let refused = || OptionsError::TaskResourceAmount { amount: amount.to_string() };
-        if amount > 0.0 && amount <= 0.5 {
-            // 1 / 0.1 is a hair above or below 10, by how 0.1 is stored.
-            let tasks = (1.0 / amount + 1e-6).floor().min(f64::from(u32::MAX)) as u32;
-            NonZeroU32::new(tasks).map(Self::SharedBy).ok_or_else(refused)
+        if amount > 0.0 && amount < 1.0 {
+            let units = (amount * AddressPart::WHOLE as f64) as u64;
+            NonZeroU64::new(units).map(|units| Self::Part(AddressPart(units))).ok_or_else(refused)
         } else if amount >= 1.0 && amount.fract() == 0.0 && amount <= f64::from(u32::MAX) {
             NonZeroU32::new(amount as u32).map(Self::Addresses).ok_or_else(refused)
         } else {
@@ -303,7 +326,7 @@ pub enum OptionsError {
         timeout: Duration,
     },
     /// Not a share and not a whole number.
-    #[error("the amount {amount} of a task's resource must be a whole number, or a fraction of at most 0.5")]
+    #[error("the amount {amount} of a task's resource must be a whole number, or a fraction of 1")]
     TaskResourceAmount {
         /// What was given.
         amount: String,
@@ -421,15 +444,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_whole_or_at_most_a_half() {
-        let whole = |count| TaskResourceAmount::Addresses(NonZeroU32::new(count).unwrap());
-        let shared = |count| TaskResourceAmount::SharedBy(NonZeroU32::new(count).unwrap());
-        for (amount, expected) in
-            [(1.0, whole(1)), (3.0, whole(3)), (0.5, shared(2)), (0.1, shared(10)), (0.25, shared(4)), (0.3, shared(3))]
-        {
-            assert_eq!(TaskResourceAmount::from_number(amount), Ok(expected), "{amount}");
+    fn amounts_are_whole_or_a_part_of_one() {
+        for count in [1, 3] {
+            let whole = TaskResourceAmount::Addresses(NonZeroU32::new(count).unwrap());
+            assert_eq!(TaskResourceAmount::from_number(f64::from(count)), Ok(whole), "{count}");
         }
-        for amount in [0.0, -1.0, 0.51, 1.5, f64::NAN, f64::INFINITY] {
+        for (amount, tasks) in [(0.5, 2), (0.1, 10), (0.25, 4), (0.3, 3), (1.0 / 3.0, 3), (0.51, 1), (0.9, 1)] {
+            let part = TaskResourceAmount::from_number(amount).unwrap();
+            assert_eq!((part.addresses(), part.tasks(1), part.tasks(2)), (1, tasks, 2 * tasks), "{amount}");
+        }
+        for amount in [0.0, -1.0, 1e-17, 1.5, f64::NAN, f64::INFINITY] {
             assert!(TaskResourceAmount::from_number(amount).is_err(), "{amount}");
         }
     }

@@ -107,12 +107,12 @@ impl Scheduler {
         if task.getting_result_time_ms.is_some() {
             return;
         }
-        let (key, cpus) = (task.executor, self.task_sets[&task.stage].requirements.cpus.get());
+        let key = task.executor;
         if let Some(executor) = self.executors.get_mut(key) {
             if task.ahead {
                 executor.ahead.retain(|&waiting| waiting != task_id);
             } else {
-                executor.release(cpus, &task.resources);
+                executor.release(&self.task_sets[&task.stage].requirements, &task.resources);
             }
             executor.returned_ahead = false;
             self.offer(key);

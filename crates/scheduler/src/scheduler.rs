@@ -6,18 +6,19 @@ use std::{
 };
 
 use firesteel_model::{
-    JobId, ListenerEvent, MapStatus, ResourceInformation, ResourceProfileId, ShuffleId, StageAttemptId, StageId,
-    TaskAttemptNumber, TaskId, TaskLocality, TaskSnapshot,
+    JobId, ListenerEvent, MapStatus, ResourceInformation, ShuffleId, StageAttemptId, StageId, TaskAttemptNumber,
+    TaskId, TaskLocality, TaskSnapshot,
 };
 
 use crate::{
-    BlockLocations, Command, Event, ExpectedResources, Moment, Now, OptionsError, SchedulerOptions, TaskRequirements,
+    BlockLocations, Command, Event, ExpectedResources, Moment, Now, OptionsError, SchedulerOptions,
     barrier::BarrierCoordinator,
     executors::{ExecutorKey, Executors, HostKey},
     health::HealthTracker,
     map_output_tracker::MapOutputTracker,
     output_commit::OutputCommitCoordinator,
     pool::Pools,
+    profiles::Profiles,
     random::Random,
     recent_losses::RecentLosses,
     stage::{DelayedJob, Job, Stage},
@@ -85,7 +86,7 @@ pub struct Scheduler {
     pub(crate) barriers: BarrierCoordinator,
     pub(crate) health: HealthTracker,
     pub(crate) pools: Pools,
-    pub(crate) profiles: BTreeMap<ResourceProfileId, Arc<TaskRequirements>>,
+    pub(crate) profiles: Profiles,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) delayed_jobs: BTreeMap<JobId, DelayedJob>,
     pub(crate) cancelled_groups: VecDeque<String>,
@@ -114,7 +115,6 @@ impl Scheduler {
     /// A scheduler without executors or jobs. Moments count from here.
     pub fn new(options: SchedulerOptions, seed: u64) -> Result<Self, OptionsError> {
         options.validate()?;
-        let default_profile = Arc::new(options.task.clone());
         Ok(Self {
             random: Random::new(seed),
             executors: Executors::new(),
@@ -123,7 +123,7 @@ impl Scheduler {
             barriers: BarrierCoordinator::default(),
             health: HealthTracker::default(),
             pools: Pools::new(options.mode, &options.pools),
-            profiles: BTreeMap::from([(ResourceProfileId(0), default_profile)]),
+            profiles: Profiles::new(options.task.clone(), options.dynamic_allocation),
             jobs: BTreeMap::new(),
             delayed_jobs: BTreeMap::new(),
             cancelled_groups: VecDeque::new(),
@@ -188,7 +188,8 @@ impl Scheduler {
             }
             Event::StageBinaryPrepared { stage } => self.stage_binary_prepared(stage, turn),
             Event::StageBinaryFailed { stage, message } => self.stage_binary_failed(stage, &message, turn),
-            Event::ResourceProfileAdded { id, task } => _ = self.profiles.insert(id, Arc::new(task)),
+            Event::ResourceProfileAdded { id, task, tasks_only } => self.profiles.add(id, task, tasks_only),
+            Event::ResourceProfilesMerged { profiles, into } => self.profiles.merge(profiles, into),
             Event::ExecutorAdded(registration) => self.executor_added(registration, turn),
             Event::ExecutorLost { executor_id, reason, lost_outputs } => {
                 self.executor_lost(&executor_id, &reason, lost_outputs, turn);

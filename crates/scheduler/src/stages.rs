@@ -6,8 +6,8 @@ use std::{
 };
 
 use firesteel_model::{
-    JobId, ListenerEvent, Partition, RddId, RddStorageInfo, ReduceId, ResourceProfileId, ShuffleId, StageAttempt,
-    StageAttemptId, StageId, StageSnapshot, TaskLocation, property,
+    JobId, ListenerEvent, Partition, RddId, RddStorageInfo, ReduceId, ShuffleId, StageAttempt, StageAttemptId, StageId,
+    StageSnapshot, TaskLocation, property,
 };
 
 use crate::{
@@ -111,7 +111,7 @@ impl Scheduler {
         let id = StageId(self.next_stage_id);
         self.next_stage_id += 1;
         rdds.sort_by_key(|rdd| std::cmp::Reverse(rdd.id));
-        let profiles: BTreeSet<ResourceProfileId> = rdds.iter().map(|rdd| rdd.resource_profile).collect();
+        let resource_profile_id = self.profiles.of_stage(rdds.iter().map(|rdd| rdd.resource_profile));
         let snapshot = StageSnapshot {
             id: StageAttemptId { stage_id: id, attempt: StageAttempt(0) },
             name,
@@ -127,8 +127,7 @@ impl Scheduler {
             completion_time_ms: None,
             failure_reason: None,
             accumulables: BTreeMap::new(),
-            // The highest number is the profile that was made last; a stage rarely has two that differ (SC-08).
-            resource_profile_id: profiles.last().copied().unwrap_or_default(),
+            resource_profile_id,
             barrier: rdd.barrier,
         };
         let pending = match kind {
@@ -315,7 +314,7 @@ impl Scheduler {
             TaskKind::Result { partitions, .. } => partitions[output as usize],
         });
         let preferences = self.preferences(&rdd, partitions, turn.blocks);
-        let requirements = self.profiles.get(&profile).unwrap_or_else(|| &self.profiles[&ResourceProfileId(0)]).clone();
+        let requirements = self.profiles.requirements(profile).clone();
         let new = NewTaskSet {
             id,
             kind,

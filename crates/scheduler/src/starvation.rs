@@ -62,20 +62,21 @@ impl Scheduler {
         }
         let all = self.executors.iter();
         let mut suitable: Vec<_> =
-            all.filter(|(_, executor)| executor.info.resource_profile_id == set.profile).collect();
+            all.filter(|(_, it)| self.profiles.can_be_scheduled(set.profile, it.info.resource_profile_id)).collect();
         if suitable.is_empty() {
             return StarvationReason::NoExecutorOfProfile { profile: set.profile, executors: self.executors.len() };
         }
         let needed = set.requirements.cpus.get();
         let largest = suitable.iter().map(|(_, executor)| executor.info.cores).max().unwrap_or(0);
         if largest < needed {
-            return StarvationReason::CoresPerTask { needed, largest };
+            return StarvationReason::CoresPerTask { needed, largest, profile: set.profile };
         }
         for request in &set.requirements.resources {
             let most = suitable.iter().map(|(_, executor)| executor.addresses(&request.name)).max().unwrap_or(0);
             let needed = request.amount.addresses();
             if most < needed {
-                return StarvationReason::ResourcePerTask { name: request.name.clone(), needed, most };
+                let (name, profile) = (request.name.clone(), set.profile);
+                return StarvationReason::ResourcePerTask { name, needed, most, profile };
             }
         }
         suitable.retain(|(_, executor)| executor.capacity(&set.requirements) > 0);

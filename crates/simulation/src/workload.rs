@@ -211,7 +211,7 @@ pub(crate) fn options(chance: &mut Chance, shuffle_service: bool) -> SchedulerOp
 /// What of a custom resource tasks take: most often nothing, else a whole GPU or half of one (SC-07).
 fn gpus(chance: &mut Chance) -> Vec<TaskResourceRequest> {
     let whole = TaskResourceAmount::Addresses(NonZeroU32::MIN);
-    let half = TaskResourceAmount::SharedBy(NonZeroU32::MIN.saturating_add(1));
+    let half = TaskResourceAmount::from_number(0.5).expect("a fraction of one");
     let amount = match chance.between(0, 5) {
         0 => whole,
         1 => half,

@@ -26,5 +26,5 @@ pub use install::{InstallError, cache_directory, maven_jars, python_environment}
 pub use moto::Moto;
 pub use port::free_port;
 pub use program::{BuildError, built_binary, clean, link_or_copy};
-pub use pyspark::{pyspark_with_jars, pyspark_without_jars};
+pub use pyspark::{ipython, pyspark_with_jars, pyspark_without_jars};
 pub use server_process::{ServerProcess, StartError};

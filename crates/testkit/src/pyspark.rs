@@ -13,6 +13,13 @@ pub fn pyspark_with_jars() -> Result<PathBuf, InstallError> {
     python_environment("spark-4.3.0", &["pyspark==4.3.0"])
 }
 
+/// A Python environment with IPython, the kernel of notebooks and what runs a notebook without a browser, made by the first test
+/// that needs it. It has no PySpark.
+pub fn ipython() -> Result<PathBuf, InstallError> {
+    let packages = ["ipython==9.18.1", "ipykernel==7.4.0", "nbclient==0.11.0"];
+    python_environment("ipython-9.18.1-ipykernel-7.4.0-nbclient-0.11.0", &packages)
+}
+
 /// A Python environment with this release of PySpark and the py4j that it needs, made by the first test that needs it.
 pub fn pyspark_without_jars(pyspark: &str, py4j: &str) -> Result<PathBuf, InstallError> {
     install(&format!("pyspark-{pyspark}-without-jars"), |directory| {

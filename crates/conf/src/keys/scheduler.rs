@@ -42,6 +42,10 @@ keys! { Scheduler:
     SCHEDULER_ALLOCATION_FILE: Option<String> = "spark.scheduler.allocation.file", since "0.8.1",
         computed("`fairscheduler.xml` in the configuration directory, if it is there");
 
+    /// Data sets of one stage may have different resource profiles: its tasks then take the most of each resource that one of them asks for. Without this, such a job fails (SC-08).
+    SCHEDULER_RESOURCE_PROFILE_MERGE_CONFLICTS: bool = "spark.scheduler.resource.profileMergeConflicts", since "3.1.0",
+        default("false"), only_on(Managers::WITH_EXECUTORS);
+
     /// The share of the expected executors or cores that must have registered before the first task starts (RT-14).
     SCHEDULER_MIN_REGISTERED_RESOURCES_RATIO: Option<f64> = "spark.scheduler.minRegisteredResourcesRatio",
         since "1.1.1", computed("0.8 on YARN and Kubernetes, else 0.0"),

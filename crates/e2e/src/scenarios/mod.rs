@@ -10,6 +10,7 @@ mod exclusion;
 mod files;
 mod losses;
 mod pressure;
+mod resource_profiles;
 mod resources;
 mod results;
 mod retries;
@@ -39,6 +40,7 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         files::SCENARIOS,
         losses::SCENARIOS,
         pressure::SCENARIOS,
+        resource_profiles::SCENARIOS,
         resources::SCENARIOS,
         results::SCENARIOS,
         retries::SCENARIOS,

@@ -20,6 +20,7 @@ mod losses;
 mod masters;
 mod pressure;
 mod relay;
+mod resource_profiles;
 mod resources;
 mod results;
 mod retries;

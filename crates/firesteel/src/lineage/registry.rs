@@ -16,8 +16,8 @@ use super::{Ancestors, RddCore, ShuffleCore};
 /// Every live RDD and shuffle of one context, by id; and what must be told when one is dropped.
 pub(crate) struct LineageRegistry {
     tables: Mutex<Tables>,
-    /// How often a lineage was cut.
-    cuts: AtomicU64,
+    /// How often an RDD became another than it was made as: its lineage was cut, or it was given a resource profile.
+    changes: AtomicU64,
     /// How many RDDs are marked for a checkpoint.
     pub(crate) marked: AtomicUsize,
     jobs: Mutex<Jobs>,
@@ -68,7 +68,7 @@ impl LineageRegistry {
     pub(crate) fn new(unreachable: impl Fn(Unreachable) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             tables: Mutex::new(Tables::default()),
-            cuts: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             marked: AtomicUsize::new(0),
             jobs: Mutex::default(),
             unreachable: Box::new(unreachable),
@@ -92,9 +92,14 @@ impl LineageRegistry {
         persisted
     }
 
-    /// How often a lineage was cut: if never, every RDD is what it was made as.
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts.load(Ordering::Acquire)
+    /// Is every RDD what it was made as?
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.changes.load(Ordering::Acquire) == 0
+    }
+
+    /// An RDD is described anew from now on.
+    pub(super) fn lineage_changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     /// A job begins. What it refers to must be looked up after that.
@@ -105,7 +110,7 @@ impl LineageRegistry {
 
     /// A lineage was cut: what it held is let go of when no job is under way that may have been submitted before.
     pub(super) fn let_go(&self, ancestors: Ancestors) {
-        self.cuts.fetch_add(1, Ordering::Release);
+        self.lineage_changed();
         let mut jobs = self.jobs.lock();
         if jobs.under_way > 0 {
             jobs.let_go.push(ancestors);

@@ -10,6 +10,7 @@ use firesteel_py4j::{Class, Failure, Object, Throwable, Value, method, static_me
 use super::{JavaCall, JavaResult, rdd::RddHandle};
 use crate::{
     application::Application,
+    call_site::native,
     driver::Driver,
     error::{ILLEGAL_ARGUMENT, thrown},
     rdd::{Number, read_numbers},
@@ -81,8 +82,8 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         extends: &[],
         members: &[
             static_method("fromRDD", 1, from_rdd),
-            method("sumApprox", 2, |call| approximate(call, Rdd::sum_approx)),
-            method("meanApprox", 2, |call| approximate(call, Rdd::mean_approx)),
+            method("sumApprox", 2, |call| approximate(call, "sumApprox", Rdd::sum_approx)),
+            method("meanApprox", 2, |call| approximate(call, "meanApprox", Rdd::mean_approx)),
         ],
     },
     Class {
@@ -134,7 +135,10 @@ fn count_approx_distinct(call: &JavaCall<'_>) -> JavaResult {
         return Err(Throwable::new(ILLEGAL_ARGUMENT, message).into());
     }
     let identities = objects.batches.flat_map(|batch| numbers(batch).into_iter().map(Number::identity));
-    let count = objects.application.run(|| identities.count_approx_distinct(deviation)).map_err(thrown)?;
+    let count = native(objects.application.context(), "countApproxDistinct", || {
+        objects.application.run(|| identities.count_approx_distinct(deviation))
+    });
+    let count = count.map_err(thrown)?;
     Ok(Value::Long(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
@@ -146,12 +150,14 @@ fn from_rdd(call: &JavaCall<'_>) -> JavaResult {
 
 type Action = fn(&Rdd<f64>, Duration, f64) -> Result<PartialResult<BoundedDouble>, firesteel::SparkError>;
 
-fn approximate(call: &JavaCall<'_>, action: Action) -> JavaResult {
+fn approximate(call: &JavaCall<'_>, member: &str, action: Action) -> JavaResult {
     let doubles = call.this::<Doubles>()?;
     let time_out = u64::try_from(call.long(0)?).map_err(|_| call.wrong(0, "a time of 0 or more milliseconds"))?;
     let confidence = double(call, 1)?;
     // The job goes on when the time is up: what it adds to accumulators then comes with the next job's.
-    let result = doubles.application.run(|| action(&doubles.rdd, Duration::from_millis(time_out), confidence));
+    let result = native(doubles.application.context(), member, || {
+        doubles.application.run(|| action(&doubles.rdd, Duration::from_millis(time_out), confidence))
+    });
     Ok(Value::object(PartialDouble(result.map_err(thrown)?)))
 }
 

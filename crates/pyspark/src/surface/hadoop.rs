@@ -10,11 +10,12 @@ use super::{
     JavaCall, JavaResult,
     context::ContextHandle,
     files::later,
-    rdd::{JAVA_RDD, RddHandle},
+    rdd::{JAVA_RDD, RddHandle, written},
 };
 use crate::{
+    call_site::by_default,
     driver::Driver,
-    error::{IO_EXCEPTION, thrown, thrown_by_save, thrown_for_input},
+    error::{IO_EXCEPTION, thrown, thrown_for_input},
     hadoop::{Api, BatchSize, Job, JobError, frames, output, pickled, records, unpickled},
     rdd::Elements,
 };
@@ -23,6 +24,10 @@ const INVALID_JOB: &str = "org.apache.hadoop.mapred.InvalidJobConfException";
 const RUNTIME_EXCEPTION: &str = "java.lang.RuntimeException";
 const CLASS_NOT_FOUND: &str = "java.lang.ClassNotFoundException";
 const EMPTY: &str = "org.apache.spark.SparkUnsupportedOperationException";
+
+/// Where Spark's own sources pickle pairs, and where they look at the first one.
+const PICKLED: &str = "mapPartitions at SerDeUtil.scala:184";
+const FIRST_PAIR: &str = "first at PythonRDD.scala:598";
 
 type Pairs = Rdd<(Writable, Writable)>;
 
@@ -62,8 +67,7 @@ fn save_as_object_file(call: &JavaCall<'_>) -> JavaResult {
         settings: Vec::new(),
     };
     let records = frames_of(handle)?.with(()).map_partitions(records);
-    handle.application.run(|| records.save_as_hadoop_file(&output)).map_err(thrown_by_save)?;
-    Ok(Value::Void)
+    written(&handle.application, || records.save_as_hadoop_file(&output))
 }
 
 /// The frames of a data set whose elements are one each.
@@ -112,12 +116,18 @@ fn batch_size(call: &JavaCall<'_>, index: usize) -> Result<BatchSize, Failure> {
     })
 }
 
-/// A data set of pickled pairs. Files are looked at now, as Spark does, which wants to see the first pair.
-fn read(call: &JavaCall<'_>, api: Api, input: &HadoopInput, batch_size: BatchSize) -> JavaResult {
+/// A data set of pickled pairs. Files are looked at now, as Spark does, which wants to see the first pair. `place` is where
+/// Spark's own sources make such a one.
+fn read(call: &JavaCall<'_>, api: Api, input: &HadoopInput, place: &str, batch_size: BatchSize) -> JavaResult {
     let application = &call.object::<ContextHandle>(0)?.application;
-    let pairs = application.context().hadoop_file(input);
+    let context = application.context();
+    let pairs = by_default(context, place, || context.hadoop_file(input));
     let pairs = pairs.map_err(|error| thrown_for_input(error, matches!(api, Api::New)))?;
-    let batches = pairs.with(batch_size).map_partitions(pickled);
+    // Only what was named by its paths has their name.
+    if place.contains("RDD at") {
+        pairs.clear_name();
+    }
+    let batches = by_default(context, PICKLED, || pairs.with(batch_size).map_partitions(pickled));
     Ok(RddHandle::value(application, JAVA_RDD, Elements::Frames(batches)))
 }
 
@@ -131,7 +141,7 @@ fn sequence_file(call: &JavaCall<'_>) -> JavaResult {
         min_partitions: Some(call.count(6)?),
         settings: Vec::new(),
     };
-    read(call, Api::Old, &input, batch_size(call, 7)?)
+    read(call, Api::Old, &input, "sequenceFile at PythonRDD.scala:395", batch_size(call, 7)?)
 }
 
 fn min_partitions(call: &JavaCall<'_>, api: Api) -> Result<Option<u32>, Failure> {
@@ -149,7 +159,11 @@ fn hadoop_file(call: &JavaCall<'_>, api: Api) -> JavaResult {
         min_partitions: min_partitions(call, api)?,
         settings: settings(call, 7)?,
     };
-    read(call, api, &input, batch_size(call, 8)?)
+    let place = match api {
+        Api::Old => "hadoopFile at PythonRDD.scala:534",
+        Api::New => "newAPIHadoopFile at PythonRDD.scala:465",
+    };
+    read(call, api, &input, place, batch_size(call, 8)?)
 }
 
 fn hadoop_rdd(call: &JavaCall<'_>, api: Api) -> JavaResult {
@@ -161,7 +175,11 @@ fn hadoop_rdd(call: &JavaCall<'_>, api: Api) -> JavaResult {
     let configuration = call.object::<ContextHandle>(0)?.application.context().hadoop_configuration();
     let paths = job(&settings, &configuration.map_err(thrown)?).input().map_err(refused)?;
     let input = HadoopInput { format, paths, min_partitions: min_partitions(call, api)?, settings };
-    read(call, api, &input, batch_size(call, 7)?)
+    let place = match api {
+        Api::Old => "hadoopRDD at PythonRDD.scala:536",
+        Api::New => "newAPIHadoopRDD at PythonRDD.scala:467",
+    };
+    read(call, api, &input, place, batch_size(call, 7)?)
 }
 
 /// A job by its own settings, and else the application's.
@@ -194,15 +212,13 @@ fn classes(
         return Ok((key, value));
     }
     let application = &call.object::<RddHandle>(0)?.application;
-    let first = application.run(|| pairs.take(1)).map_err(thrown)?;
+    let first = by_default(application.context(), FIRST_PAIR, || application.run(|| pairs.take(1))).map_err(thrown)?;
     let (key, value) = first.first().ok_or_else(|| Throwable::new(EMPTY, "empty collection"))?;
     Ok((key.class(), value.class()))
 }
 
 fn save(call: &JavaCall<'_>, pairs: &Pairs, output: &HadoopOutput) -> JavaResult {
-    let application = &call.object::<RddHandle>(0)?.application;
-    application.run(|| pairs.save_as_hadoop_file(output)).map_err(thrown_by_save)?;
-    Ok(Value::Void)
+    written(&call.object::<RddHandle>(0)?.application, || pairs.save_as_hadoop_file(output))
 }
 
 fn codec_settings(call: &JavaCall<'_>, index: usize) -> Result<Vec<(String, String)>, Failure> {

@@ -171,8 +171,7 @@ fn new_python_rdd(call: &JavaCall<'_>) -> JavaResult {
     let frames: Rdd<Bytes> = by_default(parent.application.context(), "RDD at PythonRDD.scala:59", || {
         match (is_barrier, preserves_partitioning) {
             (false, _) => rdd.with(function).map_partitions_shown_as("PythonRDD", preserves_partitioning, apply),
-            (true, false) => rdd.barrier().map_partitions_env(function, apply),
-            (true, true) => rdd.barrier().map_partitions_preserving_partitioning(function, apply),
+            (true, _) => rdd.barrier().map_partitions_shown_as("PythonRDD", preserves_partitioning, function, apply),
         }
     });
     Ok(RddHandle::value(&parent.application, PYTHON_RDD, Elements::Frames(frames)))

@@ -252,16 +252,16 @@ fn lines(call: &JavaCall<'_>) -> Result<Rdd<String>, Failure> {
 
 fn save_as_text_file(call: &JavaCall<'_>) -> JavaResult {
     let (lines, path) = (lines(call)?, call.text(0)?);
-    save(call, || lines.save_as_text_file(path))
+    written(&this(call)?.application, || lines.save_as_text_file(path))
 }
 
 fn save_as_compressed_text_file(call: &JavaCall<'_>) -> JavaResult {
     let (lines, path, codec) = (lines(call)?, call.text(0)?, call.object::<CodecClass>(1)?.0);
-    save(call, || lines.save_as_compressed_text_file(path, codec))
+    written(&this(call)?.application, || lines.save_as_compressed_text_file(path, codec))
 }
 
-fn save(call: &JavaCall<'_>, job: impl FnOnce() -> Result<(), SparkError>) -> JavaResult {
-    let application = &this(call)?.application;
+/// Runs a job that writes files, which is shown with the place in Spark's own sources that writes all of them.
+pub(super) fn written(application: &Application, job: impl FnOnce() -> Result<(), SparkError>) -> JavaResult {
     let saved = by_default(application.context(), "runJob at SparkHadoopWriter.scala:85", || application.run(job));
     saved.map_err(thrown_by_save)?;
     Ok(Value::Void)

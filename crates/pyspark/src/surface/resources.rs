@@ -1,13 +1,11 @@
 //! Resource profiles: what tasks and executors of a stage should have.
 //!
-//! They can be made and looked at. A data set takes none: as in Spark, local masters refuse them.
+//! What they ask of tasks counts where executors are processes. As in Spark, what they ask of executors needs executors that
+//! come when they are wanted, and is refused; and local masters take no profiles at all.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI32, Ordering},
+use firesteel::{
+    ResourceInformation, ResourceProfile, ResourceProfileError, SparkConf, SparkError, TaskResourceRequests,
 };
-
-use firesteel::{ResourceInformation, SparkConf};
 use firesteel_conf::keys;
 use firesteel_py4j::{Class, Failure, JavaArray, JavaMap, Object, Throwable, Value, constructor, method};
 use parking_lot::Mutex;
@@ -15,7 +13,7 @@ use parking_lot::Mutex;
 use super::{JavaCall, JavaResult, context::application, rdd::RddHandle};
 use crate::{
     driver::Driver,
-    error::{ILLEGAL_ARGUMENT, SPARK_EXCEPTION},
+    error::{ILLEGAL_ARGUMENT, SPARK_EXCEPTION, thrown},
 };
 
 const BUILDER: &str = "org.apache.spark.resource.ResourceProfileBuilder";
@@ -28,9 +26,6 @@ const TASK_REQUEST: &str = "org.apache.spark.resource.TaskResourceRequest";
 const INFORMATION: &str = "org.apache.spark.resource.ResourceInformation";
 
 const CPUS: &str = "cpus";
-
-/// The default profile is 0.
-static NEXT_ID: AtomicI32 = AtomicI32::new(1);
 
 /// So much of a resource for each executor.
 #[derive(Clone)]
@@ -69,9 +64,8 @@ struct Builder {
 }
 
 struct Profile {
-    id: i32,
+    profile: ResourceProfile,
     executor: ExecutorRequests,
-    task: TaskRequests,
 }
 
 impl Object for ExecutorRequest {
@@ -148,6 +142,16 @@ impl<T: Request> Requests<T> {
     }
 }
 
+impl Profile {
+    fn task(&self) -> TaskRequests {
+        let task = TaskRequests::default();
+        for request in self.profile.task_resources() {
+            task.put(TaskRequest { name: request.resource_name.clone(), amount: request.amount });
+        }
+        task
+    }
+}
+
 /// What the driver's own script has found.
 struct Information(ResourceInformation);
 
@@ -204,9 +208,9 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
         name: PROFILE,
         extends: &[],
         members: &[
-            method("id", 0, |call| Ok(Value::Int(call.this::<Profile>()?.id))),
+            method("id", 0, |call| Ok(Value::Int(call.this::<Profile>()?.profile.id() as i32))),
             method("executorResourcesJMap", 0, |call| Ok(call.this::<Profile>()?.executor.to_map())),
-            method("taskResourcesJMap", 0, |call| Ok(call.this::<Profile>()?.task.to_map())),
+            method("taskResourcesJMap", 0, |call| Ok(call.this::<Profile>()?.task().to_map())),
         ],
     },
     Class {
@@ -267,10 +271,12 @@ fn require(call: &JavaCall<'_>) -> JavaResult {
 
 fn build(call: &JavaCall<'_>) -> JavaResult {
     let builder = call.this::<Builder>()?;
-    let (executor, task) = (ExecutorRequests::default(), TaskRequests::default());
+    let executor = ExecutorRequests::default();
     executor.put_all(&builder.executor);
-    task.put_all(&builder.task);
-    Ok(Value::object(Profile { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), executor, task }))
+    let task = builder.task.0.lock();
+    let task = task.iter().fold(TaskResourceRequests::new(), |all, own| all.resource(&own.name, own.amount));
+    let profile = ResourceProfile::new(task).map_err(|error| thrown(error.into()))?;
+    Ok(Value::object(Profile { profile, executor }))
 }
 
 fn put(call: &JavaCall<'_>, name: &str, amount: i64, discovery_script: &str, vendor: &str) -> JavaResult {
@@ -333,21 +339,21 @@ fn task_resource(call: &JavaCall<'_>) -> JavaResult {
 /// `JavaRDD.withResources`, refused with Spark's words where Spark refuses it.
 pub(super) fn with_resources(call: &JavaCall<'_>) -> JavaResult {
     let (handle, profile) = (call.this::<RddHandle>()?, call.object::<Profile>(0)?);
-    let is_for_tasks_only = profile.executor.0.lock().is_empty() && !profile.task.0.lock().is_empty();
-    let application = Arc::clone(&handle.application);
-    if is_for_tasks_only && application.context().master().starts_with("local-cluster") {
-        return Err(Failure::NotCalled("resource profiles of tasks are not built into Firesteel yet".to_owned()));
+    if !profile.executor.0.lock().is_empty() {
+        let message = "ResourceProfiles are only supported on YARN and Kubernetes and Standalone with dynamic allocation enabled.";
+        return Err(Throwable::new(SPARK_EXCEPTION, message).into());
     }
-    let message = if is_for_tasks_only {
-        "TaskResourceProfiles are only supported for Standalone, Yarn and Kubernetes cluster for now when dynamic allocation is disabled."
-    } else {
-        "ResourceProfiles are only supported on YARN and Kubernetes and Standalone with dynamic allocation enabled."
-    };
-    Err(Throwable::new(SPARK_EXCEPTION, message).into())
+    match handle.rdd()?.with_resources(&profile.profile) {
+        Ok(_) => Ok(call.this_value()),
+        Err(SparkError::ResourceProfile(error @ ResourceProfileError::FractionalCpus { .. })) => {
+            Err(Failure::NotCalled(error.to_string()))
+        }
+        Err(error) => Err(thrown(error).into()),
+    }
 }
 
-/// `JavaRDD.getResourceProfile`: none was ever taken.
+/// `JavaRDD.getResourceProfile`
 pub(super) fn get_resource_profile(call: &JavaCall<'_>) -> JavaResult {
-    call.this::<RddHandle>()?;
-    Ok(Value::Null)
+    let profile = call.this::<RddHandle>()?.rdd()?.get_resource_profile();
+    Ok(profile.map_or(Value::Null, |profile| Value::object(Profile { profile, executor: Requests::default() })))
 }

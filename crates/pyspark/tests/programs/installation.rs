@@ -120,6 +120,24 @@ impl Installation {
         command
     }
 
+    /// The folder of PySpark in the interpreter's environment.
+    pub fn pyspark(&self) -> PathBuf {
+        let print = ["-c", "import pyspark, os; print(os.path.dirname(pyspark.__file__))"];
+        let output = Command::new(self.interpreter()).args(print).output().unwrap();
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+    }
+
+    /// A home of real Spark's whose executors may write beside its parts.
+    pub fn home_of_real_spark(&self) -> PathBuf {
+        let home = self.path("real spark");
+        fs::create_dir(&home).unwrap();
+        let package = self.pyspark();
+        for part in ["bin", "jars"] {
+            std::os::unix::fs::symlink(package.join(part), home.join(part)).unwrap();
+        }
+        home
+    }
+
     /// What is in the scratch directories.
     pub fn left_in_scratch(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("scratch")).unwrap();

@@ -11,6 +11,8 @@ mod hadoop;
 mod installation;
 mod measures;
 mod memory;
+mod notebooks;
+mod resource_profiles;
 mod workers;
 
 use std::{

@@ -67,6 +67,43 @@ assert reduced == "\n".join(
 ), reduced
 
 
+# Files of Hadoop's: what reads them, and what pickles it.
+files = os.path.join(tempfile.mkdtemp(), "files")
+pairs.saveAsSequenceFile(files)
+OLD, NEW = "org.apache.hadoop.mapred", "org.apache.hadoop.mapreduce.lib.input"
+TYPES = ("org.apache.hadoop.io.IntWritable", "org.apache.hadoop.io.IntWritable")
+named_by_paths = {"mapreduce.input.fileinputformat.inputdir": files}
+read = {
+    f"{files} HadoopRDD[n] at sequenceFile at PythonRDD.scala:395 []": sc.sequenceFile(files),
+    f"{files} HadoopRDD[n] at hadoopFile at PythonRDD.scala:534 []": sc.hadoopFile(
+        files, f"{OLD}.SequenceFileInputFormat", *TYPES
+    ),
+    f"{files} NewHadoopRDD[n] at newAPIHadoopFile at PythonRDD.scala:465 []": sc.newAPIHadoopFile(
+        files, f"{NEW}.SequenceFileInputFormat", *TYPES
+    ),
+    "HadoopRDD[n] at hadoopRDD at PythonRDD.scala:536 []": sc.hadoopRDD(
+        f"{OLD}.SequenceFileInputFormat", *TYPES, conf=named_by_paths
+    ),
+    "NewHadoopRDD[n] at newAPIHadoopRDD at PythonRDD.scala:467 []": sc.newAPIHadoopRDD(
+        f"{NEW}.SequenceFileInputFormat", *TYPES, conf=named_by_paths
+    ),
+}
+for source, rdd in read.items():
+    assert rdd.name() is None, rdd.name()
+    assert shown(rdd) == "MapPartitionsRDD[n] at mapPartitions at SerDeUtil.scala:184", shown(rdd)
+    first, *_, last = lineage(rdd).splitlines()
+    assert first == "(2) MapPartitionsRDD[n] at mapPartitions at SerDeUtil.scala:184 []", first
+    assert last == f" |  {source}", last
+gathered = pairs.barrier().mapPartitions(list)
+assert shown(gathered) == "PythonRDD[n] at RDD at PythonRDD.scala:59", shown(gathered)
+
+# None of ours is shown, whatever made the data set.
+several = [sc.range(4), sc.emptyRDD(), sc.binaryFiles(path), sc.wholeTextFiles(path), lines.cartesian(pairs), pairs.zip(pairs)]
+several += [pairs.sortByKey(), pairs.join(pairs), pairs.zipWithIndex(), pairs.pipe("cat")]
+for rdd in [*several, pairs.repartition(3), pairs.distinct(), pairs.glom(), gathered, *read.values()]:
+    assert ".rs:" not in lineage(rdd), lineage(rdd)
+
+
 # Stages.
 def stage_names(group, action):
     sc.setJobGroup(group, group)
@@ -81,6 +118,19 @@ assert re.fullmatch(r"collect at \S*shown\.py:\d+", collected), collected
 assert stage_names("take", lambda: pairs.take(1)) == {"runJob at PythonRDD.scala:218"}
 (iterated,) = stage_names("iterate", lambda: list(pairs.toLocalIterator()))
 assert re.fullmatch(r"toLocalIterator at \S*shown\.py:\d+", iterated), iterated
+assert stage_names("sum", lambda: pairs.keys().sumApprox(60_000)) == {f"sumApprox at {NATIVE}"}
+assert stage_names("mean", lambda: pairs.keys().meanApprox(60_000)) == {f"meanApprox at {NATIVE}"}
+assert stage_names("distinct", lambda: pairs.keys().countApproxDistinct()) == {f"countApproxDistinct at {NATIVE}"}
+WRITTEN = "runJob at SparkHadoopWriter.scala:85"
+FORMAT = "org.apache.hadoop.mapred.SequenceFileOutputFormat"
+for name, save in {
+    "text": lambda to: pairs.map(str).saveAsTextFile(to),
+    "pickle": lambda to: pairs.saveAsPickleFile(to),
+    "sequence": lambda to: pairs.saveAsSequenceFile(to),
+    "hadoop": lambda to: pairs.saveAsHadoopFile(to, FORMAT, *TYPES),
+}.items():
+    names = stage_names(name, lambda: save(f"{files}-{name}"))
+    assert WRITTEN in names and not any(".rs:" in name for name in names), names
 
 # None of ours is shown after the end either.
 handle, java_context = pairs._jrdd, sc._jsc

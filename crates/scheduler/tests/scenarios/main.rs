@@ -10,6 +10,7 @@ mod fetch_failure;
 mod late_messages;
 mod locality;
 mod memory;
+mod resource_profiles;
 mod retry;
 mod speculation;
 mod stages;

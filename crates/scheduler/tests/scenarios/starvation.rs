@@ -55,7 +55,10 @@ fn each_limit_is_named() {
             said(tasks(4, 0), &[("1", "a", 2), ("2", "a", 3)]),
             "a task takes 4 cores (spark.task.cpus), but the largest executor has 3",
         ),
-        (said(tasks(1, 2), &[("1", "a", 2)]), "a task takes 2 of resource gpu, but no executor has more than 0"),
+        (
+            said(tasks(1, 2), &[("1", "a", 2)]),
+            "a task takes 2 of resource gpu (spark.task.resource.gpu.amount), but no executor has more than 0",
+        ),
     ];
     for (said, expected) in cases {
         assert!(said.len() == 1 && said[0].contains(expected), "{said:?}");
