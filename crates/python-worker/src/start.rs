@@ -13,7 +13,7 @@ use rustix::event::PollFlags;
 use tracing::debug;
 
 use crate::{
-    Release, UnsupportedVersion, WorkerKey,
+    Release, UnsupportedVersion, WorkerKey, functions,
     wait::{Waited, wait_for},
 };
 
@@ -128,6 +128,11 @@ pub(crate) fn start(
         command.env_remove(name);
     }
     command.envs(&key.environment).envs(variables.iter().copied()).env(BOOTSTRAP_VARIABLE, BOOTSTRAP);
+    if key.launch.replace_functions {
+        command.env(functions::VARIABLE, functions::modules());
+    } else {
+        command.env_remove(functions::VARIABLE);
+    }
     let mut child = command.spawn().map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
     let stdin = child.stdin.take();
     let deadline = Instant::now() + TIME_TO_START;
