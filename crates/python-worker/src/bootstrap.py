@@ -6,7 +6,10 @@
 # share its memory.
 import gc
 import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
+import json
 import os
 import runpy
 import struct
@@ -21,7 +24,42 @@ START_THREADS = ("numpy", "pandas", "pyarrow")
 # PySpark's daemon takes modules of this beginning only.
 WORKER = "pyspark_worker_of_firesteel"
 
+# The texts of modules with equivalents of PySpark's functions, if those are wanted.
+TEXTS = json.loads(os.environ.pop("FIRESTEEL_PYTHON_FUNCTIONS", "{}"))
+CODES = {}
+
 main_of_worker = None
+
+
+class Texts(importlib.abc.ExecutionLoader):
+    """Finds modules among the texts."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in TEXTS:
+            return None
+        # Without a place of its own, so that nothing in any directory is taken for a part of it.
+        return importlib.machinery.ModuleSpec(name, self, origin=self.get_filename(name), is_package=self.is_package(name))
+
+    def is_package(self, name):
+        return "." not in name
+
+    def get_source(self, name):
+        return TEXTS[name]
+
+    def get_code(self, name):
+        if name not in CODES:
+            CODES[name] = super().get_code(name)
+        return CODES[name]
+
+    def get_filename(self, name):
+        return name.replace(".", "/") + ".py"
+
+
+def import_worker():
+    module = importlib.import_module(worker)
+    if TEXTS and worker == "pyspark.worker":
+        importlib.import_module("firesteel_functions").install(module)
+    return module
 
 
 def say_versions():
@@ -34,7 +72,7 @@ def say_versions():
 def main(infile, outfile):
     global main_of_worker
     if main_of_worker is None:
-        main_of_worker = importlib.import_module(worker).main
+        main_of_worker = import_worker().main
         gc.collect()
         gc.freeze()
     try:
@@ -54,9 +92,14 @@ def main(infile, outfile):
 
 
 say_versions()
+texts = Texts()
+sys.meta_path.insert(0, texts)
 if sys.argv[1] == "worker":
     start = sys.argv[2]
     sys.argv[1:] = []
+    # It becomes the main module, which gets what it imports; up to 3.5 it imports nothing that could be replaced.
+    if TEXTS and start == "pyspark.worker" and importlib.util.find_spec("pyspark.worker_util"):
+        importlib.import_module("firesteel_functions").install(importlib.import_module("pyspark.worker_util"))
 else:
     start, worker = sys.argv[2:]
     module = types.ModuleType(WORKER)
@@ -64,7 +107,10 @@ else:
     sys.modules[WORKER] = module
     sys.argv[1:] = [WORKER]
     if worker == "pyspark.worker" and not any(map(importlib.util.find_spec, START_THREADS)):
-        importlib.import_module(worker)
+        import_worker()
+    for name in TEXTS:
+        # Not again in each fork.
+        texts.get_code(name)
     gc.collect()
     gc.freeze()
 runpy.run_module(start, run_name="__main__", alter_sys=True)

@@ -49,6 +49,8 @@ pub struct WorkerLaunch {
     pub worker_module: String,
     /// Where sockets of the file system are, if those are wanted (`spark.python.unix.domain.socket.dir`).
     pub socket_directory: Option<String>,
+    /// Do PySpark's own functions have equivalents that are faster (`spark.firesteel.python.worker.replaceFunctions`)?
+    pub replace_functions: bool,
     /// How many idle ones are kept (`spark.python.factory.idleWorkerMaxPoolSize`).
     pub most_idle: Option<u32>,
 }
@@ -60,6 +62,7 @@ impl Default for WorkerLaunch {
             daemon_module: "pyspark.daemon".to_owned(),
             worker_module: "pyspark.worker".to_owned(),
             socket_directory: None,
+            replace_functions: true,
             most_idle: None,
         }
     }

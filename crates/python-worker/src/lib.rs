@@ -9,6 +9,7 @@
 //! - [`WorkerFactory`]: starts daemons, or workers without one, hands out workers, takes them back, ends those that are idle.
 //! - [`PythonRun`]: one task in one worker. A single thread writes what the worker reads and reads what it writes, whichever
 //!   is possible, so that neither side can wait for the other for ever, and a task that is killed ends at once.
+//! - `functions`: Python modules that give workers faster equivalents of PySpark's own functions.
 //!
 //! Not here: what is computed from what (the crate `pyspark`), and Arrow's formats.
 
@@ -18,6 +19,7 @@ mod broadcasts;
 mod channel;
 mod daemon;
 mod factory;
+mod functions;
 pub mod huge_pages;
 mod idle;
 mod output;

@@ -12,7 +12,7 @@ use rustix::event::PollFlags;
 use tracing::debug;
 
 use crate::{
-    Release, UnsupportedVersion, WorkerKey, huge_pages,
+    Release, UnsupportedVersion, WorkerKey, functions, huge_pages,
     shown::show,
     wait::{Waited, wait_for},
 };
@@ -128,6 +128,11 @@ pub(crate) fn start(
         command.env_remove(name);
     }
     command.envs(&key.environment).envs(variables.iter().copied()).env(BOOTSTRAP_VARIABLE, BOOTSTRAP);
+    if key.launch.replace_functions {
+        command.env(functions::VARIABLE, functions::modules());
+    } else {
+        command.env_remove(functions::VARIABLE);
+    }
     let mut child =
         huge_pages::spawn(&mut command).map_err(|source| StartPythonError::Interpreter { python: python(), source })?;
     let stdin = child.stdin.take();

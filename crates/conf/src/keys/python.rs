@@ -26,6 +26,10 @@ keys! { Python:
     /// The module whose function `main` runs tasks in Python workers. Without a daemon it is run as a program.
     PYTHON_WORKER_MODULE: String = "spark.python.worker.module", since "2.4.0", default("pyspark.worker");
 
+    /// Functions of PySpark's own that workers run, those of `map`, `reduceByKey` and the like, are replaced there by equivalents that take less time, if their text is known. `false` to rule that out as the cause of something.
+    PYTHON_WORKER_REPLACE_FUNCTIONS: bool = "spark.firesteel.python.worker.replaceFunctions", since "firesteel 0.1.0",
+        default("true");
+
     /// Memory of all Python workers of an executor together: each has its share of the address space, by how many tasks run at once, and a `MemoryError` beyond.
     PYSPARK_EXECUTOR_MEMORY: Option<ByteCount> = "spark.executor.pyspark.memory", since "2.4.0",
         computed("no limit"), unit(Unit::MiB);

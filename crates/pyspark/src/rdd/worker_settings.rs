@@ -59,6 +59,7 @@ impl WorkerSettings {
                 daemon_module: conf.get(&keys::PYTHON_DAEMON_MODULE)?,
                 worker_module: conf.get(&keys::PYTHON_WORKER_MODULE)?,
                 socket_directory: socket_directory(conf)?,
+                replace_functions: conf.get(&keys::PYTHON_WORKER_REPLACE_FUNCTIONS)?,
                 most_idle: conf.get(&keys::PYTHON_FACTORY_IDLE_WORKER_MAX_POOL_SIZE)?,
             },
             memory_mib: memory_mib.transpose()?,

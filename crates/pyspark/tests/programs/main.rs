@@ -7,6 +7,7 @@ mod against_spark;
 mod control;
 mod doctests;
 mod encryption;
+mod functions;
 mod hadoop;
 mod installation;
 mod measures;

@@ -131,6 +131,12 @@ static ENVIRONMENTS: LazyLock<Vec<std::path::PathBuf>> = LazyLock::new(|| {
     RELEASES.into_iter().map(environment).collect()
 });
 
+/// The interpreters of all releases.
+pub(super) fn interpreters() -> Vec<std::path::PathBuf> {
+    let others = ENVIRONMENTS.iter().map(|environment| environment.join("bin/python"));
+    others.chain([Installation::new().interpreter()]).collect()
+}
+
 #[test]
 fn programs_of_other_releases_run_with_their_own_workers() {
     for ((release, _), environment) in RELEASES.iter().zip(&*ENVIRONMENTS) {

@@ -71,7 +71,10 @@ assert numbers.sum() == 6
 
 # What the tracker knows.
 tracker = sc.statusTracker()
-assert tracker.getActiveJobsIds() == [] and tracker.getActiveStageIds() == []
+assert tracker.getActiveJobsIds() == []
+while tracker.getActiveStageIds():
+    # That of the cancelled job is active until its tasks have ended.
+    threading.Event().wait(0.01)
 (job,) = tracker.getJobIdsForGroup("group")[:1]
 info = tracker.getJobInfo(job)
 assert info.status == "FAILED" and len(info.stageIds) == 1, info

@@ -1,0 +1,77 @@
+"""Ends of a chain that make one value of all elements, or none: `reduce`, `fold`, `aggregate` and `foreach`."""
+
+from firesteel_functions.merging import unwrapped
+from firesteel_functions.recognition import closed_over
+
+NOTHING = object()
+
+
+class Reduce:
+    """Gives a value at most; nothing happens until it is asked for."""
+
+    title = "reduce"
+
+    def __init__(self, function):
+        self.function = function
+
+    def shape(self):
+        return type(self)
+
+    def add(self, code, open_chain, close_chain):
+        code.values.update(function=self.function, nothing=NOTHING)
+        code.block("def run(source, split):")
+        code.add("total = nothing")
+        open_chain()
+        code.block("if total is nothing:")
+        code.add("total = x")
+        code.end()
+        code.block("else:")
+        code.call("total", "function(total, x)")
+        code.end()
+        close_chain("x = None", "if total is not nothing: yield total")
+
+
+class Fold(Reduce):
+    """The same with a value to begin with, which the task has to itself."""
+
+    title = "fold"
+
+    def __init__(self, function, zero):
+        super().__init__(function)
+        self.zero = zero
+
+    def add(self, code, open_chain, close_chain):
+        code.values.update(function=self.function, zero=self.zero)
+        code.block("def run(source, split):")
+        code.add("total = zero")
+        open_chain()
+        code.call("total", "function(total, x)")
+        close_chain("x = None", "yield total")
+
+
+class Foreach(Reduce):
+    """Everything happens at once."""
+
+    title = "foreach"
+
+    def add(self, code, open_chain, close_chain):
+        code.values["function"] = self.function
+        code.block("def run(source, split):")
+        open_chain()
+        code.call("_", "function(x)")
+        close_chain("return iter([])")
+
+
+def folding_of(known, name, function):
+    """The end that a function on a partition's elements is, if it is one."""
+    if name not in ("rdd:RDD.reduce.func", "rdd:RDD.fold.func", "rdd:RDD.aggregate.func", "rdd:RDD.foreach.processPartition"):
+        return None
+    held = closed_over(function)
+    user_s = unwrapped(known, held["seqOp"] if name == "rdd:RDD.aggregate.func" else held["op" if "fold" in name else "f"])
+    if user_s is None:
+        return None
+    if name == "rdd:RDD.reduce.func":
+        return Reduce(user_s)
+    if name == "rdd:RDD.foreach.processPartition":
+        return Foreach(user_s)
+    return Fold(user_s, held["zeroValue"])
