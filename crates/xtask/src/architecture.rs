@@ -94,6 +94,7 @@ pub const FIRESTEEL: Architecture = Architecture {
                 "event-log",
                 "console",
                 "python-worker",
+                "master-client",
             ],
         },
         Layer {
