@@ -95,6 +95,7 @@ pub const FIRESTEEL: Architecture = Architecture {
                 "console",
                 "python-worker",
                 "master-client",
+                "master",
             ],
         },
         Layer {
@@ -119,6 +120,7 @@ pub const FIRESTEEL: Architecture = Architecture {
         ("executor", &["application-files", "block-store", "local-dirs", "shuffle", "transfer"]),
         ("executor-backend", &["executor", "local-dirs"]),
         ("driver", &["block-store"]),
+        ("master", &["master-client"]),
         ("local", &["driver", "executor", "executor-backend", "scheduler-backend"]),
         ("scheduler-backend", &["driver"]),
         ("event-log", &["listener-bus"]),
