@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod application;
 mod description;
 pub mod master;
 mod number;
@@ -25,7 +26,9 @@ mod placement;
 pub mod protocol;
 mod random;
 mod state;
+pub mod worker;
 
+pub use application::{ApplicationClient, ApplicationCommand, ApplicationEvent};
 pub use description::{
     ApplicationDescription, DriverDescription, ExecutorDemand, LaunchData, ResourceRequirement, Usage,
     WorkerDescription,

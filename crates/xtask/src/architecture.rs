@@ -96,6 +96,7 @@ pub const FIRESTEEL: Architecture = Architecture {
                 "python-worker",
                 "master-client",
                 "master",
+                "standalone-backend",
             ],
         },
         Layer {
@@ -121,6 +122,7 @@ pub const FIRESTEEL: Architecture = Architecture {
         ("executor-backend", &["executor", "local-dirs"]),
         ("driver", &["block-store"]),
         ("master", &["master-client"]),
+        ("standalone-backend", &["master-client", "scheduler-backend"]),
         ("local", &["driver", "executor", "executor-backend", "scheduler-backend"]),
         ("scheduler-backend", &["driver"]),
         ("event-log", &["listener-bus"]),
