@@ -249,10 +249,8 @@ impl ApplicationClient {
     }
 
     fn register(&self, master: usize) -> ApplicationCommand {
-        let message = FromApplication::Register {
-            description: self.description.clone(),
-            known: Some(self.known.clone()),
-        };
+        let message =
+            FromApplication::Register { description: self.description.clone(), known: Some(self.known.clone()) };
         ApplicationCommand::Send { master, message: Box::new(ToMaster::Application(message)) }
     }
 

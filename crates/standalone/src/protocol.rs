@@ -60,7 +60,7 @@ pub enum FromWorker {
     Heartbeat,
     /// An executor has started or ended. Answered by `ExecutorUpdateTaken` when it has ended (SA-39).
     ExecutorChanged(ExecutorUpdate),
-    /// A driver has ended, or is started again.
+    /// A driver has ended, or is started again. Answered by `DriverUpdateTaken` when it has ended.
     DriverChanged(DriverUpdate),
     /// It takes nothing more, and will leave (SA-40).
     Decommissioning,
@@ -73,9 +73,9 @@ pub struct WorkerState {
     pub worker_id: WorkerId,
     /// What it offers.
     pub description: WorkerDescription,
-    /// Its executors that have not ended.
+    /// Its executors that have not ended, or whose end no master has said that it knows: that follows at once.
     pub executors: Vec<RunningExecutor>,
-    /// Its drivers that have not ended.
+    /// Its drivers, in the same way.
     pub drivers: Vec<RunningDriver>,
     /// It will leave, and is only listed for what it still runs.
     pub decommissioning: bool,
@@ -177,6 +177,11 @@ pub enum ToWorker {
         application_id: ApplicationId,
         /// Which.
         executor: ExecutorNumber,
+    },
+    /// The end of a driver is known.
+    DriverUpdateTaken {
+        /// Which.
+        submission_id: SubmissionId,
     },
     /// An application has ended: what it has on this worker can go (SA-46).
     ApplicationFinished {
@@ -340,6 +345,8 @@ pub enum ClientRequest {
     KillDriver(SubmissionId),
     /// What is known of a driver.
     DriverStatus(SubmissionId),
+    /// An id for an application that is about to start, and what there is for it.
+    NewApplication,
     /// How the master is.
     MasterStatus,
 }
@@ -353,6 +360,8 @@ pub enum ClientAnswer {
     Killed(Result<String, String>),
     /// What is known of a driver; none if nothing is.
     Status(Option<DriverStatus>),
+    /// To an application that is about to start.
+    NewApplication(NewApplication),
     /// Who answers, and what it is.
     Master {
         /// What it is.
@@ -360,6 +369,23 @@ pub enum ClientAnswer {
         /// Who leads, as far as it knows.
         leader: Option<Leader>,
     },
+}
+
+/// What a driver learns before it starts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewApplication {
+    /// The id that it has from here on.
+    pub application_id: ApplicationId,
+    /// When it was given, in milliseconds since the Unix epoch.
+    pub submitted_ms: i64,
+    /// How many workers are alive.
+    pub workers: u32,
+    /// How many cores they have together.
+    pub cores: u32,
+    /// How many cores the largest of them has.
+    pub most_cores: u32,
+    /// How many cores an application gets that does not say (`spark.deploy.defaultCores`).
+    pub default_cores: u32,
 }
 
 /// What is known of a driver.

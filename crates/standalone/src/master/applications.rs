@@ -2,10 +2,12 @@
 
 use firesteel_model::{ApplicationId, ExecutorLossReason};
 
-use super::{ApplicationRecord, Master, Peer, PeerId, RecordKey, Turn, retain};
+use super::{ApplicationRecord, Master, Peer, PeerId, RecordKey, Turn, WorkerRecord, retain};
 use crate::{
     ApplicationDescription, ApplicationState, ExecutorState, application_id,
-    protocol::{ExecutorNumber, FromApplication, FromMaster, KnownApplication, ToApplication, ToWorker},
+    protocol::{
+        ExecutorNumber, FromApplication, FromMaster, KnownApplication, NewApplication, ToApplication, ToWorker,
+    },
 };
 
 impl Master {
@@ -86,6 +88,20 @@ impl Master {
         self.confirm_application(&id, turn);
         self.repeat_executors(&id, turn);
         self.to_schedule = true;
+    }
+
+    pub(super) fn new_application(&mut self, turn: &Turn) -> NewApplication {
+        let submitted_ms = turn.now.wall_clock_ms;
+        let application_id = self.new_application_id(submitted_ms);
+        let cores = |worker: &WorkerRecord| worker.description.cores;
+        NewApplication {
+            application_id,
+            submitted_ms,
+            workers: self.alive_workers().count() as u32,
+            cores: self.alive_workers().map(cores).fold(0, u32::saturating_add),
+            most_cores: self.alive_workers().map(cores).max().unwrap_or_default(),
+            default_cores: self.options.default_cores,
+        }
     }
 
     /// A number that no application has, whoever has counted before.

@@ -85,6 +85,10 @@ impl Master {
     }
 
     pub(super) fn driver_changed(&mut self, worker_id: &WorkerId, update: DriverUpdate, turn: &mut Turn) {
+        if update.state.is_final() {
+            let submission_id = update.submission_id.clone();
+            self.tell_worker(worker_id, ToWorker::DriverUpdateTaken { submission_id }, turn);
+        }
         let here = |driver: &&mut DriverRecord| driver.worker_id.as_ref() == Some(worker_id);
         let Some(driver) = self.drivers.get_mut(&update.submission_id).filter(here) else { return };
         driver.exit_code = update.exit_code;

@@ -218,6 +218,11 @@ impl Master {
             ClientRequest::KillDriver(submission_id) => {
                 ClientAnswer::Killed(self.if_alive("kill").and_then(|()| self.kill_driver(&submission_id, turn)))
             }
+            // Not before recovery has ended: the id of one that is still to answer might be given twice.
+            ClientRequest::NewApplication if self.state != RecoveryState::Alive => {
+                return turn.send(peer, FromMaster::MasterInStandby);
+            }
+            ClientRequest::NewApplication => ClientAnswer::NewApplication(self.new_application(turn)),
             ClientRequest::DriverStatus(_) if self.state != RecoveryState::Alive => {
                 return turn.send(peer, FromMaster::MasterInStandby);
             }
