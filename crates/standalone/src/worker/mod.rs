@@ -163,15 +163,22 @@ impl Worker {
         if self.exited {
             return None;
         }
-        let registration = (self.ending.is_none()).then(|| self.registration.deadline());
         let executors = self.executors.values().filter_map(|executor| executor.kill.and_then(|kill| kill.forced_at));
         let drivers = self.drivers.values().filter_map(|driver| match driver.phase {
             DriverPhase::Process { kill, .. } => kill.and_then(|kill| kill.forced_at),
+            DriverPhase::Waits { .. } | DriverPhase::Ended => None,
+        });
+        let forced = executors.chain(drivers).min();
+        if self.ending.is_some() {
+            return forced;
+        }
+        let waits = self.drivers.values().filter_map(|driver| match driver.phase {
             DriverPhase::Waits { until } => Some(until),
-            DriverPhase::Ended => None,
+            DriverPhase::Process { .. } | DriverPhase::Ended => None,
         });
         let reports = self.reports.values().filter_map(|report| report.again_at);
-        registration.into_iter().chain(executors).chain(drivers).chain(reports).chain(self.cleaned_at).min()
+        let due = [Some(self.registration.deadline()), forced, self.cleaned_at];
+        due.into_iter().flatten().chain(waits).chain(reports).min()
     }
 
     fn handle(&mut self, event: WorkerEvent, turn: &mut Turn) {
@@ -305,9 +312,11 @@ impl Worker {
     pub fn used(&self) -> Usage {
         let executors = self.executors.values().filter(|executor| !executor.state.is_final());
         let executors = executors.map(|executor| (executor.cores, executor.memory, executor.resources.as_slice()));
-        let drivers = self.drivers.values().filter(|driver| driver.phase != DriverPhase::Ended).map(|driver| {
-            (driver.description.cores, driver.description.memory, driver.resources.as_slice())
-        });
+        let drivers = self
+            .drivers
+            .values()
+            .filter(|driver| driver.phase != DriverPhase::Ended)
+            .map(|driver| (driver.description.cores, driver.description.memory, driver.resources.as_slice()));
         records::sum(executors.chain(drivers))
     }
 
