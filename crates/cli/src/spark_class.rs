@@ -9,6 +9,7 @@ use firesteel_submit::Launcher;
 use crate::submit;
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
+const MASTER: &str = "org.apache.spark.deploy.master.Master";
 
 /// The driver of Python programs. It needs what `spark-submit` resolves.
 const PYTHON_GATEWAY_SERVER: &str = "org.apache.spark.api.python.PythonGatewayServer";
@@ -18,8 +19,7 @@ const EXAMPLES: &str = "org.apache.spark.examples.";
 const SPARKS: &str = "org.apache.spark.";
 
 /// Spark's daemons and tools that are not built in yet, and what they are called.
-const NOT_BUILT_IN: [(&str, &str); 13] = [
-    ("org.apache.spark.deploy.master.Master", "the standalone master"),
+const NOT_BUILT_IN: [(&str, &str); 12] = [
     ("org.apache.spark.deploy.worker.Worker", "the standalone worker"),
     ("org.apache.spark.deploy.Client", "the standalone client"),
     ("org.apache.spark.deploy.history.HistoryServer", "the history server"),
@@ -44,6 +44,12 @@ pub fn run(words: &[OsString]) -> u8 {
     if class == SUBMIT {
         return submit::run(Launcher::SparkSubmit, arguments);
     }
+    if class == MASTER {
+        return match submit::load_spark_env() {
+            Ok(environment) => firesteel_deploy::master(arguments, &environment),
+            Err(error) => submit::refuse_any(&error),
+        };
+    }
     if class.starts_with(EXAMPLES) {
         return submit::run(Launcher::RunExample, words);
     }
@@ -57,7 +63,7 @@ pub fn run(words: &[OsString]) -> u8 {
         say(format_args!("Error: {what} ({class}) is not built in yet"));
         return 1;
     }
-    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, PYTHON_GATEWAY_SERVER]);
+    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, MASTER, PYTHON_GATEWAY_SERVER]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     if class.starts_with(SPARKS) && hint.is_empty() {
         say(format_args!(

@@ -23,6 +23,8 @@ mod command;
 mod drivers;
 mod event;
 mod executors;
+#[cfg(test)]
+mod invariants;
 mod options;
 mod records;
 mod recovery;
