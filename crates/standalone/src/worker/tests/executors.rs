@@ -140,7 +140,7 @@ fn the_directories_of_an_application_go_when_it_and_its_last_executor_have_ended
     bench.ended(processes[0], 0);
     assert_eq!(bench.hears(0, finished(1)), []);
     let commands = bench.ended(processes[1], 0);
-    assert_eq!(commands[1..], [removal.clone()]);
+    assert_eq!(commands[1..], *std::slice::from_ref(&removal));
     // The other way round.
     let process = bench.launch(2);
     assert_eq!(bench.ended(process, 0).len(), 1);

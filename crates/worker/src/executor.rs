@@ -1,0 +1,237 @@
+//! The life of an executor, on a thread of its own: Spark's `ExecutorRunner`.
+
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{self, Write},
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use firesteel_conf::Redactor;
+use firesteel_executor_process::{ExecutorProcess, ExecutorStart, exit_reason, oom_kills};
+use firesteel_messages::{ExecutorCommand, ExecutorLaunch, OpenCommandError};
+use firesteel_model::{ExecutorId, ExecutorLossReason, error_chain};
+use firesteel_rpc::{ParseSecretError, Secret};
+use firesteel_standalone::{
+    protocol::LaunchExecutor,
+    worker::{ProcessEnd, ProcessId, WorkerEvent},
+};
+use firesteel_transfer::{ClientOptions, LocalDirsSpool, TransferClient, TransferRuntime};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::warn;
+
+use crate::{
+    directories::{Directories, DirectoryError, ExecutorDirectories},
+    event_loop::Input,
+    executables::{ExecutableError, Executables, OpenExecutable},
+    processes::{NotStarted, Processes},
+};
+
+/// What all executors of a worker need.
+pub(crate) struct Machine {
+    pub(crate) host: String,
+    pub(crate) processes: Processes,
+    pub(crate) directories: Directories,
+    pub(crate) executables: Executables,
+    /// Fetches programs.
+    pub(crate) transfer: TransferRuntime,
+    /// What comes from drivers and is too large for memory; a piece of a program never is.
+    pub(crate) spool: Arc<LocalDirsSpool>,
+    pub(crate) private_variables: Vec<String>,
+    /// Unbounded, as whoever tells must not wait: each process tells twice.
+    pub(crate) inputs: UnboundedSender<Input>,
+}
+
+/// The executor was not started.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("it is not wanted any more")]
+    Cancelled,
+    #[error(transparent)]
+    Command(#[from] OpenCommandError),
+    #[error("the application's secret cannot be used")]
+    Secret(#[from] ParseSecretError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Executable(#[from] ExecutableError),
+    #[error("could not write {}", path.display())]
+    Log {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("could not run {}", path.display())]
+    Run {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Machine {
+    /// Sees an executor through. Tells when it runs, and how it has ended.
+    pub(crate) fn run_executor(&self, process: ProcessId, launch: LaunchExecutor) {
+        let oom_kills = oom_kills::count();
+        let event = match self.start(process, &launch) {
+            Ok(started) => self.see_through(process, started, oom_kills),
+            Err((error, directories)) => {
+                self.processes.end(process);
+                if let Some(directories) = directories {
+                    directories.remove_scratch();
+                }
+                WorkerEvent::ProcessNotStarted { process, message: error_chain(&error) }
+            }
+        };
+        self.tell(event);
+    }
+
+    fn tell(&self, event: WorkerEvent) {
+        // The worker has ended: nobody wants to know.
+        let _ = self.inputs.send(Input::Event(event));
+    }
+
+    fn start(
+        &self,
+        process: ProcessId,
+        launch: &LaunchExecutor,
+    ) -> Result<Started, (StartError, Option<ExecutorDirectories>)> {
+        let early = |error: StartError| (error, None);
+        let command = ExecutorCommand::open(&launch.launch.0).map_err(|error| early(error.into()))?;
+        let made = self.directories.make(&launch.application_id, launch.executor);
+        let directories = made.map_err(|error| early(error.into()))?;
+        match self.start_in(process, launch, command, &directories) {
+            Ok((running, launch)) => Ok(Started { running, launch, directories }),
+            Err(error) => Err((error, Some(directories))),
+        }
+    }
+
+    fn start_in(
+        &self,
+        process: ProcessId,
+        launch: &LaunchExecutor,
+        command: ExecutorCommand,
+        directories: &ExecutorDirectories,
+    ) -> Result<(ExecutorProcess, ExecutorLaunch), StartError> {
+        let secret = Secret::parse(&command.secret)?;
+        let client = || TransferClient::new(&self.transfer, secret, self.spool.clone(), ClientOptions::default());
+        let cancelled = || self.processes.is_cancelled(process);
+        let OpenExecutable { file, path } = self.executables.get(&command.executable, client, &cancelled)?;
+        let executor_id = ExecutorId::new(launch.executor.to_string());
+        let stdout = create(&directories.work.join("stdout"))?;
+        let (stderr, stderr_path) = (create(&directories.work.join("stderr"))?, directories.work.join("stderr"));
+        let written = |source| StartError::Log { path: stderr_path.clone(), source };
+        let mut head = stderr.try_clone().map_err(written)?;
+        let environment = command.environment.clone();
+        // The file that was looked at, whatever has its name by then. The child has it open until it runs it.
+        let program = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let private: Vec<&str> = self.private_variables.iter().map(String::as_str).collect();
+        let start = ExecutorStart {
+            program: &program,
+            name: Path::new(&command.executable.path).as_os_str(),
+            application_id: &launch.application_id,
+            executor_id: &executor_id,
+            environment: &environment,
+            removed: &private,
+            scratch: &directories.scratch,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        };
+        head.write_all(heading(&path, &start).as_bytes()).map_err(written)?;
+        let running = self.processes.start(process, || start.start()).map_err(|error| match error {
+            NotStarted::Cancelled => StartError::Cancelled,
+            NotStarted::Failed(source) => StartError::Run { path, source },
+        })?;
+        let text = |path: &Path| path.to_str().map(str::to_owned);
+        let mut told =
+            command.launch(launch.application_id.clone(), executor_id.clone(), self.host.clone(), launch.cores);
+        told.files_cache = text(&directories.fetch_cache);
+        // Should this worker be killed, its executors are what is left of it.
+        told.driver_directories = self.directories.local().iter().filter_map(|path| text(path)).collect();
+        Ok((running, told))
+    }
+
+    fn see_through(&self, process: ProcessId, started: Started, oom_kills: Option<u64>) -> WorkerEvent {
+        let Started { mut running, launch, directories } = started;
+        self.tell(WorkerEvent::ProcessStarted { process, pid: running.pid().as_raw_pid().cast_unsigned() });
+        if let Err(error) = running.tell(&launch) {
+            // The process tells more by its exit status than this does.
+            let (application_id, executor_id) = (&launch.application_id, &launch.executor_id);
+            warn!(%application_id, %executor_id, %error, "executor did not take its launch data");
+        }
+        running.wait();
+        self.processes.end(process);
+        let reaped = running.reap();
+        let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
+        let peak = reaped.as_ref().ok().map(|reaped| reaped.peak_memory);
+        let reason = exit_reason(reaped.map(|reaped| reaped.status), &directories.work.join("stderr"), oom_killed);
+        directories.remove_scratch();
+        let end = match reason {
+            ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail } => {
+                let peak = peak.map(|peak| format!("it held at most {peak}"));
+                let known: Vec<String> = peak.into_iter().chain(Some(detail)).filter(|part| !part.is_empty()).collect();
+                ProcessEnd { exit_code, signal, caused_by_app, detail: known.join("; ") }
+            }
+            other => ProcessEnd { detail: other.to_string(), ..ProcessEnd::default() },
+        };
+        WorkerEvent::ProcessEnded { process, end }
+    }
+}
+
+/// An executor that runs and was not told anything.
+struct Started {
+    running: ExecutorProcess,
+    launch: ExecutorLaunch,
+    directories: ExecutorDirectories,
+}
+
+fn create(path: &Path) -> Result<File, StartError> {
+    File::create(path).map_err(|source| StartError::Log { path: path.to_owned(), source })
+}
+
+/// The first lines of an executor's standard error: what was run, without what looks like a secret (SA-44).
+fn heading(path: &Path, start: &ExecutorStart<'_>) -> String {
+    let redactor = Redactor::standard();
+    let mut text = format!("Firesteel Executor Command: \"{}\"", path.display());
+    start.arguments().iter().for_each(|argument| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " \"{argument}\"");
+    });
+    text.push('\n');
+    for (name, value) in start.environment {
+        let _ = writeln!(text, "{name}={}", redactor.redact(name, value));
+    }
+    text.push_str(&"=".repeat(40));
+    text.push_str("\n\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn the_heading_says_what_was_run_and_hides_secrets() {
+        let environment = [("A".to_owned(), "b".to_owned()), ("MY_TOKEN".to_owned(), "hush".to_owned())];
+        let start = ExecutorStart {
+            program: Path::new("/proc/self/fd/7"),
+            name: "/opt/app".as_ref(),
+            application_id: &"app-1".into(),
+            executor_id: &"4".into(),
+            environment: &environment,
+            removed: &[],
+            scratch: &[],
+            stdout: Stdio::null(),
+            stderr: Stdio::null(),
+        };
+        let heading = heading(Path::new("/opt/app"), &start);
+        let command =
+            "Firesteel Executor Command: \"/opt/app\" \"executor\" \"--app-id\" \"app-1\" \"--executor-id\" \"4\"\n";
+        assert!(heading.starts_with(command) && heading.contains("\nA=b\n"), "{heading}");
+        assert!(!heading.contains("hush"), "{heading}");
+    }
+}
