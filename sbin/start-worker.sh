@@ -20,7 +20,6 @@ worker() {
     if [ -n "${SPARK_WORKER_PORT:-}" ]; then
         ports=(--port "$((SPARK_WORKER_PORT + number - 1))")
     fi
-    ports+=(--webui-port "$((${SPARK_WORKER_WEBUI_PORT:-8081} + number - 1))")
     "${script%/*}/spark-daemon.sh" start "$class" "$number" "${ports[@]}" "$@"
 }
 

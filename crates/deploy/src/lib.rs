@@ -12,7 +12,9 @@ mod master;
 mod properties;
 mod refusal;
 mod words;
+mod worker;
 
 pub use master::run as master;
+pub use worker::run as worker;
 
 use firesteel_conf::spark_env::Environment;

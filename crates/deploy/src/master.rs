@@ -169,6 +169,11 @@ fn secret(conf: &SparkConf, environment: &Environment) -> Result<Secret, Refusal
         }
         known => known?,
     };
+    parsed_secret(&known)
+}
+
+/// The secret as connections prove it.
+pub(crate) fn parsed_secret(known: &firesteel_conf::Secret) -> Result<Secret, Refusal> {
     let text =
         str::from_utf8(known.bytes()).map_err(|_| Refusal::Setting("the cluster's secret is not UTF-8".to_owned()))?;
     Secret::parse(text).map_err(|error| Refusal::Setting(error_chain(&error)))
