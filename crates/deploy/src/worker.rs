@@ -108,6 +108,7 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
         work_directory,
         local_directories: conf.local_dirs(of)?,
         private_variables: PRIVATE.map(str::to_owned).to_vec(),
+        log_rolling: None,
         decisions: Decisions { worker_timeout, ..Decisions::default() },
     };
     run_daemon(serve(options))

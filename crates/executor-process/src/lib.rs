@@ -21,5 +21,5 @@ mod process;
 mod reap;
 
 pub use end::{exit_reason, last_lines};
-pub use process::{ExecutorProcess, ExecutorStart, LAUNCH_ARGUMENT, LAUNCH_VARIABLE};
+pub use process::{ExecutorProcess, ExecutorStart, LAUNCH_ARGUMENT, LAUNCH_VARIABLE, arguments};
 pub use reap::Reaped;

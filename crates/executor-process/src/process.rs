@@ -45,12 +45,6 @@ pub struct ExecutorStart<'a> {
 }
 
 impl ExecutorStart<'_> {
-    /// For people who look at the process list; the process reads its standard input, not these.
-    pub fn arguments(&self) -> [&str; 5] {
-        let (application_id, executor_id) = (self.application_id.as_str(), self.executor_id.as_str());
-        [LAUNCH_ARGUMENT, "--app-id", application_id, "--executor-id", executor_id]
-    }
-
     /// Starts it, as the first of a process group.
     ///
     /// # Errors
@@ -62,7 +56,7 @@ impl ExecutorStart<'_> {
         self.removed.iter().for_each(|name| {
             command.env_remove(name);
         });
-        let arguments = self.arguments();
+        let arguments = arguments(self.application_id, self.executor_id);
         let child = command
             .arg0(self.name)
             .args(arguments)
@@ -76,6 +70,11 @@ impl ExecutorStart<'_> {
             .spawn()?;
         Ok(ExecutorProcess { pid: Pid::from_child(&child), child })
     }
+}
+
+/// An executor's arguments. They are for people who look at the process list; the process reads its standard input, not these.
+pub fn arguments<'a>(application_id: &'a ApplicationId, executor_id: &'a ExecutorId) -> [&'a str; 5] {
+    [LAUNCH_ARGUMENT, "--app-id", application_id.as_str(), "--executor-id", executor_id.as_str()]
 }
 
 /// A running executor. Dropping it leaves it alone.

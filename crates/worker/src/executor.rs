@@ -2,17 +2,17 @@
 
 use std::{
     fmt::Write as _,
-    fs::File,
-    io::{self, Write},
+    io,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::Arc,
 };
 
 use firesteel_conf::Redactor;
-use firesteel_executor_process::{ExecutorProcess, ExecutorStart, exit_reason, oom_kills};
+use firesteel_executor_process::{ExecutorProcess, ExecutorStart, arguments, exit_reason, oom_kills};
 use firesteel_messages::{ExecutorCommand, ExecutorLaunch, OpenCommandError};
-use firesteel_model::{ExecutorId, ExecutorLossReason, error_chain};
+use firesteel_model::{ApplicationId, ExecutorId, ExecutorLossReason, error_chain};
 use firesteel_rpc::{ParseSecretError, Secret};
 use firesteel_standalone::{
     protocol::LaunchExecutor,
@@ -26,6 +26,7 @@ use crate::{
     directories::{Directories, DirectoryError, ExecutorDirectories},
     event_loop::Input,
     executables::{ExecutableError, Executables, OpenExecutable},
+    log_files::{LogFile, LogRolling},
     processes::{NotStarted, Processes},
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Machine {
     /// What comes from drivers and is too large for memory; a piece of a program never is.
     pub(crate) spool: Arc<LocalDirsSpool>,
     pub(crate) private_variables: Vec<String>,
+    pub(crate) log_rolling: Option<LogRolling>,
     /// Unbounded, as whoever tells must not wait: each process tells twice.
     pub(crate) inputs: UnboundedSender<Input>,
 }
@@ -103,7 +105,7 @@ impl Machine {
         let made = self.directories.make(&launch.application_id, launch.executor);
         let directories = made.map_err(|error| early(error.into()))?;
         match self.start_in(process, launch, command, &directories) {
-            Ok((running, launch)) => Ok(Started { running, launch, directories }),
+            Ok((running, launch, logs)) => Ok(Started { running, launch, directories, logs }),
             Err(error) => Err((error, Some(directories))),
         }
     }
@@ -114,17 +116,15 @@ impl Machine {
         launch: &LaunchExecutor,
         command: ExecutorCommand,
         directories: &ExecutorDirectories,
-    ) -> Result<(ExecutorProcess, ExecutorLaunch), StartError> {
+    ) -> Result<(ExecutorProcess, ExecutorLaunch, [LogFile; 2]), StartError> {
         let secret = Secret::parse(&command.secret)?;
         let client = || TransferClient::new(&self.transfer, secret, self.spool.clone(), ClientOptions::default());
         let cancelled = || self.processes.is_cancelled(process);
         let OpenExecutable { file, path } = self.executables.get(&command.executable, client, &cancelled)?;
         let executor_id = ExecutorId::new(launch.executor.to_string());
-        let stdout = create(&directories.work.join("stdout"))?;
-        let (stderr, stderr_path) = (create(&directories.work.join("stderr"))?, directories.work.join("stderr"));
-        let written = |source| StartError::Log { path: stderr_path.clone(), source };
-        let mut head = stderr.try_clone().map_err(written)?;
-        let environment = command.environment.clone();
+        let (stdout_log, stdout) = self.begin_log(directories, "stdout", "")?;
+        let heading = heading(&path, &launch.application_id, &executor_id, &command.environment);
+        let (stderr_log, stderr) = self.begin_log(directories, "stderr", &heading)?;
         // The file that was looked at, whatever has its name by then. The child has it open until it runs it.
         let program = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         let private: Vec<&str> = self.private_variables.iter().map(String::as_str).collect();
@@ -133,13 +133,12 @@ impl Machine {
             name: Path::new(&command.executable.path).as_os_str(),
             application_id: &launch.application_id,
             executor_id: &executor_id,
-            environment: &environment,
+            environment: &command.environment,
             removed: &private,
             scratch: &directories.scratch,
-            stdout: stdout.into(),
-            stderr: stderr.into(),
+            stdout,
+            stderr,
         };
-        head.write_all(heading(&path, &start).as_bytes()).map_err(written)?;
         let running = self.processes.start(process, || start.start()).map_err(|error| match error {
             NotStarted::Cancelled => StartError::Cancelled,
             NotStarted::Failed(source) => StartError::Run { path, source },
@@ -150,11 +149,22 @@ impl Machine {
         told.files_cache = text(&directories.fetch_cache);
         // Should this worker be killed, its executors are what is left of it.
         told.driver_directories = self.directories.local().iter().filter_map(|path| text(path)).collect();
-        Ok((running, told))
+        Ok((running, told, [stdout_log, stderr_log]))
+    }
+
+    fn begin_log(
+        &self,
+        directories: &ExecutorDirectories,
+        name: &str,
+        heading: &str,
+    ) -> Result<(LogFile, Stdio), StartError> {
+        let path = directories.work.join(name);
+        let begun = LogFile::begin(&path, heading, self.log_rolling.as_ref());
+        begun.map_err(|source| StartError::Log { path, source })
     }
 
     fn see_through(&self, process: ProcessId, started: Started, oom_kills: Option<u64>) -> WorkerEvent {
-        let Started { mut running, launch, directories } = started;
+        let Started { mut running, launch, directories, logs } = started;
         self.tell(WorkerEvent::ProcessStarted { process, pid: running.pid().as_raw_pid().cast_unsigned() });
         if let Err(error) = running.tell(&launch) {
             // The process tells more by its exit status than this does.
@@ -164,6 +174,7 @@ impl Machine {
         running.wait();
         self.processes.end(process);
         let reaped = running.reap();
+        logs.into_iter().for_each(LogFile::end);
         let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
         let peak = reaped.as_ref().ok().map(|reaped| reaped.peak_memory);
         let reason = exit_reason(reaped.map(|reaped| reaped.status), &directories.work.join("stderr"), oom_killed);
@@ -185,22 +196,24 @@ struct Started {
     running: ExecutorProcess,
     launch: ExecutorLaunch,
     directories: ExecutorDirectories,
-}
-
-fn create(path: &Path) -> Result<File, StartError> {
-    File::create(path).map_err(|source| StartError::Log { path: path.to_owned(), source })
+    logs: [LogFile; 2],
 }
 
 /// The first lines of an executor's standard error: what was run, without what looks like a secret (SA-44).
-fn heading(path: &Path, start: &ExecutorStart<'_>) -> String {
+fn heading(
+    path: &Path,
+    application_id: &ApplicationId,
+    executor_id: &ExecutorId,
+    environment: &[(String, String)],
+) -> String {
     let redactor = Redactor::standard();
     let mut text = format!("Firesteel Executor Command: \"{}\"", path.display());
-    start.arguments().iter().for_each(|argument| {
+    arguments(application_id, executor_id).iter().for_each(|argument| {
         // Writing to a String cannot fail.
         let _ = write!(text, " \"{argument}\"");
     });
     text.push('\n');
-    for (name, value) in start.environment {
+    for (name, value) in environment {
         let _ = writeln!(text, "{name}={}", redactor.redact(name, value));
     }
     text.push_str(&"=".repeat(40));
@@ -210,25 +223,12 @@ fn heading(path: &Path, start: &ExecutorStart<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Stdio;
-
     use super::*;
 
     #[test]
     fn the_heading_says_what_was_run_and_hides_secrets() {
         let environment = [("A".to_owned(), "b".to_owned()), ("MY_TOKEN".to_owned(), "hush".to_owned())];
-        let start = ExecutorStart {
-            program: Path::new("/proc/self/fd/7"),
-            name: "/opt/app".as_ref(),
-            application_id: &"app-1".into(),
-            executor_id: &"4".into(),
-            environment: &environment,
-            removed: &[],
-            scratch: &[],
-            stdout: Stdio::null(),
-            stderr: Stdio::null(),
-        };
-        let heading = heading(Path::new("/opt/app"), &start);
+        let heading = heading(Path::new("/opt/app"), &"app-1".into(), &"4".into(), &environment);
         let command =
             "Firesteel Executor Command: \"/opt/app\" \"executor\" \"--app-id\" \"app-1\" \"--executor-id\" \"4\"\n";
         assert!(heading.starts_with(command) && heading.contains("\nA=b\n"), "{heading}");

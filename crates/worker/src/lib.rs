@@ -20,10 +20,12 @@ mod directories;
 mod event_loop;
 mod executables;
 mod executor;
+mod log_files;
 mod options;
 mod port;
 mod processes;
 mod worker;
 
+pub use log_files::{LogRolling, RollingStrategy};
 pub use options::WorkerOptions;
 pub use worker::{StartWorkerError, Worker};

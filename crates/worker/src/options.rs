@@ -6,6 +6,8 @@ use firesteel_model::{ByteCount, ResourceInformation};
 use firesteel_rpc::{Address, Ports, Secret};
 use firesteel_standalone::worker;
 
+use crate::LogRolling;
+
 /// What a worker is started with.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
@@ -31,6 +33,8 @@ pub struct WorkerOptions {
     pub local_directories: Vec<PathBuf>,
     /// Variables of this process that executors do not get, such as those that hold the cluster's secret.
     pub private_variables: Vec<String>,
+    /// How executors' output is rolled over, if it is.
+    pub log_rolling: Option<LogRolling>,
     /// How it decides.
     pub decisions: worker::WorkerOptions,
 }

@@ -128,6 +128,7 @@ impl Worker {
             transfer,
             spool,
             private_variables: options.private_variables,
+            log_rolling: options.log_rolling,
             inputs: inputs.clone(),
         });
         let heard = inputs.clone();

@@ -83,6 +83,7 @@ pub(crate) fn worker_options(directory: &Path, masters: Vec<Address>, secret: &S
         work_directory: directory.join("work"),
         local_directories: vec![directory.join("local")],
         private_variables: vec!["PATH".to_owned()],
+        log_rolling: None,
         decisions: worker::WorkerOptions {
             executor_kill_grace: Duration::from_millis(100),
             decommission_enabled: true,
