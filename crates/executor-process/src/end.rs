@@ -14,15 +14,14 @@ use rustix::process::Signal;
 /// How much of an executor's stderr goes into the reason of its loss.
 const LAST_LINES: usize = 5;
 
-/// What the end of an executor means, with what it has written last to the file that its standard error goes to. `oom_killed` tells
-/// that the kernel has ended a process of the control group while this one ran.
-pub fn exit_reason(status: io::Result<ExitStatus>, stderr: &Path, oom_killed: bool) -> ExecutorLossReason {
+/// What the end of an executor means. `last` is what it has written last to its standard error. `oom_killed` tells that the kernel has
+/// ended a process of the control group while this one ran.
+pub fn exit_reason(status: io::Result<ExitStatus>, last: &[String], oom_killed: bool) -> ExecutorLossReason {
     let (exit_code, signal) = match status {
         Ok(status) => (status.code(), status.signal()),
         Err(_) => (None, None),
     };
     let caused_by_app = !matches!(exit_code, Some(53 | 56));
-    let last = last_lines(stderr).unwrap_or_default();
     let mut known = Vec::new();
     if oom_killed && signal == Some(Signal::KILL.as_raw()) {
         known.push("the kernel has ended processes of the control group for lack of memory while it ran".to_owned());
@@ -70,10 +69,8 @@ mod tests {
 
     #[test]
     fn the_reason_of_an_end_names_the_kernels_killer_only_for_what_it_may_have_killed() {
-        let logs = tempfile::tempdir().unwrap();
-        let stderr = logs.path().join("stderr");
-        fs::write(&stderr, "one\ntwo\n").unwrap();
-        let reason = |status, oom| exit_reason(Ok(ExitStatus::from_raw(status)), &stderr, oom).to_string();
+        let last = ["one".to_owned(), "two".to_owned()];
+        let reason = |status, oom| exit_reason(Ok(ExitStatus::from_raw(status)), &last, oom).to_string();
         assert!(reason(9, true).ends_with("for lack of memory while it ran; its last words: one | two"));
         assert!(
             reason(9, false).ends_with("; its last words: one | two") && !reason(9, false).contains("the kernel has")

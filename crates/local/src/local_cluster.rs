@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use firesteel_executor_process::{ExecutorProcess, ExecutorStart, exit_reason, oom_kills};
+use firesteel_executor_process::{ExecutorProcess, ExecutorStart, exit_reason, last_lines, oom_kills};
 use firesteel_messages::ExecutorLaunch;
 use firesteel_model::{ApplicationId, ByteCount, ExecutorId, ExecutorLossReason};
 use firesteel_scheduler::LostOutputs;
@@ -299,7 +299,7 @@ fn watch(shared: &Shared, cores: u32, request: &ExecutorRequest, events: &Manage
             Ok(process) => {
                 let status = see_through(shared, &executor_id, process, &launch);
                 let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
-                exit_reason(status, &logs.join("stderr"), oom_killed)
+                exit_reason(status, &last_lines(&logs.join("stderr")).unwrap_or_default(), oom_killed)
             }
             Err(error) => {
                 let detail = format!("its process could not be started: {error}");

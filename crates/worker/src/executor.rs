@@ -10,7 +10,7 @@ use std::{
 };
 
 use firesteel_conf::Redactor;
-use firesteel_executor_process::{ExecutorProcess, ExecutorStart, arguments, exit_reason, oom_kills};
+use firesteel_executor_process::{ExecutorProcess, ExecutorStart, arguments, exit_reason, last_lines, oom_kills};
 use firesteel_messages::{ExecutorCommand, ExecutorLaunch, OpenCommandError};
 use firesteel_model::{ApplicationId, ExecutorId, ExecutorLossReason, error_chain};
 use firesteel_rpc::{ParseSecretError, Secret};
@@ -177,7 +177,8 @@ impl Machine {
         logs.into_iter().for_each(LogFile::end);
         let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
         let peak = reaped.as_ref().ok().map(|reaped| reaped.peak_memory);
-        let reason = exit_reason(reaped.map(|reaped| reaped.status), &directories.work.join("stderr"), oom_killed);
+        let last = own_words(last_lines(&directories.work.join("stderr")).unwrap_or_default());
+        let reason = exit_reason(reaped.map(|reaped| reaped.status), &last, oom_killed);
         directories.remove_scratch();
         let end = match reason {
             ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail } => {
@@ -199,6 +200,17 @@ struct Started {
     logs: [LogFile; 2],
 }
 
+/// What ends the heading.
+const RULE: &str = "========================================";
+
+/// Of the last lines of an executor's standard error, those that are not of the heading.
+fn own_words(mut lines: Vec<String>) -> Vec<String> {
+    match lines.iter().position(|line| line == RULE) {
+        Some(rule) => lines.split_off(rule + 1),
+        None => lines,
+    }
+}
+
 /// The first lines of an executor's standard error: what was run, without what looks like a secret (SA-44).
 fn heading(
     path: &Path,
@@ -216,7 +228,7 @@ fn heading(
     for (name, value) in environment {
         let _ = writeln!(text, "{name}={}", redactor.redact(name, value));
     }
-    text.push_str(&"=".repeat(40));
+    text.push_str(RULE);
     text.push_str("\n\n");
     text
 }
@@ -233,5 +245,8 @@ mod tests {
             "Firesteel Executor Command: \"/opt/app\" \"executor\" \"--app-id\" \"app-1\" \"--executor-id\" \"4\"\n";
         assert!(heading.starts_with(command) && heading.contains("\nA=b\n"), "{heading}");
         assert!(!heading.contains("hush"), "{heading}");
+        let lines = |text: String| own_words(text.lines().map(str::to_owned).collect());
+        assert_eq!(lines(format!("{heading}a last word")), ["", "a last word"]);
+        assert_eq!(lines("a\nb".to_owned()), ["a", "b"]);
     }
 }

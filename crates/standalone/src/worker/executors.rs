@@ -102,7 +102,7 @@ impl Worker {
                 (ExecutorState::Exited, ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail })
             }
         };
-        turn.info(format!("Executor {}/{} finished with state {state}: it {reason}", key.0, key.1));
+        turn.info(format!("Executor {}/{} finished with state {state}: {reason}", key.0, key.1));
         executor.state = state;
         executor.reason = Some(reason);
         executor.pid = None;

@@ -50,7 +50,7 @@ fn an_executor_is_told_what_it_is() {
         let update = application.update().await;
         assert_eq!(update.state, ExecutorState::Exited, "{update:?}");
         assert!(update.reason.starts_with("exited with code 7; it held at most "), "{}", update.reason);
-        assert!(update.reason.ends_with("a last word"), "{}", update.reason);
+        assert!(update.reason.ends_with("; its last words: a last word"), "{}", update.reason);
 
         let output = cluster.output(&application, 0, "stdout");
         assert_eq!(told(&output, "application"), application.id.as_str());
