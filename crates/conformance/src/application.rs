@@ -101,6 +101,10 @@ impl ClusterManager for Overheard {
         self.manager.kill_executor(executor_id, reason, replace);
     }
 
+    fn stopping(&self) {
+        self.manager.stopping();
+    }
+
     fn announces_within(&self) -> Duration {
         self.manager.announces_within()
     }

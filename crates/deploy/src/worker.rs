@@ -13,8 +13,8 @@ use firesteel_conf::{AUTH_SECRET_VARIABLE, ConfValue, MasterUrl, SparkConf, Unit
 use firesteel_console::say;
 use firesteel_model::{ByteCount, error_chain};
 use firesteel_rpc::{Address, Ports};
-use firesteel_standalone::worker::WorkerOptions as Decisions;
-use firesteel_worker::{Worker, WorkerOptions};
+use firesteel_standalone::worker::{CleanupOptions, WorkerOptions as Decisions};
+use firesteel_worker::{LogRolling, RollingStrategy, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -108,10 +108,50 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
         work_directory,
         local_directories: conf.local_dirs(of)?,
         private_variables: PRIVATE.map(str::to_owned).to_vec(),
-        log_rolling: None,
-        decisions: Decisions { worker_timeout, ..Decisions::default() },
+        log_rolling: log_rolling(&conf)?,
+        decisions: Decisions {
+            worker_timeout,
+            max_update_attempts: conf.get(&keys::WORKER_EXECUTOR_STATE_SYNC_MAX_ATTEMPTS)?,
+            retained_executors: conf.get(&keys::WORKER_UI_RETAINED_EXECUTORS)? as usize,
+            cleanup: cleanup(&conf)?,
+            ..Decisions::default()
+        },
     };
     run_daemon(serve(options))
+}
+
+/// SA-45.
+fn cleanup(conf: &SparkConf) -> Result<Option<CleanupOptions>, Refusal> {
+    if !conf.get(&keys::WORKER_CLEANUP_ENABLED)? {
+        return Ok(None);
+    }
+    let (interval, data_ttl) =
+        (conf.get(&keys::WORKER_CLEANUP_INTERVAL)?, conf.get(&keys::WORKER_CLEANUP_APP_DATA_TTL)?);
+    Ok(Some(CleanupOptions { interval, data_ttl }))
+}
+
+/// SA-47.
+fn log_rolling(conf: &SparkConf) -> Result<Option<LogRolling>, Refusal> {
+    const MINUTE: u64 = 60;
+    let strategy = match conf.get(&keys::EXECUTOR_LOGS_ROLLING_STRATEGY)?.as_deref() {
+        Some("size") => RollingStrategy::Size(conf.get(&keys::EXECUTOR_LOGS_ROLLING_MAX_SIZE)?.bytes()),
+        Some("time") => {
+            let interval = conf.get(&keys::EXECUTOR_LOGS_ROLLING_TIME_INTERVAL)?;
+            let seconds = match interval.as_str() {
+                "minutely" => MINUTE,
+                "hourly" => 60 * MINUTE,
+                // The key has been checked: it is a number or this.
+                other => other.parse().unwrap_or(24 * 60 * MINUTE),
+            };
+            RollingStrategy::Time(Duration::from_secs(seconds))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(LogRolling {
+        strategy,
+        max_retained_files: u32::try_from(conf.get(&keys::EXECUTOR_LOGS_ROLLING_MAX_RETAINED_FILES)?).ok(),
+        compress: conf.get(&keys::EXECUTOR_LOGS_ROLLING_ENABLE_COMPRESSION)?,
+    }))
 }
 
 async fn serve(options: WorkerOptions) -> Result<u8, Refusal> {
@@ -197,7 +237,7 @@ fn memory(text: &str) -> Result<ByteCount, Refusal> {
 fn this_machine() -> Machine {
     let of_group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
     let info = rustix::system::sysinfo();
-    let of_system = u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit));
+    let of_system = info.totalram.saturating_mul(u64::from(info.mem_unit));
     let memory = of_group.map_or(of_system, |of_group: u64| of_group.min(of_system));
     Machine {
         cores: thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
@@ -260,6 +300,23 @@ mod tests {
         assert_eq!(of(line, &variables), (2, ByteCount::mib(512), 8, "/x".to_owned()));
         let masters = settings_of(line, &variables).map(|settings| settings.masters);
         assert_eq!(masters.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn output_is_rolled_over_as_the_keys_say() {
+        let rolling = |settings: &[(&str, &str)]| {
+            let prefix = "spark.executor.logs.rolling.";
+            let settings = settings.iter().map(|(key, value)| (format!("{prefix}{key}"), (*value).to_owned()));
+            log_rolling(&settings.collect()).unwrap()
+        };
+        assert_eq!(rolling(&[]), None);
+        let by_size = rolling(&[("strategy", "size"), ("maxSize", "10k"), ("maxRetainedFiles", "3")]).unwrap();
+        assert_eq!((by_size.strategy, by_size.max_retained_files), (RollingStrategy::Size(10 << 10), Some(3)));
+        let seconds = |interval| match rolling(&[("strategy", "time"), ("time.interval", interval)]).unwrap().strategy {
+            RollingStrategy::Time(time) => time.as_secs(),
+            RollingStrategy::Size(_) => 0,
+        };
+        assert_eq!(["daily", "hourly", "minutely", "7"].map(seconds), [86_400, 3600, 60, 7]);
     }
 
     #[test]

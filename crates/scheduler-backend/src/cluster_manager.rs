@@ -30,6 +30,9 @@ pub trait ClusterManager: Send + Sync {
         let _ = executor_id;
     }
 
+    /// The application is about to end: executors will be told to stop, and none is to follow those that do.
+    fn stopping(&self) {}
+
     /// The application ends: every process must be gone when this returns. Executors have been told to stop.
     fn stop(&self);
 }

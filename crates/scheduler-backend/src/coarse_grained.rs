@@ -130,6 +130,7 @@ impl CoarseGrainedSchedulerBackend {
 
     /// Tells every executor to stop and waits until their processes are gone.
     pub fn stop(&self) {
+        self.manager.stopping();
         self.connections.stop();
         self.manager.stop();
         if let Some(runtime) = self.runtime.lock().take() {
@@ -165,12 +166,7 @@ impl SchedulerBackend for CoarseGrainedSchedulerBackend {
     }
 }
 
-async fn accept(
-    mut listener: Listener,
-    connections: Arc<Connections>,
-    build_id: [u8; 32],
-    announced_within: Duration,
-) {
+async fn accept(mut listener: Listener, connections: Arc<Connections>, build_id: [u8; 32], announced_within: Duration) {
     while let Ok(connection) = listener.accept::<DriverMessage, ExecutorMessage>().await {
         tokio::spawn(serve(connection, Arc::clone(&connections), build_id, announced_within));
     }

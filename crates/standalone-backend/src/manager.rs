@@ -15,7 +15,7 @@ use firesteel_standalone::{
     ApplicationClient, ApplicationCommand, ApplicationDescription, ApplicationEvent, LaunchData,
     protocol::ExecutorNumber,
 };
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -49,6 +49,8 @@ pub struct StandaloneOptions {
 pub struct StandaloneClusterManager {
     options: Mutex<Option<StandaloneOptions>>,
     running: Mutex<Option<Running>>,
+    /// The master starts no more executors, or there is none that could.
+    stops: Arc<(Mutex<bool>, Condvar)>,
 }
 
 struct Running {
@@ -62,14 +64,14 @@ struct Running {
 /// How long the master may take to hear that the application has ended.
 const FAREWELL_TIME_OUT: Duration = Duration::from_secs(2);
 /// How long executors may take to end, and the master to say so.
-const STOP_TIME_OUT: Duration = Duration::from_secs(10);
+const STOP_TIME_OUT: Duration = Duration::from_secs(20);
 /// How much later than an executor itself the master's word of it may come.
 const ANNOUNCEMENT_TIME_OUT: Duration = Duration::from_secs(10);
 
 impl StandaloneClusterManager {
     /// Nothing is said to a master before [`ClusterManager::start`].
     pub fn new(options: StandaloneOptions) -> Arc<Self> {
-        Arc::new(Self { options: Mutex::new(Some(options)), running: Mutex::new(None) })
+        Arc::new(Self { options: Mutex::new(Some(options)), running: Mutex::new(None), stops: Arc::default() })
     }
 
     fn tell(&self, event: ApplicationEvent) {
@@ -94,7 +96,7 @@ impl ClusterManager for StandaloneClusterManager {
             Err(error) => return events.give_up(&format!("no thread to talk to the master with can be had: {error}")),
         };
         let (sender, received) = unbounded_channel();
-        let client = Client::new(options, request, events, &runtime, &sender);
+        let client = Client::new(options, request, events, &runtime, &sender, Arc::clone(&self.stops));
         let ended = runtime.spawn(client.run(received));
         *self.running.lock() = Some(Running { runtime, events: sender, ended });
     }
@@ -102,7 +104,7 @@ impl ClusterManager for StandaloneClusterManager {
     fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool) {
         let Some(executor) = number(executor_id) else { return };
         info!(%executor_id, reason, replace, "asking the master to end an executor");
-        self.tell(ApplicationEvent::KillExecutor { executor });
+        self.tell(ApplicationEvent::KillExecutor { executor, replace });
     }
 
     fn announces_within(&self) -> Duration {
@@ -113,6 +115,14 @@ impl ClusterManager for StandaloneClusterManager {
         if let Some(executor) = number(executor_id) {
             self.tell(ApplicationEvent::ExecutorReady { executor });
         }
+    }
+
+    /// Waits until the master knows, or it would start others in place of those that end.
+    fn stopping(&self) {
+        self.tell(ApplicationEvent::Stopping);
+        let deadline = Instant::now() + FAREWELL_TIME_OUT;
+        let mut stops = self.stops.0.lock();
+        while self.running.lock().is_some() && !*stops && !self.stops.1.wait_until(&mut stops, deadline).timed_out() {}
     }
 
     fn stop(&self) {
@@ -140,6 +150,7 @@ struct Client {
     client: ApplicationClient,
     connections: MasterConnections,
     events: ManagerEvents,
+    stops: Arc<(Mutex<bool>, Condvar)>,
     started: Instant,
 }
 
@@ -150,6 +161,7 @@ impl Client {
         events: ManagerEvents,
         runtime: &Runtime,
         news: &UnboundedSender<ApplicationEvent>,
+        stops: Arc<(Mutex<bool>, Condvar)>,
     ) -> Self {
         let StandaloneOptions { masters, cluster_secret, application_id, submitted_ms, mut description, .. } = options;
         let command = ExecutorCommand {
@@ -169,7 +181,7 @@ impl Client {
                 let _ = news.send(event(heard));
             });
         let client = ApplicationClient::new(Moment(0), urls, application_id, submitted_ms, description);
-        Self { client, connections, events, started: Instant::now() }
+        Self { client, connections, events, stops, started: Instant::now() }
     }
 
     async fn run(mut self, mut received: UnboundedReceiver<ApplicationEvent>) {
@@ -190,6 +202,11 @@ impl Client {
         self.connections.close(FAREWELL_TIME_OUT).await;
     }
 
+    fn starts_no_more(&self) {
+        *self.stops.0.lock() = true;
+        self.stops.1.notify_all();
+    }
+
     fn now(&self) -> Moment {
         Moment(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -205,7 +222,8 @@ impl Client {
             }
             ApplicationCommand::ExecutorAdded { executor, worker_id, host, log_url, cores, memory } => {
                 info!(executor, %worker_id, host, cores, %memory, "executor added");
-                let log = if log_url.is_empty() { format!("the work directory of {worker_id} on {host}") } else { log_url };
+                let log =
+                    if log_url.is_empty() { format!("the work directory of {worker_id} on {host}") } else { log_url };
                 self.events.expect(&id(executor), log);
             }
             ApplicationCommand::ExecutorLost { executor, reason, worker_lost: _ } => {
@@ -213,7 +231,12 @@ impl Client {
                 self.events.exited(&id(executor), exit);
             }
             ApplicationCommand::Waits(reason) => self.events.waits(reason),
-            ApplicationCommand::GiveUp(reason) => self.events.give_up(&reason),
+            ApplicationCommand::RequestTaken { total: 0 } => self.starts_no_more(),
+            ApplicationCommand::RequestTaken { .. } => {}
+            ApplicationCommand::GiveUp(reason) => {
+                self.starts_no_more();
+                self.events.give_up(&reason);
+            }
             ApplicationCommand::Log(text) => warn!("{text}"),
         }
     }

@@ -18,8 +18,12 @@ use crate::{
 /// How often it is tried to register at first, and how long each time (SA-38).
 const REGISTRATION_ATTEMPTS: u32 = 3;
 const REGISTRATION_TIME_OUT: Duration = Duration::from_secs(20);
-/// How long executors get to end by themselves when the application stops.
-const STOP_TIME_OUT: Duration = Duration::from_secs(5);
+/// How long executors that are starting get to register when the application stops, to be told by the driver that they are not needed.
+const START_TIME_OUT: Duration = Duration::from_secs(1);
+/// How long executors get after that to end by themselves.
+const STOP_TIME_OUT: Duration = Duration::from_secs(4);
+/// How long their workers get to end those that did not.
+const KILL_TIME_OUT: Duration = Duration::from_secs(12);
 
 /// One thing that happened. Masters are numbered as they were listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,12 +63,16 @@ pub enum ApplicationEvent {
     KillExecutor {
         /// Which.
         executor: ExecutorNumber,
+        /// Another one is to follow.
+        replace: bool,
     },
     /// The driver wants so many executors in all.
     RequestExecutors {
         /// The sum.
         total: u32,
     },
+    /// The application is about to end its executors: none is to follow.
+    Stopping,
     /// The application has ended.
     Stop,
     /// The moment of [`ApplicationClient::next_deadline`] is there.
@@ -111,6 +119,11 @@ pub enum ApplicationCommand {
     Waits(Option<String>),
     /// There will be no executors any more.
     GiveUp(String),
+    /// The master knows how many executors are wanted.
+    RequestTaken {
+        /// The sum.
+        total: u32,
+    },
     /// For whoever reads the driver's log.
     Log(String),
 }
@@ -128,6 +141,8 @@ pub struct ApplicationClient {
     unreachable: BTreeMap<usize, (String, bool)>,
     leader: Option<Leader>,
     live: BTreeSet<ExecutorNumber>,
+    /// Those that have registered with the driver, and will hear from it.
+    ready: BTreeSet<ExecutorNumber>,
     waits: Option<String>,
 }
 
@@ -140,9 +155,18 @@ enum State {
     /// A master had it.
     Waiting,
     /// It has ended, and its executors are ending by themselves.
-    Stopping { master: usize, until: Moment },
+    Stopping { master: usize, until: Moment, killed: Killed },
     /// It has ended, or given up.
     Ended,
+}
+
+/// Which executors of an application that ends were not left to themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Killed {
+    None,
+    /// Those that the driver cannot tell to end.
+    Starting,
+    All,
 }
 
 impl ApplicationClient {
@@ -168,6 +192,7 @@ impl ApplicationClient {
             unreachable: BTreeMap::new(),
             leader: None,
             live: BTreeSet::new(),
+            ready: BTreeSet::new(),
             waits: None,
         }
     }
@@ -195,18 +220,32 @@ impl ApplicationClient {
                 }
             }
             ApplicationEvent::ExecutorReady { executor } => {
+                self.ready.insert(executor);
                 commands.extend(self.tell(FromApplication::ExecutorReady { executor }));
             }
-            ApplicationEvent::KillExecutor { executor } => {
+            ApplicationEvent::KillExecutor { executor, replace } => {
+                if !replace && self.live.contains(&executor) {
+                    // Those that are left are all that is wanted.
+                    let left = u32::try_from(self.live.len() - 1).unwrap_or(u32::MAX);
+                    let total = self.known.requested.map_or(left, |requested| requested.min(left));
+                    self.known.requested = Some(total);
+                    commands.extend(self.tell(FromApplication::RequestExecutors { total }));
+                }
                 commands.extend(self.tell(FromApplication::KillExecutors { executors: vec![executor] }));
             }
             ApplicationEvent::RequestExecutors { total } => {
                 self.known.requested = Some(total);
                 commands.extend(self.tell(FromApplication::RequestExecutors { total }));
             }
+            ApplicationEvent::Stopping => {
+                self.known.requested = Some(0);
+                commands.extend(self.tell(FromApplication::RequestExecutors { total: 0 }));
+            }
             ApplicationEvent::Stop => {
                 self.state = match self.state {
-                    State::Registered { master } => State::Stopping { master, until: now + STOP_TIME_OUT },
+                    State::Registered { master } => {
+                        State::Stopping { master, until: now + START_TIME_OUT, killed: Killed::None }
+                    }
                     _ => State::Ended,
                 };
             }
@@ -229,11 +268,30 @@ impl ApplicationClient {
         self.state == State::Ended
     }
 
-    /// The master ends what has not ended in time.
+    fn kill(&self, executors: Vec<ExecutorNumber>) -> Option<ApplicationCommand> {
+        if executors.is_empty() { None } else { self.tell(FromApplication::KillExecutors { executors }) }
+    }
+
+    /// What has not ended in time is ended by its worker.
     fn end_if_stopped(&mut self, now: Moment, commands: &mut Vec<ApplicationCommand>) {
-        if let State::Stopping { master, until } = self.state
-            && (self.live.is_empty() || until <= now)
-        {
+        let State::Stopping { master, until, killed } = self.state else { return };
+        let waits = !self.live.is_empty() && now < until;
+        if waits {
+            return;
+        }
+        let next = match killed {
+            _ if self.live.is_empty() => None,
+            Killed::None => {
+                let starting = self.live.difference(&self.ready).copied().collect();
+                Some((starting, Killed::Starting, STOP_TIME_OUT))
+            }
+            Killed::Starting => Some((self.live.iter().copied().collect(), Killed::All, KILL_TIME_OUT)),
+            Killed::All => None,
+        };
+        if let Some((executors, killed, time)) = next {
+            commands.extend(self.kill(executors));
+            self.state = State::Stopping { master, until: now + time, killed };
+        } else {
             let message = Box::new(ToMaster::Application(FromApplication::Unregister));
             commands.push(ApplicationCommand::Send { master, message });
             self.state = State::Ended;
@@ -256,7 +314,7 @@ impl ApplicationClient {
 
     /// To the master that has it; nothing is lost without one, as the next registration says the same.
     fn tell(&self, message: FromApplication) -> Option<ApplicationCommand> {
-        let State::Registered { master } = self.state else { return None };
+        let master = self.master()?;
         Some(ApplicationCommand::Send { master, message: Box::new(ToMaster::Application(message)) })
     }
 
@@ -312,11 +370,13 @@ impl ApplicationClient {
                 }
             }
             ToApplication::ExecutorUpdated { executor, state, reason, worker_lost } => {
+                self.ready.retain(|ready| !state.is_final() || *ready != executor);
                 if state.is_final() && self.live.remove(&executor) {
                     let reason = reason.unwrap_or_else(|| unexplained(state));
                     commands.push(ApplicationCommand::ExecutorLost { executor, reason, worker_lost });
                 }
             }
+            ToApplication::RequestTaken { total } => commands.push(ApplicationCommand::RequestTaken { total }),
             ToApplication::Waits { reason } => self.set_waits(reason, commands),
             ToApplication::Removed { message } => {
                 self.give_up(&format!("Master removed our application: {message}"), commands);
@@ -513,6 +573,32 @@ mod tests {
     }
 
     #[test]
+    fn an_executor_that_is_not_to_be_replaced_is_wanted_no_more() {
+        let mut client = client(1);
+        client.handle(Moment(0), ApplicationEvent::Connected { master: 0 });
+        said(&mut client, 0, registered(1));
+        said(&mut client, 0, added(0));
+        said(&mut client, 0, added(1));
+        let told = |commands: Vec<ApplicationCommand>| -> Vec<FromApplication> {
+            let of = |command| match command {
+                ApplicationCommand::Send { message, .. } => match *message {
+                    ToMaster::Application(message) => Some(message),
+                    _ => None,
+                },
+                _ => None,
+            };
+            commands.into_iter().filter_map(of).collect()
+        };
+        let kill = |executor| FromApplication::KillExecutors { executors: vec![executor] };
+        let replaced = client.handle(Moment(1), ApplicationEvent::KillExecutor { executor: 0, replace: true });
+        assert_eq!(told(replaced), [kill(0)]);
+        let not_replaced = client.handle(Moment(1), ApplicationEvent::KillExecutor { executor: 1, replace: false });
+        assert_eq!(told(not_replaced), [FromApplication::RequestExecutors { total: 1 }, kill(1)]);
+        let stopping = client.handle(Moment(2), ApplicationEvent::Stopping);
+        assert_eq!(told(stopping), [FromApplication::RequestExecutors { total: 0 }]);
+    }
+
+    #[test]
     fn the_end_waits_for_executors_and_not_for_ever() {
         let unregister = |commands: &[ApplicationCommand]| {
             let farewell = ToMaster::Application(FromApplication::Unregister);
@@ -523,6 +609,7 @@ mod tests {
             client.handle(Moment(0), ApplicationEvent::Connected { master: 0 });
             said(&mut client, 0, registered(1));
             said(&mut client, 0, added(0));
+            client.handle(Moment(1), ApplicationEvent::ExecutorReady { executor: 0 });
             assert_eq!(client.handle(Moment(1), ApplicationEvent::Stop), []);
             let commands = if in_time {
                 let ended = ToApplication::ExecutorUpdated {
@@ -533,6 +620,12 @@ mod tests {
                 };
                 said(&mut client, 0, FromMaster::Application(ended))
             } else {
+                // It is ready, and not one of those that are starting.
+                let first = client.handle(client.next_deadline().unwrap(), ApplicationEvent::DeadlineReached);
+                assert_eq!(first, []);
+                let killed = client.handle(client.next_deadline().unwrap(), ApplicationEvent::DeadlineReached);
+                let kill = ToMaster::Application(FromApplication::KillExecutors { executors: vec![0] });
+                assert_eq!(killed, [ApplicationCommand::Send { master: 0, message: Box::new(kill) }]);
                 client.handle(client.next_deadline().unwrap(), ApplicationEvent::DeadlineReached)
             };
             assert!(unregister(&commands) && client.has_ended(), "{in_time}: {commands:?}");

@@ -324,6 +324,11 @@ pub enum ToApplication {
         /// Its worker is gone, and what it had on disk.
         worker_lost: bool,
     },
+    /// The answer to `RequestExecutors`: from here on no more are started.
+    RequestTaken {
+        /// The sum.
+        total: u32,
+    },
     /// Why it has fewer executors than it wants; none if it has what it wants (AS-01).
     Waits {
         /// For people.

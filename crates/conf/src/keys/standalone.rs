@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use firesteel_model::ByteCount;
+
 use super::{AnyKey, ClusterManager, Key, Managers, Section, Unit};
 
 const STANDALONE: Managers = Managers::of(&[ClusterManager::Standalone]);
@@ -44,4 +46,45 @@ keys! { Standalone:
     /// What does not answer a new master for so long is gone (SA-53).
     DEPLOY_RECOVERY_TIMEOUT: Option<Duration> = "spark.deploy.recoveryTimeout", since "4.0.0",
         computed("`spark.worker.timeout`"), unit(Unit::Seconds), only_on(STANDALONE);
+
+    /// Whether workers remove the work directories of applications that have ended (SA-45).
+    WORKER_CLEANUP_ENABLED: bool = "spark.worker.cleanup.enabled", since "1.0.0", default("false"), only_on(STANDALONE);
+
+    /// How often they look.
+    WORKER_CLEANUP_INTERVAL: Duration = "spark.worker.cleanup.interval", since "1.0.0",
+        default("1800"), unit(Unit::Seconds), check(|time| !time.is_zero(), "more than 0"), only_on(STANDALONE);
+
+    /// A directory in which something was written within this time stays.
+    WORKER_CLEANUP_APP_DATA_TTL: Duration = "spark.worker.cleanup.appDataTtl", since "1.0.0",
+        default("604800"), unit(Unit::Seconds), only_on(STANDALONE);
+
+    /// How many executors that have ended a worker remembers (SA-59).
+    WORKER_UI_RETAINED_EXECUTORS: u32 = "spark.worker.ui.retainedExecutors", since "1.5.0", default("1000"), only_on(STANDALONE);
+
+    /// How often the master is told the end of an executor before the worker ends, as it is of no use without an answer (SA-39).
+    WORKER_EXECUTOR_STATE_SYNC_MAX_ATTEMPTS: u32 = "spark.worker.executorStateSync.maxAttempts", since "3.3.0",
+        default("5"), check(|attempts| *attempts > 0, "at least 1"), only_on(STANDALONE);
+
+    /// When the output of executors is rolled over to a new file: `time`, `size`, or not at all (SA-47). Of the worker, not of applications.
+    EXECUTOR_LOGS_ROLLING_STRATEGY: Option<String> = "spark.executor.logs.rolling.strategy", since "1.1.0",
+        check(|strategy| strategy.as_deref().is_none_or(|strategy| ["", "time", "size"].contains(&strategy)), "time or size, or empty"),
+        only_on(STANDALONE);
+
+    /// With the strategy `time`: `daily`, `hourly`, `minutely`, or a number of seconds.
+    EXECUTOR_LOGS_ROLLING_TIME_INTERVAL: String = "spark.executor.logs.rolling.time.interval", since "1.1.0",
+        default("daily"),
+        check(|interval| ["daily", "hourly", "minutely"].contains(&interval.as_str()) || interval.parse().is_ok_and(|seconds: u64| seconds > 0), "daily, hourly, minutely, or a number of seconds"),
+        only_on(STANDALONE);
+
+    /// With the strategy `size`: the largest size of a file, in bytes.
+    EXECUTOR_LOGS_ROLLING_MAX_SIZE: ByteCount = "spark.executor.logs.rolling.maxSize", since "1.4.0",
+        default("1m"), unit(Unit::Bytes), check(|size| size.bytes() > 0, "more than 0"), only_on(STANDALONE);
+
+    /// How many files that were rolled over are kept; -1 for all.
+    EXECUTOR_LOGS_ROLLING_MAX_RETAINED_FILES: i32 = "spark.executor.logs.rolling.maxRetainedFiles", since "1.1.0",
+        default("-1"), check(|files| *files >= -1, "at least -1"), only_on(STANDALONE);
+
+    /// Compress what was rolled over.
+    EXECUTOR_LOGS_ROLLING_ENABLE_COMPRESSION: bool = "spark.executor.logs.rolling.enableCompression", since "2.0.2",
+        default("false"), only_on(STANDALONE);
 }

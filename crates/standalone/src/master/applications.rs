@@ -30,6 +30,7 @@ impl Master {
             }
             FromApplication::RequestExecutors { total } => {
                 application.requested = Some(total);
+                self.tell_application(&application_id, ToApplication::RequestTaken { total }, turn);
                 self.to_schedule = true;
             }
             FromApplication::KillExecutors { executors } => self.kill_executors(&application_id, &executors, turn),

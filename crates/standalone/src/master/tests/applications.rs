@@ -117,7 +117,6 @@ fn a_driver_that_comes_back_keeps_its_application_and_one_that_does_not_loses_it
         }
         bench.pass(Duration::from_secs(61));
         let state = bench.master.application(&id).unwrap().state;
-        let _ = bench.worker_says(worker, FromWorker::Heartbeat);
         let expected = if returns { ApplicationState::Running } else { ApplicationState::Finished };
         assert!(state == expected || returns && state == ApplicationState::Waiting, "{returns} {silent} {state}");
     }
