@@ -43,7 +43,7 @@ pub(crate) enum OpenServedError {
 
 impl ServedFiles {
     /// Serves these files together, under the number that it gives. Of each, the path and the length.
-    pub(crate) fn serve(&self, parts: impl IntoIterator<Item = (PathBuf, u64)>) -> u32 {
+    pub fn serve(&self, parts: impl IntoIterator<Item = (PathBuf, u64)>) -> u32 {
         let parts = parts.into_iter().map(|(path, length)| Arc::new(ServedPart { path, length })).collect();
         let mut state = self.state.lock();
         let number = state.next;

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 
-use firesteel_conf::nearest;
+use firesteel_conf::{nearest, spark_env::Environment};
 use firesteel_console::say;
 use firesteel_submit::Launcher;
 
 use crate::submit;
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
+const MASTER: &str = "org.apache.spark.deploy.master.Master";
+const WORKER: &str = "org.apache.spark.deploy.worker.Worker";
 
 /// The driver of Python programs. It needs what `spark-submit` resolves.
 const PYTHON_GATEWAY_SERVER: &str = "org.apache.spark.api.python.PythonGatewayServer";
@@ -18,9 +20,7 @@ const EXAMPLES: &str = "org.apache.spark.examples.";
 const SPARKS: &str = "org.apache.spark.";
 
 /// Spark's daemons and tools that are not built in yet, and what they are called.
-const NOT_BUILT_IN: [(&str, &str); 13] = [
-    ("org.apache.spark.deploy.master.Master", "the standalone master"),
-    ("org.apache.spark.deploy.worker.Worker", "the standalone worker"),
+const NOT_BUILT_IN: [(&str, &str); 11] = [
     ("org.apache.spark.deploy.Client", "the standalone client"),
     ("org.apache.spark.deploy.history.HistoryServer", "the history server"),
     ("org.apache.spark.deploy.ExternalShuffleService", "the external shuffle service"),
@@ -44,6 +44,17 @@ pub fn run(words: &[OsString]) -> u8 {
     if class == SUBMIT {
         return submit::run(Launcher::SparkSubmit, arguments);
     }
+    let daemon = match &*class {
+        MASTER => Some(firesteel_deploy::master as fn(&[OsString], &Environment) -> u8),
+        WORKER => Some(firesteel_deploy::worker as _),
+        _ => None,
+    };
+    if let Some(daemon) = daemon {
+        return match submit::load_spark_env() {
+            Ok(environment) => daemon(arguments, &environment),
+            Err(error) => submit::refuse_any(&error),
+        };
+    }
     if class.starts_with(EXAMPLES) {
         return submit::run(Launcher::RunExample, words);
     }
@@ -57,7 +68,7 @@ pub fn run(words: &[OsString]) -> u8 {
         say(format_args!("Error: {what} ({class}) is not built in yet"));
         return 1;
     }
-    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, PYTHON_GATEWAY_SERVER]);
+    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, MASTER, WORKER, PYTHON_GATEWAY_SERVER]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     if class.starts_with(SPARKS) && hint.is_empty() {
         say(format_args!(

@@ -110,6 +110,8 @@ pub enum Section {
     Console,
     /// Python programs and workers.
     Python,
+    /// Masters and workers of a standalone cluster.
+    Standalone,
 }
 
 impl Section {
@@ -130,6 +132,7 @@ impl Section {
             Self::Files => "Files and Hadoop",
             Self::Console => "Console and logs",
             Self::Python => "Python",
+            Self::Standalone => "Standalone cluster",
         }
     }
 }

@@ -95,8 +95,6 @@ static GROUPS: &[Group] = &[
             "spark.worker.",
             "spark.master.ui.",
             "spark.master.rest.",
-            "spark.dead.worker.persistence",
-            "spark.executor.logs.rolling.",
             "spark.storage.cleanupFilesAfterExecutorExit",
             "spark.master.useAppNameAsAppId.enabled",
             "spark.master.useDriverIdAsAppName.enabled",

@@ -26,6 +26,7 @@ mod artifact;
 mod bounded_file;
 mod check;
 mod cluster_manager;
+mod cluster_secret;
 mod conf_error;
 mod defaults_file;
 mod deprecated;
@@ -54,6 +55,7 @@ pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
 pub use bounded_file::{read_bounded, read_bounded_file};
 pub use check::ConfConflict;
 pub use cluster_manager::{ClusterManager, Managers};
+pub use cluster_secret::{ClusterSecretError, create_cluster_secret};
 pub use conf_error::ConfError;
 pub use defaults_file::{
     ReadDefaultsError, conf_directory, defaults_file_path, read_properties_file, read_properties_file_if_there,

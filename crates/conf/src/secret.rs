@@ -12,6 +12,10 @@ pub const AUTH_SECRET_VARIABLE: &str = "_SPARK_AUTH_SECRET";
 pub struct Secret(Vec<u8>);
 
 impl Secret {
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The secret itself.
     pub fn bytes(&self) -> &[u8] {
         &self.0

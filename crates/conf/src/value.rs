@@ -102,7 +102,7 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(u16, u32, u64, i64);
+whole_numbers!(u16, u32, u64, i64, i32);
 
 impl ConfValue for f64 {
     const TYPE: &'static str = "decimal number";

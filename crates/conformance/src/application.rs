@@ -101,6 +101,18 @@ impl ClusterManager for Overheard {
         self.manager.kill_executor(executor_id, reason, replace);
     }
 
+    fn stopping(&self) {
+        self.manager.stopping();
+    }
+
+    fn announces_within(&self) -> Duration {
+        self.manager.announces_within()
+    }
+
+    fn executor_registered(&self, executor_id: &ExecutorId) {
+        self.manager.executor_registered(executor_id);
+    }
+
     fn stop(&self) {
         self.manager.stop();
     }

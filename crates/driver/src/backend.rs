@@ -14,10 +14,22 @@ pub struct StartingExecutors {
     pub count: usize,
     /// Where people can read what one of them has to say.
     pub log: Option<String>,
+    /// Why the cluster manager starts no more of them, as it says (AS-01).
+    pub waits: Option<String>,
+}
+
+impl StartingExecutors {
+    /// Is anything known that a job could wait for?
+    pub fn is_reason(&self) -> bool {
+        self.count > 0 || self.waits.is_some()
+    }
 }
 
 impl fmt::Display for StartingExecutors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (0, Some(reason)) = (self.count, &self.waits) {
+            return write!(f, "the cluster manager starts no executor: {reason}");
+        }
         let (count, were) = (self.count, if self.count == 1 { "was" } else { "were" });
         write!(f, "no executor has registered: {count} {were} started and {were} not heard of yet")?;
         self.log.as_ref().map_or(Ok(()), |log| write!(f, "; see the output of one of them in {log}"))

@@ -357,8 +357,8 @@ impl Loop {
             },
             Command::WarnStarvation { stage, waited, pending, reason } => {
                 let starting = self.backend.starting_executors();
-                let reason = match (&reason, starting.count) {
-                    (StarvationReason::NoExecutor, 1..) => starting.to_string(),
+                let reason = match (&reason, starting.is_reason()) {
+                    (StarvationReason::NoExecutor, true) => starting.to_string(),
                     _ => reason.to_string(),
                 };
                 warn!(%stage, pending, "no task of stage {stage} has started for {} s: {reason}", waited.as_secs());

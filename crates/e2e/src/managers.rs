@@ -21,12 +21,12 @@ impl ExternalClusterManager for Dummy {
     fn layout(&self, master_url: &str, _conf: &SparkConf) -> Result<ClusterLayout, String> {
         let executors = master_url.strip_prefix(PREFIX).and_then(|number| number.parse().ok());
         let executors = executors.ok_or_else(|| format!("{master_url} does not say how many executors there are"))?;
-        Ok(ClusterLayout { executors, cores: executors, driver_host: "127.0.0.1".to_owned() })
+        Ok(ClusterLayout { executors, cores: executors, driver_host: "127.0.0.1".to_owned(), application: None })
     }
 
-    fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager> {
+    fn create(&self, request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
         println!("{} creates {}", self.name(), request.master_url);
-        LocalClusterManager::new(LocalClusterOptions {
+        Ok(LocalClusterManager::new(LocalClusterOptions {
             layout: LocalClusterLayout { executors: request.layout.executors, cores: request.layout.cores },
             application_id: request.application_id,
             host: request.layout.driver_host,
@@ -35,7 +35,7 @@ impl ExternalClusterManager for Dummy {
             scratch: request.scratch,
             driver_directories: request.driver_directories,
             logs: request.logs,
-        })
+        }))
     }
 
     fn name(&self) -> &'static str {
@@ -52,7 +52,7 @@ impl ExternalClusterManager for Rival {
         Err(format!("{master_url} is claimed in vain"))
     }
 
-    fn create(&self, _request: ClusterRequest) -> Arc<dyn ClusterManager> {
+    fn create(&self, _request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
         unreachable!("its layout is refused")
     }
 

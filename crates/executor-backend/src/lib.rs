@@ -15,7 +15,6 @@ mod memory_watch;
 mod process;
 
 pub use exit::ExecutorExitCode;
+pub use firesteel_executor_process::{LAUNCH_ARGUMENT, LAUNCH_VARIABLE};
 pub use link::RpcLink;
-pub use process::{
-    ExecutorParts, ExecutorProcess, LAUNCH_ARGUMENT, LAUNCH_VARIABLE, ReadLaunchError, is_executor, read_launch,
-};
+pub use process::{ExecutorParts, ExecutorProcess, ReadLaunchError, is_executor, read_launch};

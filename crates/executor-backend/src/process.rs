@@ -13,6 +13,7 @@ use std::{
 };
 
 use firesteel_executor::{DriverLink, Environment, Executor, ReaperOptions};
+use firesteel_executor_process::{LAUNCH_ARGUMENT, LAUNCH_VARIABLE};
 use firesteel_memory::ResidentLimits;
 use firesteel_messages::{DriverMessage, ExecutorLaunch, ExecutorMessage, RegisterExecutor};
 use firesteel_model::{ByteCount, ResourceInformation};
@@ -24,13 +25,6 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{ExecutorExitCode, RpcLink, driver_process::DriverProcess, link::forward, memory_watch};
-
-/// Set in the environment of a process that is to be an executor, whose first argument is [`LAUNCH_ARGUMENT`].
-pub const LAUNCH_VARIABLE: &str = "FIRESTEEL_EXECUTOR";
-
-/// The first argument of a process that is to be an executor. What an executor starts inherits its environment, and may be an
-/// application too.
-pub const LAUNCH_ARGUMENT: &str = "executor";
 
 /// Is this process to be an executor?
 pub fn is_executor() -> bool {

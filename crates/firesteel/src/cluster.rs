@@ -12,6 +12,7 @@ use firesteel_executor::{
 };
 use firesteel_local::LocalLink;
 use firesteel_local_dirs::LocalDirs;
+use firesteel_messages::{Executable, FileSource};
 use firesteel_model::{ApplicationId, BlockManagerId, ExecutorId};
 use firesteel_rpc::Secret;
 use firesteel_scheduler_backend::{CoarseGrainedOptions, CoarseGrainedSchedulerBackend, DataPlane};
@@ -50,7 +51,7 @@ impl Cluster {
                     url.redacted()
                 ),
                 _ => format!(
-                    "master {} is not built in yet; use local[N] or local-cluster[workers,cores,memory]",
+                    "master {} is not built in yet; use local[N], local-cluster[workers,cores,memory] or spark://host:port",
                     url.redacted()
                 ),
             })
@@ -60,13 +61,19 @@ impl Cluster {
             .pool_sizes()
             .map_err(|error| SparkError::Configuration(error.to_string()))?;
         let layout = manager.layout(master, conf).map_err(SparkError::Configuration)?;
-        let secret = secret(conf)?;
+        // Whoever else knows the cluster's secret has no business in an application.
+        let secret = if let MasterUrl::Standalone { .. } = url { Secret::generate() } else { secret(conf)? };
         Ok(Some(Self { manager, master: master.to_owned(), layout, secret, server: Mutex::new(None) }))
     }
 
     /// How many cores there will be.
     pub(crate) fn cores(&self) -> u32 {
         self.layout.cores
+    }
+
+    /// The application's id, if the manager gives ids.
+    pub(crate) fn application_id(&self) -> Option<ApplicationId> {
+        self.layout.application.as_ref().map(|(application_id, _)| application_id.clone())
     }
 
     /// How many of them an executor has, or the largest ones have.
@@ -122,6 +129,7 @@ impl Cluster {
         source.serve_blocks(storage.blocks());
         source.serve_files(files.served());
         files.serve_at(&host, server.address().port());
+        let executable = executable(files, &host, server.address().port())?;
         // Before any executor is started: what cannot be added ends the application's start.
         application_files::add_configured(conf, files, Some(driver))?;
         *self.server.lock() = Some(server);
@@ -139,12 +147,14 @@ impl Cluster {
             master_url: self.master.clone(),
             layout: self.layout.clone(),
             application_id: application_id.clone(),
+            executable,
             conf: conf.get_all().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             environment: executor_environment(conf),
             scratch,
             driver_directories: local_dirs.directories().to_vec(),
             logs,
         });
+        let manager = manager.map_err(SparkError::Configuration)?;
         let backend = CoarseGrainedSchedulerBackend::start(
             driver,
             manager,
@@ -172,6 +182,20 @@ impl Cluster {
     pub(crate) fn stop_serving(&self) {
         self.server.lock().take();
     }
+}
+
+/// This program, served for machines that do not have it. What it was started from may have been replaced since.
+fn executable(files: &AddedFiles, host: &str, port: u16) -> Result<Executable, SparkError> {
+    const THIS_BINARY: &str = "/proc/self/exe";
+    let failed = |error: std::io::Error| SparkError::Io(format!("could not read the program itself: {error}"));
+    let length = fs::metadata(THIS_BINARY).map_err(failed)?.len();
+    let number = files.served().serve([(PathBuf::from(THIS_BINARY), length)]);
+    Ok(Executable {
+        path: env::current_exe().map_err(failed)?.to_string_lossy().into_owned(),
+        digest: build_id().map_err(failed)?,
+        length,
+        source: FileSource::Driver { host: host.to_owned(), port, number },
+    })
 }
 
 /// What a cluster is started with.

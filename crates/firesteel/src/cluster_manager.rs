@@ -7,11 +7,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use firesteel_conf::SparkConf;
+use firesteel_messages::Executable;
 use firesteel_model::{ApplicationId, url_without_secrets};
 use firesteel_scheduler_backend::ClusterManager;
 use parking_lot::Mutex;
 
-use crate::{error::SparkError, local_cluster::LocalCluster};
+use crate::{error::SparkError, local_cluster::LocalCluster, standalone::Standalone};
 
 /// Makes the cluster manager of the masters that it knows. See [`register_cluster_manager`].
 pub trait ExternalClusterManager: Send + Sync + 'static {
@@ -26,7 +27,11 @@ pub trait ExternalClusterManager: Send + Sync + 'static {
     fn layout(&self, master_url: &str, conf: &SparkConf) -> Result<ClusterLayout, String>;
 
     /// The manager of one application. Nothing runs before its `start`.
-    fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager>;
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::layout`].
+    fn create(&self, request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String>;
 
     /// What messages call it.
     fn name(&self) -> &'static str {
@@ -43,6 +48,8 @@ pub struct ClusterLayout {
     pub cores: u32,
     /// The name or address of the driver's host as executors see it, unless `spark.driver.host` says it.
     pub driver_host: String,
+    /// The application's id and when it was given, in milliseconds since the Unix epoch, if the manager gives ids.
+    pub application: Option<(ApplicationId, i64)>,
 }
 
 /// What a cluster manager knows of the application. Executors are processes of the application's own binary.
@@ -54,6 +61,8 @@ pub struct ClusterRequest {
     pub layout: ClusterLayout,
     /// The application.
     pub application_id: ApplicationId,
+    /// The program that executors must run. Where another machine has no such file, the driver's data plane serves it.
+    pub executable: Executable,
     /// Its configuration, which executors must get.
     pub conf: Vec<(String, String)>,
     /// `spark.executorEnv.NAME`: what executors find in their environment.
@@ -90,7 +99,7 @@ static REGISTERED: Mutex<Vec<Arc<dyn ExternalClusterManager>>> = Mutex::new(Vec:
 ///         Err(format!("{master_url} has no free machine"))
 ///     }
 ///
-///     fn create(&self, _request: ClusterRequest) -> Arc<dyn ClusterManager> {
+///     fn create(&self, _request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
 ///         unreachable!("there is no room for any executor")
 ///     }
 /// }
@@ -111,7 +120,7 @@ pub fn register_cluster_manager(manager: impl ExternalClusterManager) {
 ///
 /// [`SparkError::Configuration`] if more than one does.
 pub(crate) fn claimant(master_url: &str) -> Result<Option<Arc<dyn ExternalClusterManager>>, SparkError> {
-    let built_in: [Arc<dyn ExternalClusterManager>; 1] = [Arc::new(LocalCluster)];
+    let built_in: [Arc<dyn ExternalClusterManager>; 2] = [Arc::new(LocalCluster), Arc::new(Standalone)];
     let registered = REGISTERED.lock().clone();
     let mut claimants: Vec<_> =
         built_in.into_iter().chain(registered).filter(|manager| manager.can_create(master_url)).collect();
@@ -141,7 +150,7 @@ mod tests {
             Err("nothing starts here".to_owned())
         }
 
-        fn create(&self, _request: ClusterRequest) -> Arc<dyn ClusterManager> {
+        fn create(&self, _request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
             unreachable!("there is no layout")
         }
 

@@ -516,7 +516,8 @@ impl Inner {
         let cpus = settings::task_cpus(&conf)?;
         let task = custom_resources.task_requirements(cpus, &url, cores_per_executor)?;
         let resources = custom_resources.discover_for_driver()?;
-        let app_id = local_application_id(since_epoch.as_micros() as u64);
+        let app_id = cluster.as_ref().and_then(Cluster::application_id);
+        let app_id = app_id.unwrap_or_else(|| local_application_id(since_epoch.as_micros() as u64));
         let app_name = conf.get(&keys::APP_NAME)?.unwrap_or_else(|| "firesteel".to_owned());
         let io_encryption = io_encryption::new_key(&conf)?;
         let local_dirs = Arc::new(settings::create_local_directories(&conf)?.with_encryption(io_encryption));

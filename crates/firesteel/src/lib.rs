@@ -72,6 +72,7 @@ mod spill;
 mod stage_binary;
 mod stage_lineage;
 mod stages;
+mod standalone;
 mod stat_counter;
 mod status_tracker;
 mod take;
@@ -93,6 +94,7 @@ pub use env::Env;
 pub use error::SparkError;
 pub use firesteel_conf::{LogLevel, SparkConf};
 pub use firesteel_filesystem::{Codec, Writable, WritableClass};
+pub use firesteel_messages::{Executable, FileSource};
 pub use firesteel_model::{
     ExecutorId, ExecutorLossReason, JobId, ListenerEvent, ResourceInformation, StageId, StorageLevel, TaskEndReason,
 };

@@ -47,13 +47,14 @@ impl ExternalClusterManager for LocalCluster {
             executors: layout.executors,
             cores: layout.cores,
             driver_host: host(env::var("SPARK_LOCAL_IP").ok()),
+            application: None,
         })
     }
 
-    fn create(&self, request: ClusterRequest) -> Arc<dyn ClusterManager> {
+    fn create(&self, request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
         let ClusterRequest { layout, application_id, conf, environment, scratch, driver_directories, logs, .. } =
             request;
-        LocalClusterManager::new(LocalClusterOptions {
+        Ok(LocalClusterManager::new(LocalClusterOptions {
             layout: LocalClusterLayout { executors: layout.executors, cores: layout.cores },
             application_id,
             host: layout.driver_host,
@@ -62,7 +63,7 @@ impl ExternalClusterManager for LocalCluster {
             scratch,
             driver_directories,
             logs,
-        })
+        }))
     }
 
     fn name(&self) -> &'static str {

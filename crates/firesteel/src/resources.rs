@@ -215,6 +215,11 @@ impl CustomResources {
         discover(&self.driver, &keys::DRIVER_RESOURCE)
     }
 
+    /// What each executor must have.
+    pub(crate) fn of_executors(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.executor.iter().map(|resource| (resource.name.as_str(), u64::from(resource.amount)))
+    }
+
     /// Runs the discovery scripts of an executor's resources, in the executor.
     pub(crate) fn discover_for_executor(&self) -> Result<Vec<ResourceInformation>, SparkError> {
         discover(&self.executor, &keys::EXECUTOR_RESOURCE)

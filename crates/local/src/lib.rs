@@ -5,7 +5,6 @@
 
 mod local;
 mod local_cluster;
-mod oom_kills;
 
 pub use local::{LocalBackend, LocalLink};
 pub use local_cluster::{LayoutError, LocalClusterLayout, LocalClusterManager, LocalClusterOptions};

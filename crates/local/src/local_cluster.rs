@@ -8,24 +8,22 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    io,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::ExitStatus,
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use firesteel_executor_process::{ExecutorProcess, ExecutorStart, exit_reason, last_lines, oom_kills};
 use firesteel_messages::ExecutorLaunch;
 use firesteel_model::{ApplicationId, ByteCount, ExecutorId, ExecutorLossReason};
 use firesteel_scheduler::LostOutputs;
 use firesteel_scheduler_backend::{ClusterManager, ExecutorExit, ExecutorRequest, ManagerEvents};
 use parking_lot::{Condvar, Mutex};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::Pid;
 use tracing::{info, warn};
-
-use crate::oom_kills;
 
 /// How the executors are laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -208,8 +206,6 @@ const FIRST_RETRY_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_RETRY_WAIT: Duration = Duration::from_secs(5);
 /// How long executors get to end by themselves when the application stops.
 const STOP_TIME_OUT: Duration = Duration::from_secs(5);
-/// How much of an executor's stderr goes into the reason of its loss.
-const LAST_LINES: usize = 5;
 
 impl LocalClusterManager {
     /// Nothing runs before [`ClusterManager::start`].
@@ -246,7 +242,7 @@ impl ClusterManager for LocalClusterManager {
         place.not_replaced |= !replace;
         place.killed = true;
         if let Some(process) = place.process {
-            kill(process);
+            ExecutorProcess::kill(process);
         }
     }
 
@@ -260,7 +256,7 @@ impl ClusterManager for LocalClusterManager {
                 if self.shared.changed.wait_until(&mut state, deadline).timed_out() {
                     for (executor_id, process) in running(&state.executors) {
                         warn!(%executor_id, "executor did not stop in time and is killed");
-                        kill(process);
+                        ExecutorProcess::kill(process);
                     }
                     break;
                 }
@@ -278,11 +274,6 @@ impl ClusterManager for LocalClusterManager {
 /// The processes that have not ended. Of others, only what they left behind is being removed.
 fn running(executors: &BTreeMap<ExecutorId, Place>) -> impl Iterator<Item = (&ExecutorId, Pid)> {
     executors.iter().filter_map(|(executor_id, place)| Some((executor_id, place.process?)))
-}
-
-fn kill(pid: Pid) {
-    // The process is not reaped while it is in the table, so the number is its own; it may have ended already.
-    let _ = kill_process(pid, Signal::KILL);
 }
 
 /// One place's life: an executor, and another one after it.
@@ -305,10 +296,10 @@ fn watch(shared: &Shared, cores: u32, request: &ExecutorRequest, events: &Manage
         let launch = launch(&shared.options, request, &executor_id, cores);
         let started = start_process(&shared.options, &executor_id, &logs, &scratch);
         let reason = match started {
-            Ok(child) => {
-                let status = see_through(shared, &executor_id, child, &launch);
+            Ok(process) => {
+                let status = see_through(shared, &executor_id, process, &launch);
                 let oom_killed = oom_kills.is_some() && oom_kills::count() > oom_kills;
-                exit_reason(status, &logs, oom_killed)
+                exit_reason(status, &last_lines(&logs.join("stderr")).unwrap_or_default(), oom_killed)
             }
             Err(error) => {
                 let detail = format!("its process could not be started: {error}");
@@ -394,7 +385,7 @@ fn start_process(
     executor_id: &ExecutorId,
     logs: &Path,
     scratch: &Path,
-) -> io::Result<Child> {
+) -> io::Result<ExecutorProcess> {
     let could_not_make = |directory: &Path, error: io::Error| {
         io::Error::new(error.kind(), format!("could not make {}: {error}", directory.display()))
     };
@@ -402,34 +393,29 @@ fn start_process(
     fs::create_dir(scratch).map_err(|error| could_not_make(scratch, error))?;
     let made = if logs.starts_with(&options.scratch) { fs::create_dir(logs) } else { fs::create_dir_all(logs) };
     made.map_err(|error| could_not_make(logs, error))?;
-    Command::new(THIS_BINARY)
-        .arg0(env::current_exe().unwrap_or_else(|_| THIS_BINARY.into()))
-        // For people who look at the process list; the process reads its standard input, not these.
-        .args([
-            firesteel_executor_backend::LAUNCH_ARGUMENT,
-            "--app-id",
-            options.application_id.as_str(),
-            "--executor-id",
-            executor_id.as_str(),
-        ])
-        .envs(options.environment.iter().map(|(name, value)| (name, value)))
-        .env(firesteel_executor_backend::LAUNCH_VARIABLE, "1")
-        .env("SPARK_EXECUTOR_DIRS", scratch)
-        .stdin(Stdio::piped())
-        .stdout(File::create(logs.join("stdout"))?)
-        .stderr(File::create(logs.join("stderr"))?)
-        .process_group(0)
-        .spawn()
+    let name = env::current_exe().unwrap_or_else(|_| THIS_BINARY.into());
+    ExecutorStart {
+        program: Path::new(THIS_BINARY),
+        name: name.as_os_str(),
+        application_id: &options.application_id,
+        executor_id,
+        environment: &options.environment,
+        removed: &[],
+        scratch: &[scratch.to_owned()],
+        stdout: File::create(logs.join("stdout"))?.into(),
+        stderr: File::create(logs.join("stderr"))?.into(),
+    }
+    .start()
 }
 
 /// Gives the process its launch data and waits for its end.
 fn see_through(
     shared: &Shared,
     executor_id: &ExecutorId,
-    mut child: Child,
+    mut process: ExecutorProcess,
     launch: &ExecutorLaunch,
 ) -> io::Result<ExitStatus> {
-    let pid = Pid::from_child(&child);
+    let pid = process.pid();
     {
         let mut state = shared.state.lock();
         let stopped = state.stopped;
@@ -437,69 +423,19 @@ fn see_through(
         place.process = Some(pid);
         // Started while somebody wanted it to end: nobody has told it so.
         if stopped || place.killed {
-            kill(pid);
+            ExecutorProcess::kill(pid);
         }
     }
-    let mut stdin = child.stdin.take().expect("standard input is a pipe");
-    let told = postcard::to_stdvec(launch).map_err(io::Error::other).and_then(|launch| stdin.write_all(&launch));
-    if let Err(error) = told {
+    if let Err(error) = process.tell(launch) {
         // The process tells more by its exit status than this does.
         warn!(%executor_id, %error, "executor did not take its launch data");
     }
-    drop(stdin);
     // Not reaped yet, so that its number is not another's while `kill` may use it.
-    while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-        if error != rustix::io::Errno::INTR {
-            break;
-        }
-    }
+    process.wait();
     if let Some(place) = shared.state.lock().executors.get_mut(executor_id) {
         place.process = None;
     }
-    child.wait()
-}
-
-/// `oom_killed` tells that the kernel has ended a process of the control group while this one ran.
-fn exit_reason(status: io::Result<ExitStatus>, logs: &Path, oom_killed: bool) -> ExecutorLossReason {
-    let (exit_code, signal) = match status {
-        Ok(status) => (status.code(), status.signal()),
-        Err(_) => (None, None),
-    };
-    let caused_by_app = !matches!(exit_code, Some(53 | 56));
-    let last = last_lines(&logs.join("stderr")).unwrap_or_default();
-    let mut known = Vec::new();
-    if oom_killed && signal == Some(Signal::KILL.as_raw()) {
-        known.push("the kernel has ended processes of the control group for lack of memory while it ran".to_owned());
-    }
-    if last.iter().any(|line| line.contains("has overflowed its stack")) {
-        known.push(
-            "a task's closures recurse too deep for its stack; recurse less deep, or set spark.executorEnv.RUST_MIN_STACK to a \
-             stack's bytes, which are 8 MiB by default"
-                .to_owned(),
-        );
-    }
-    if last.iter().any(|line| line.starts_with("memory allocation of ")) {
-        known.push("a task's closures asked for more memory than there is in one piece".to_owned());
-    }
-    if !last.is_empty() {
-        known.push(format!("its last words: {}", last.join(" | ")));
-    }
-    let detail = known.join("; ");
-    ExecutorLossReason::Exited { exit_code, signal, caused_by_app, detail }
-}
-
-/// The last lines of a log, without reading more of it than they can be in.
-fn last_lines(path: &Path) -> io::Result<Vec<String>> {
-    const TAIL: u64 = 4 << 10;
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let first = lines.len().saturating_sub(LAST_LINES);
-    Ok(lines[first..].iter().map(|line| (*line).to_owned()).collect())
+    process.reap().map(|reaped| reaped.status)
 }
 
 #[cfg(test)]
@@ -568,24 +504,5 @@ mod tests {
         let executors = BTreeMap::from([(ExecutorId::from("0"), place(None)), (ExecutorId::from("1"), place(own))]);
         let running: Vec<_> = running(&executors).map(|(id, process)| (id.as_str(), process)).collect();
         assert_eq!(running, [("1", own.unwrap())]);
-    }
-
-    #[test]
-    fn the_reason_of_an_end_names_the_kernels_killer_only_for_what_it_may_have_killed() {
-        let logs = tempfile::tempdir().unwrap();
-        fs::write(logs.path().join("stderr"), "one\ntwo\n").unwrap();
-        let reason = |status, oom| exit_reason(Ok(ExitStatus::from_raw(status)), logs.path(), oom).to_string();
-        assert!(reason(9, true).ends_with("for lack of memory while it ran; its last words: one | two"));
-        assert!(
-            reason(9, false).ends_with("; its last words: one | two") && !reason(9, false).contains("the kernel has")
-        );
-        assert_eq!(reason(1 << 8, true), "exited with code 1; its last words: one | two");
-    }
-
-    #[test]
-    fn the_last_lines_of_a_log_are_found() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), format!("{}\n1\n\n2\n3\n4\n5\n6\n", "x".repeat(10_000))).unwrap();
-        assert_eq!(last_lines(file.path()).unwrap(), ["2", "3", "4", "5", "6"]);
     }
 }

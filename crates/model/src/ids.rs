@@ -125,6 +125,15 @@ text_id! {
     ExecutorId
 }
 
+text_id! {
+    /// A worker of the standalone manager (`worker-20261121123400-10.0.0.5-7078`, SA-30).
+    WorkerId
+}
+text_id! {
+    /// A driver that was submitted to a cluster: what `--status` and `--kill` take (`driver-20261121123400-0000`, SA-30).
+    SubmissionId
+}
+
 impl ExecutorId {
     /// What Spark calls the driver's block manager, and the only executor of local mode (RT-05).
     pub const DRIVER: &'static str = "driver";

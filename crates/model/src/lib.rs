@@ -21,6 +21,7 @@ mod properties;
 mod reason;
 mod resource;
 mod storage_level;
+mod time;
 mod url;
 
 pub use accumulator::{AccumulatorUpdate, AccumulatorValue};
@@ -32,7 +33,7 @@ pub use executor_metrics::ExecutorMetrics;
 pub use heap_size::{HeapMeasurement, heap_size, measure_heap};
 pub use ids::{
     AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
-    ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, TaskAttemptNumber, TaskId,
+    ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, SubmissionId, TaskAttemptNumber, TaskId, WorkerId,
 };
 pub use listener::{
     AccumulableInfo, BlockUpdatedInfo, ExecutorInfo, JobOutcome, ListenerEvent, RddStorageInfo, StageSnapshot,
@@ -45,4 +46,5 @@ pub use properties::{LocalProperties, property};
 pub use reason::{ExecutorLossReason, TaskEndReason};
 pub use resource::{ExecutorResourceRequest, ResourceInformation};
 pub use storage_level::{ParseStorageLevelError, StorageLevel};
+pub use time::{Moment, Now};
 pub use url::{REDACTED, has_user_info, hide_secrets_of_urls, url_without_secrets};

@@ -1,6 +1,6 @@
 //! What a cluster manager does for an application.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use firesteel_io_encryption::IoEncryption;
 use firesteel_model::{ExecutorId, ExecutorLossReason};
@@ -18,6 +18,20 @@ pub trait ClusterManager: Send + Sync {
 
     /// Ends an executor for good, and starts another one in its place if `replace`. Unknown ones are ignored.
     fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool);
+
+    /// How much later than the executor itself its announcement may come. Not at all where the manager starts it; a manager that
+    /// only hears of it may hear of it late.
+    fn announces_within(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// An executor has registered with the driver. Called for each, soon after.
+    fn executor_registered(&self, executor_id: &ExecutorId) {
+        let _ = executor_id;
+    }
+
+    /// The application is about to end: executors will be told to stop, and none is to follow those that do.
+    fn stopping(&self) {}
 
     /// The application ends: every process must be gone when this returns. Executors have been told to stop.
     fn stop(&self);
@@ -71,6 +85,11 @@ impl ManagerEvents {
     /// The executor's process has ended. Told once.
     pub fn exited(&self, executor_id: &ExecutorId, exit: ExecutorExit) {
         self.connections.exited(executor_id, exit);
+    }
+
+    /// Why there are fewer executors than are wanted, for people; none if there are enough (AS-01).
+    pub fn waits(&self, reason: Option<String>) {
+        self.connections.waits(reason);
     }
 
     /// No executor can be had any more: every job fails with this reason.

@@ -116,7 +116,7 @@ impl CoarseGrainedSchedulerBackend {
         let port = listener.address().port().unwrap_or(ports.port);
         let driver_address = Address::tcp(options.host.clone(), port).to_string();
         let connections = Arc::new(Connections::new(driver.clone()));
-        runtime.spawn(accept(listener, Arc::clone(&connections), options.build_id));
+        runtime.spawn(accept(listener, Arc::clone(&connections), options.build_id, manager.announces_within()));
         info!(driver_address, "the driver listens for executors");
         manager.start(
             ExecutorRequest { driver_address, secret: secret.clone(), io_encryption: options.io_encryption },
@@ -130,6 +130,7 @@ impl CoarseGrainedSchedulerBackend {
 
     /// Tells every executor to stop and waits until their processes are gone.
     pub fn stop(&self) {
+        self.manager.stopping();
         self.connections.stop();
         self.manager.stop();
         if let Some(runtime) = self.runtime.lock().take() {
@@ -140,6 +141,9 @@ impl CoarseGrainedSchedulerBackend {
 
 impl SchedulerBackend for CoarseGrainedSchedulerBackend {
     fn send(&self, executor_id: &ExecutorId, message: ExecutorMessage) -> bool {
+        if let ExecutorMessage::Registered = message {
+            self.manager.executor_registered(executor_id);
+        }
         self.connections.send(executor_id, message)
     }
 
@@ -162,9 +166,9 @@ impl SchedulerBackend for CoarseGrainedSchedulerBackend {
     }
 }
 
-async fn accept(mut listener: Listener, connections: Arc<Connections>, build_id: [u8; 32]) {
+async fn accept(mut listener: Listener, connections: Arc<Connections>, build_id: [u8; 32], announced_within: Duration) {
     while let Ok(connection) = listener.accept::<DriverMessage, ExecutorMessage>().await {
-        tokio::spawn(serve(connection, Arc::clone(&connections), build_id));
+        tokio::spawn(serve(connection, Arc::clone(&connections), build_id, announced_within));
     }
 }
 
@@ -173,6 +177,7 @@ async fn serve(
     connection: Connection<DriverMessage, ExecutorMessage>,
     connections: Arc<Connections>,
     build_id: [u8; 32],
+    announced_within: Duration,
 ) {
     let peer = connection.peer().address.clone();
     let (sender, mut receiver) = connection.split();
@@ -185,6 +190,8 @@ async fn serve(
     };
     let (executor_id, cores, pid) = (registration.executor_id.clone(), registration.cores, registration.pid);
     let (messages, queue) = unbounded_channel();
+    // Without it, the registration is refused below.
+    connections.announced(&executor_id, announced_within).await;
     let taken = if registration.build_id == build_id {
         connections.connect(registration_of(registration), messages)
     } else {

@@ -1,13 +1,19 @@
 //! Who is connected, and how each executor that is gone went.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use firesteel_driver::{DriverHandle, Registration, StartingExecutors};
 use firesteel_messages::ExecutorMessage;
 use firesteel_model::{BlockManagerId, ByteCount, ExecutorId, ExecutorLossReason};
 use firesteel_scheduler::LostOutputs;
 use parking_lot::Mutex;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{
+    sync::{Notify, mpsc::UnboundedSender},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 use crate::ExecutorExit;
@@ -16,6 +22,7 @@ use crate::ExecutorExit;
 pub(crate) struct Connections {
     driver: DriverHandle,
     state: Mutex<State>,
+    announcements: Notify,
 }
 
 #[derive(Default)]
@@ -34,6 +41,8 @@ struct State {
     refused: BTreeSet<ExecutorId>,
     /// Executors whose loss was reported.
     lost: BTreeSet<ExecutorId>,
+    /// Why the manager starts no more executors.
+    waits: Option<String>,
     /// The application has ended.
     stopped: bool,
 }
@@ -48,7 +57,7 @@ struct Connected {
 
 impl Connections {
     pub(crate) fn new(driver: DriverHandle) -> Self {
-        Self { driver, state: Mutex::default() }
+        Self { driver, state: Mutex::default(), announcements: Notify::new() }
     }
 
     pub(crate) fn driver(&self) -> &DriverHandle {
@@ -59,12 +68,43 @@ impl Connections {
         let mut state = self.state.lock();
         state.expected.insert(executor_id.clone());
         state.logs.insert(executor_id.clone(), log);
+        drop(state);
+        self.announcements.notify_waiters();
     }
 
     pub(crate) fn starting(&self) -> StartingExecutors {
         let state = self.state.lock();
         let log = state.expected.first().and_then(|executor_id| state.logs.get(executor_id).cloned());
-        StartingExecutors { count: state.expected.len(), log }
+        StartingExecutors { count: state.expected.len(), log, waits: state.waits.clone() }
+    }
+
+    pub(crate) fn waits(&self, reason: Option<String>) {
+        if let Some(reason) = &reason {
+            warn!("executors are missing: {reason}");
+        }
+        self.state.lock().waits = reason;
+    }
+
+    /// Waits until the manager has announced the executor, as its word may be overtaken by the executor itself. False if it
+    /// was not announced in this time.
+    pub(crate) async fn announced(&self, executor_id: &ExecutorId, time_out: Duration) -> bool {
+        let known = || {
+            let state = self.state.lock();
+            state.stopped || state.expected.contains(executor_id) || state.connected.contains_key(executor_id)
+        };
+        let announced = async {
+            loop {
+                let news = self.announcements.notified();
+                tokio::pin!(news);
+                // Before looking, so that what is announced in between is not missed.
+                news.as_mut().enable();
+                if known() {
+                    return;
+                }
+                news.await;
+            }
+        };
+        timeout(time_out, announced).await.is_ok()
     }
 
     /// Takes a connection for an executor that was announced and has none yet, and registers it with the driver.

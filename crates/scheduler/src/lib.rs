@@ -65,7 +65,6 @@ mod stages;
 mod starvation;
 mod task_set;
 mod task_slots;
-mod time;
 
 pub use command::{BarrierTaskInfo, Command, MapOutputStatistics, StageBinaryKind, StarvationReason, TaskLaunch};
 pub use event::{
@@ -82,4 +81,4 @@ pub use options::{
 };
 pub use scheduler::Scheduler;
 pub use task_slots::{ExecutorSize, SlotLimit, TaskSlots, TaskSlotsError, Waste, task_slots};
-pub use time::{Moment, Now};
+pub use firesteel_model::{Moment, Now};

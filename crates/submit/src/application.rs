@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, SparkConf, spark_env::Environment};
+use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, DeployMode, SparkConf, spark_env::Environment};
 use firesteel_model::url_without_secrets;
 use rustix::{
     fs::{AtFlags, CWD, OFlags, linkat},
@@ -129,10 +129,14 @@ impl Application {
 /// The seam for later parts: each line goes when its part comes.
 fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Result<(), Refusal> {
     let manager = submission.master.manager();
-    if !matches!(manager, ClusterManager::Local | ClusterManager::LocalCluster) {
+    let built_in = [ClusterManager::Local, ClusterManager::LocalCluster, ClusterManager::Standalone];
+    if !built_in.contains(&manager) {
         return Err(Refusal::ManagerNotBuiltIn { manager, master: submission.master.redacted() });
     }
     let not_built_in = |what: &str| Err(Refusal::NotBuiltIn { what: what.to_owned() });
+    if manager == ClusterManager::Standalone && submission.deploy_mode == DeployMode::Cluster {
+        return not_built_in("running the driver inside of a standalone cluster (--deploy-mode cluster)");
+    }
     match &submission.resource {
         PrimaryResource::Native(_)
         | PrimaryResource::Examples

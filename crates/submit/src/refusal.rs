@@ -157,7 +157,7 @@ pub enum Refusal {
         coordinate: String,
     },
     /// The manager's part of Firesteel does not exist yet.
-    #[error("{manager} ({master}) is not built in yet; local, local[N], local[*] and local-cluster[n,cores,MiB] are")]
+    #[error("{manager} ({master}) is not built in yet; local[N], local-cluster[n,cores,MiB] and spark://host:port are")]
     ManagerNotBuiltIn {
         /// The kind.
         manager: ClusterManager,

@@ -58,6 +58,7 @@ mod scheduler;
 mod security;
 mod shuffle;
 mod speculation;
+mod standalone;
 mod storage;
 
 pub use application::*;
@@ -73,6 +74,7 @@ pub use scheduler::*;
 pub use security::*;
 pub use shuffle::*;
 pub use speculation::*;
+pub use standalone::*;
 pub use storage::*;
 
 /// Every declared key, in the order of the manual.
@@ -87,6 +89,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         storage::ALL,
         executor::ALL,
         python::ALL,
+        standalone::ALL,
         network::ALL,
         security::ALL,
         event_log::ALL,

@@ -1,8 +1,8 @@
-//! Time as the scheduler sees it: passed in, never read.
+//! Time as the cores see it: passed in, never read.
 
 use std::{ops, time::Duration};
 
-/// A moment on the driver's monotonic clock: milliseconds since the scheduler was made.
+/// A moment on a monotonic clock: milliseconds since whoever passes it in began to count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Moment(pub u64);
 

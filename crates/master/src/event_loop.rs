@@ -1,0 +1,160 @@
+//! The task that owns the state machine.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use firesteel_model::{Moment, Now};
+use firesteel_rpc::Sender;
+use firesteel_standalone::{
+    master::{Master, MasterCommand, MasterEvent, PeerId, Stored},
+    protocol::FromMaster,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tracing::{info, warn};
+
+use crate::PersistenceEngine;
+
+/// What the loop is told.
+pub(crate) enum Input {
+    /// Something has happened.
+    Event(MasterEvent),
+    /// Somebody has connected, and this is how to answer.
+    Connected(PeerId, Sender<FromMaster>),
+    /// This master leads from here on.
+    Elected(firesteel_standalone::Term),
+    /// Somebody wants to know something.
+    Question(Box<dyn FnOnce(&Master) + Send>),
+}
+
+/// How many events are taken note of before anything is placed: a storm of registrations is placed once and not thousands of times.
+const BATCH: usize = 1024;
+
+/// How long nothing may happen where nothing is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How a loop has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Somebody wanted it to.
+    Stopped,
+    /// Another master leads (SA-54).
+    Deposed,
+}
+
+pub(crate) struct EventLoop {
+    pub(crate) master: Master,
+    pub(crate) store: Box<dyn PersistenceEngine>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) ended: watch::Sender<Option<End>>,
+    pub(crate) started: Instant,
+    pub(crate) peers: HashMap<PeerId, Sender<FromMaster>>,
+}
+
+impl EventLoop {
+    pub(crate) async fn run(mut self) {
+        let end = loop {
+            let mut inputs = Vec::new();
+            let wait = self.until_deadline();
+            match timeout(wait, self.inputs.recv_many(&mut inputs, BATCH)).await {
+                Ok(0) => break End::Stopped,
+                Ok(_) => {}
+                Err(_) => inputs.push(Input::Event(MasterEvent::DeadlineReached)),
+            }
+            if self.master.next_deadline().is_some_and(|deadline| deadline <= self.now().moment) {
+                inputs.push(Input::Event(MasterEvent::DeadlineReached));
+            }
+            if let Some(end) = self.handle(inputs) {
+                break end;
+            }
+        };
+        // Nobody who waits for it has to be told.
+        let _ = self.ended.send(Some(end));
+    }
+
+    fn handle(&mut self, inputs: Vec<Input>) -> Option<End> {
+        let (mut events, mut questions) = (Vec::with_capacity(inputs.len()), Vec::new());
+        for input in inputs {
+            match input {
+                Input::Event(event) => {
+                    if let MasterEvent::Disconnected { peer, .. } = &event {
+                        self.peers.remove(peer);
+                    }
+                    events.push(event);
+                }
+                Input::Connected(peer, sender) => {
+                    self.peers.insert(peer, sender);
+                    events.push(MasterEvent::Connected { peer });
+                }
+                Input::Elected(term) => events.push(MasterEvent::Elected { term, stored: self.stored() }),
+                Input::Question(question) => questions.push(question),
+            }
+        }
+        let commands = self.master.handle_all(self.now(), events);
+        let end = commands.into_iter().filter_map(|command| self.perform(command)).last();
+        for question in questions {
+            question(&self.master);
+        }
+        end
+    }
+
+    fn perform(&mut self, command: MasterCommand) -> Option<End> {
+        match command {
+            MasterCommand::Send { peer, message } => {
+                let sent = self.peers.get(&peer).map(|sender| (sender, sender.try_send(&*message)));
+                if let Some((sender, Err(error))) = sent
+                    && sender.is_open()
+                {
+                    // It takes nothing, or the message is too long for it: what follows would not make sense to it.
+                    warn!(?peer, %error, "a peer could not be told something, and its connection is cut");
+                    sender.abort();
+                }
+            }
+            MasterCommand::Store(record) => {
+                if let Err(error) = self.store.store(&record) {
+                    warn!(error = firesteel_model::error_chain(&error), "the next leader will not know of this");
+                }
+            }
+            MasterCommand::Erase(key) => {
+                if let Err(error) = self.store.erase(&key) {
+                    warn!(error = firesteel_model::error_chain(&error), "the next leader will ask for what has ended");
+                }
+            }
+            MasterCommand::Log { warning: false, text } => info!("{text}"),
+            MasterCommand::Log { warning: true, text } => warn!("{text}"),
+            MasterCommand::Exit => return Some(End::Deposed),
+        }
+        None
+    }
+
+    fn stored(&mut self) -> Stored {
+        match self.store.read() {
+            Ok((stored, dropped)) => {
+                dropped.iter().for_each(|dropped| warn!("a record of the last leader is dropped: {dropped}"));
+                stored
+            }
+            Err(error) => {
+                warn!(error = firesteel_model::error_chain(&error), "what the last leader has left cannot be read");
+                Stored::default()
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let elapsed = self.started.elapsed().as_millis();
+        let wall_clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        Now {
+            moment: Moment(u64::try_from(elapsed).unwrap_or(u64::MAX)),
+            wall_clock_ms: i64::try_from(wall_clock).unwrap_or(i64::MAX),
+        }
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let now = self.now().moment;
+        self.master.next_deadline().map_or(LONGEST_WAIT, |deadline| deadline.since(now)).min(LONGEST_WAIT)
+    }
+}

@@ -1,0 +1,31 @@
+//! The worker of a standalone cluster as a process: Spark's `Worker` and `ExecutorRunner`.
+//!
+//! [`firesteel_standalone::worker`] decides; this crate does it. One task owns that state machine; each executor has a thread that
+//! sees it through: directories, program, process, end.
+//!
+//! ```text
+//!  work directory/app-…/N/{stdout,stderr}           what an executor writes; stays
+//!                 executables/DIGEST                programs that drivers on other machines have served
+//!  local directory/blockmgr-…/app-…/N/              scratch space; goes with the executor, the application, the worker
+//! ```
+//!
+//! An executor is the application's own program, so it need not be installed here: what has the right content is taken from the
+//! path that it has on the driver's machine, or fetched from the driver.
+//!
+//! Drivers cannot be started yet: an order to start one is answered with ERROR, and why.
+
+#![forbid(unsafe_code)]
+
+mod directories;
+mod event_loop;
+mod executables;
+mod executor;
+mod log_files;
+mod options;
+mod port;
+mod processes;
+mod worker;
+
+pub use log_files::{LogRolling, RollingStrategy};
+pub use options::WorkerOptions;
+pub use worker::{StartWorkerError, Worker};
