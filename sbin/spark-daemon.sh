@@ -86,7 +86,8 @@ start() {
     rotate
     echo "starting $class, logging to $log"
     # A new session: the terminal's end is not the daemon's.
-    (umask 027 && nice -n "$nice" setsid "$@" >"$log" 2>&1 </dev/null & echo $! >"$pid_file")
+    (umask 027; exec nice -n "$nice" setsid "$@" >"$log" 2>&1 </dev/null) &
+    echo $! >"$pid_file"
     # A daemon that cannot start ends at once, and says why in its log.
     local tries
     for tries in 1 2 3 4 5 6 7 8 9 10; do
