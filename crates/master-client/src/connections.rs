@@ -182,9 +182,11 @@ async fn hold(link: &Link, connection: Connection<FromMaster, ToMaster>) {
             },
             () = sender.closed() => None,
         };
-        let reason = end.map_or_else(|| "it was closed".to_owned(), |error| error_chain(&error));
-        warn!(address = %link.address, reason, "the connection to the master has ended");
-        *link.senders[master].lock() = None;
+        // None if this side has closed it.
+        if link.senders[master].lock().take().is_some() {
+            let reason = end.map_or_else(|| "it was closed".to_owned(), |error| error_chain(&error));
+            warn!(address = %link.address, reason, "the connection to the master has ended");
+        }
         return;
     }
 }

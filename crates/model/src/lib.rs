@@ -33,7 +33,8 @@ pub use executor_metrics::ExecutorMetrics;
 pub use heap_size::{HeapMeasurement, heap_size, measure_heap};
 pub use ids::{
     AccumulatorId, ApplicationId, BroadcastId, ExecutorId, JobId, MapId, MapIndex, Partition, RddId, ReduceId,
-    ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, SubmissionId, TaskAttemptNumber, TaskId, WorkerId,
+    ResourceProfileId, ShuffleId, StageAttempt, StageAttemptId, StageId, SubmissionId, TaskAttemptNumber, TaskId,
+    WorkerId,
 };
 pub use listener::{
     AccumulableInfo, BlockUpdatedInfo, ExecutorInfo, JobOutcome, ListenerEvent, RddStorageInfo, StageSnapshot,

@@ -71,6 +71,7 @@ pub use event::{
     BarrierMethod, BarrierSync, Event, ExecutorRegistration, JobKind, JobSubmission, LostOutputs, TaskEnded,
     TaskOutcome, TaskProgress,
 };
+pub use firesteel_model::{Moment, Now};
 pub use lineage::{Dependency, Determinism, NarrowMapping, RddInfo, ShuffleDependency};
 pub use locations::{BlockLocations, NothingCached};
 pub use options::{
@@ -81,4 +82,3 @@ pub use options::{
 };
 pub use scheduler::Scheduler;
 pub use task_slots::{ExecutorSize, SlotLimit, TaskSlots, TaskSlotsError, Waste, task_slots};
-pub use firesteel_model::{Moment, Now};
