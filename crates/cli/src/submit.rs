@@ -79,7 +79,8 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
         }
         Action::PrintVersion => Ok(print_version()),
         Action::Kill { master, .. } | Action::Status { master, .. } => {
-            Err(Refusal::ManagerNotBuiltIn { manager: master.manager(), master: master.redacted() }.into())
+            let what = format!("--kill and --status of drivers ({})", master.redacted());
+            Err(Refusal::NotBuiltIn { what }.into())
         }
         Action::Run(submission) => {
             submission.warnings.iter().for_each(warn);

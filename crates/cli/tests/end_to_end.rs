@@ -103,9 +103,9 @@ fn codes_and_streams_of_what_runs_nothing() {
         ("spark-submit", &["--master", "local[0]", "app"], 1, "Error: --master is \"local[0]\""),
         (
             "spark-submit",
-            &["--master", "spark://h:7077", "app"],
+            &["--master", "spark://h:7077", "--deploy-mode", "cluster", "app"],
             1,
-            "Error: standalone (spark://h:7077) is not built in yet",
+            "Error: running the driver inside of a standalone cluster (--deploy-mode cluster) is not built in yet",
         ),
         (
             "spark-submit",
@@ -119,7 +119,7 @@ fn codes_and_streams_of_what_runs_nothing() {
             "spark-submit",
             &["--kill", "x", "--master", "spark://h:1"],
             1,
-            "Error: standalone (spark://h:1) is not built in yet",
+            "Error: --kill and --status of drivers (spark://h:1) is not built in yet",
         ),
         ("spark-submit", &["--remote", "sc://h", "app"], 1, "Error: running on a Spark Connect server"),
         ("spark-submit", &["app.py"], 1, "app.py: there is no such file"),

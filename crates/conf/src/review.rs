@@ -292,6 +292,13 @@ impl SparkConf {
             return Verdict::Warn(ConfWarning::Dropped { key: owned(), advice });
         }
         match known::find(key) {
+            // What is built in of this manager is declared.
+            Some(Elsewhere::Managers(managers))
+                if managers.contains(manager) && manager == crate::ClusterManager::Standalone =>
+            {
+                let part = "this part of standalone clusters";
+                Verdict::Warn(ConfWarning::NotBuiltIn { key: owned(), part })
+            }
             Some(Elsewhere::Managers(managers)) if managers.contains(manager) => Verdict::Fine,
             Some(Elsewhere::Managers(managers)) => Verdict::on(managers, key, master),
             Some(Elsewhere::Jvm) => Verdict::Warn(ConfWarning::NoJvm { key: owned() }),
@@ -642,6 +649,17 @@ mod tests {
     }
 
     /// SS-73.
+    #[test]
+    fn what_standalone_clusters_lack_is_no_silent_wish() {
+        let conf: SparkConf = [("spark.dynamicAllocation.enabled", "true"), ("spark.shuffle.service.enabled", "true")]
+            .into_iter()
+            .collect();
+        let warnings: Vec<String> =
+            conf.review(&"spark://h:1".parse().unwrap()).iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains("is not built in yet")), "{warnings:?}");
+    }
+
     #[test]
     fn what_the_program_sets_too_late_is_mentioned() {
         let mut conf: SparkConf =
