@@ -3,13 +3,14 @@
 //! Files are listed and cut into splits when the data set is made, so that a path that does not exist is an error there; they
 //! are read when an action needs them. Paths are Hadoop's: comma lists, globs, directories, `file:`, `hdfs:` and `s3a:`.
 
-use std::panic::Location;
+use std::{io, panic::Location};
 
 use bytes::Bytes;
 use firesteel_conf::keys;
 use firesteel_filesystem::{
     Codec, CombineOptions, FileSplit, FileStatus, FileSystems, HadoopConf, HadoopPropertyError, InputOptions,
-    LineOptions, ListInputError, SplitOptions, combine_files, decode_utf8, file_splits, list_input,
+    LineOptions, LineReader, ListInputError, RecordDelimiter, SplitOptions, combine_files, decode_utf8, file_splits,
+    list_input,
 };
 use firesteel_model::{RddId, TaskLocation};
 
@@ -61,6 +62,36 @@ impl Input {
 
     fn splits(&self, min_partitions: u32) -> Result<Vec<FileSplit>, SparkError> {
         self.splits_with(min_partitions, &SplitOptions::from_conf(&self.conf).map_err(configuration)?)
+    }
+
+    /// As many lines in each as said. The driver reads the files for that, as Hadoop's does.
+    pub(crate) fn splits_of_lines(&self, lines: u64, options: &LineOptions) -> Result<Vec<FileSplit>, SparkError> {
+        let mut splits = Vec::new();
+        for file in &self.files {
+            let whole = FileSplit::whole(file);
+            let io = |error: io::Error| SparkError::Io(format!("could not read {}: {error}", file.path));
+            if Codec::of_path(&file.path).is_some() {
+                splits.push(whole);
+                continue;
+            }
+            let mut reader = LineReader::open(&self.systems, &whole, options.clone()).map_err(io)?;
+            // Where the end of the line before it begins, what is behind it belongs to a split.
+            let back = options.delimiter.as_ref().map_or(1, RecordDelimiter::length);
+            let mut starts = Vec::new();
+            let mut number = 0;
+            while reader.next_line().map_err(io)?.is_some() {
+                if number % lines == 0 {
+                    starts.push(reader.line_start());
+                }
+                number += 1;
+            }
+            for (index, &begin) in starts.iter().enumerate() {
+                let start = if index == 0 { 0 } else { begin - back };
+                let end = starts.get(index + 1).map_or(file.length, |next| next - back);
+                splits.push(FileSplit { path: file.path.clone(), start, length: end - start, hosts: Vec::new() });
+            }
+        }
+        Ok(splits)
     }
 
     pub(crate) fn splits_with(

@@ -41,6 +41,11 @@ pub struct LineOptions {
 pub struct RecordDelimiter(Vec<u8>);
 
 impl RecordDelimiter {
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// None if there are no bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
         Some(Self(bytes.into())).filter(|delimiter| !delimiter.0.is_empty())

@@ -17,8 +17,9 @@ pub(crate) enum Api {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum JobError {
     #[error(
-        "the format {0} is not built into Firesteel yet; TextInputFormat, TextOutputFormat, SequenceFileInputFormat and \
-         SequenceFileOutputFormat of org.apache.hadoop.mapred and org.apache.hadoop.mapreduce.lib are"
+        "the format {0} is not built into Firesteel yet; of org.apache.hadoop.mapred and org.apache.hadoop.mapreduce.lib those of \
+         text and of sequence files are: TextInputFormat, KeyValueTextInputFormat, NLineInputFormat, CombineTextInputFormat, \
+         SequenceFileInputFormat, SequenceFileAsTextInputFormat, TextOutputFormat and SequenceFileOutputFormat"
     )]
     Format(String),
     #[error("class {class} not {wanted}")]
@@ -55,10 +56,19 @@ impl Api {
 
     /// The format that a class reads.
     pub(crate) fn input_format(self, class: &str) -> Result<InputFormat, JobError> {
-        let named = |api: Self| match class.strip_prefix(api.package("input").as_str()) {
-            Some("TextInputFormat") => Some(InputFormat::Text),
-            Some("SequenceFileInputFormat") => Some(InputFormat::SequenceFile),
-            _ => None,
+        let named = |api: Self| match class.strip_prefix(api.package("input").as_str())? {
+            "TextInputFormat" => Some(InputFormat::Text),
+            "KeyValueTextInputFormat" => Some(InputFormat::KeyValueText),
+            "SequenceFileInputFormat" => Some(InputFormat::SequenceFile),
+            "SequenceFileAsTextInputFormat" => Some(InputFormat::SequenceFileAsText),
+            // The old interface has these in a package of their own.
+            other => match (api, other) {
+                (Self::Old, "lib.NLineInputFormat") | (Self::New, "NLineInputFormat") => Some(InputFormat::NLine),
+                (Self::Old, "lib.CombineTextInputFormat") | (Self::New, "CombineTextInputFormat") => {
+                    Some(InputFormat::CombineText)
+                }
+                _ => None,
+            },
         };
         let wanted = match self {
             Self::Old => "org.apache.hadoop.mapred.InputFormat",
