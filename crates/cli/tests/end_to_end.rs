@@ -174,7 +174,14 @@ fn codes_and_streams_of_what_runs_nothing() {
         ("run-example", &["pi.py"], 1, "pi.py: there is no such file"),
         ("spark-class", &[], 1, "Usage: spark-class CLASS"),
         ("spark-class", &["org.apache.spark.deploy.SparkSubmit", "--version"], 0, "Firesteel version "),
-        ("spark-class", &["org.apache.spark.deploy.master.Master"], 1, "Error: the standalone master"),
+        (
+            "spark-class",
+            &["org.apache.spark.deploy.master.Master", "extra"],
+            1,
+            "Error: a master takes no argument, and \"extra\" was given",
+        ),
+        ("spark-class", &["org.apache.spark.deploy.worker.Worker"], 1, "Error: a worker takes one argument"),
+        ("spark-class", &["org.apache.spark.deploy.history.HistoryServer"], 1, "Error: the history server"),
         (
             "spark-class",
             &["org.apache.spark.deploy.SparkSubmitt"],

@@ -6,7 +6,7 @@
 //!
 //! Tasks that hold room and want more could wait for one another. The eldest of those that hold any does not wait: it ends
 //! sooner or later, and then another one is the eldest. What is left is a task that waits for something else of a task that waits here:
-//! those of a barrier stage do not wait at all, and any other circle ends when its time is up.
+//! those of a barrier stage do not wait at all, nor those that compute a block of a cache, and any other circle ends when its time is up.
 
 use std::{
     collections::{BTreeMap, VecDeque},

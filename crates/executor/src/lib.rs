@@ -46,6 +46,6 @@ pub use storage::{
     DataPlaneTransfer, ExecutorBlockSource, ExecutorStorage, StorageOptions, StorageOrders, StoragePlace,
     fetch_task_result,
 };
-pub use task_context::{KillSwitch, TaskAccumulator, TaskContext};
+pub use task_context::{BlockInHand, KillSwitch, TaskAccumulator, TaskContext};
 pub use thread_dump::ThreadDump;
 pub use threads::user_code_thread;

@@ -34,6 +34,17 @@ pub struct TaskContext {
     accumulators: Mutex<BTreeMap<AccumulatorId, Box<dyn TaskAccumulator>>>,
     completion: Mutex<Vec<CompletionListener>>,
     barrier_epoch: AtomicU64,
+    /// How many blocks it is computing, one for another. Other tasks wait for them.
+    blocks_in_hand: AtomicU64,
+}
+
+/// A block that a task is computing. See [`TaskContext::computes_block`].
+pub struct BlockInHand<'a>(&'a TaskContext);
+
+impl Drop for BlockInHand<'_> {
+    fn drop(&mut self) {
+        self.0.blocks_in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 type CompletionListener = Box<dyn FnOnce(&TaskContext) + Send>;
@@ -96,6 +107,7 @@ impl TaskContext {
             accumulators: Mutex::new(BTreeMap::new()),
             completion: Mutex::new(Vec::new()),
             barrier_epoch: AtomicU64::new(0),
+            blocks_in_hand: AtomicU64::new(0),
         })
     }
 
@@ -195,6 +207,13 @@ impl TaskContext {
         &self.memory
     }
 
+    /// Says that it computes a block that other tasks of the process may wait for, as long as the result lives: meanwhile it does not
+    /// wait for them.
+    pub fn computes_block(&self) -> BlockInHand<'_> {
+        self.blocks_in_hand.fetch_add(1, Ordering::Relaxed);
+        BlockInHand(self)
+    }
+
     /// Room for a record of so many bytes, or of so many more, which is held until it is dropped; none for what is not [large](LARGE_RECORD).
     /// Waits until there is some. Asked for before the bytes are there, and held as long as they are, it keeps several tasks with large
     /// records from being more than the process can hold.
@@ -207,8 +226,8 @@ impl TaskContext {
         let asker = Asker {
             task_id: self.task.task_id,
             killed: self.kill.flag(),
-            // The others of its stage wait for it.
-            can_wait: self.task.barrier.is_none(),
+            // The others of its stage wait for it, or whoever wants the block.
+            can_wait: self.task.barrier.is_none() && self.blocks_in_hand.load(Ordering::Relaxed) == 0,
         };
         let room = self.environment.large_records().room(bytes as u64, &asker);
         Some(room.unwrap_or_else(|error| {

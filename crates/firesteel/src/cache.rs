@@ -25,6 +25,7 @@ pub(crate) fn get_or_compute<T: Data>(
     let codec: Arc<dyn RecordCodec<T>> = Arc::new(DataCodec::new());
     let compute = || Ok::<_, TaskFailure>(compute().map(Ok));
     let blocks = context.environment().storage().blocks();
+    let _in_hand = context.computes_block();
     let found = blocks.get_or_compute(context.memory(), BlockId::Rdd(rdd_id, partition), level, &codec, compute);
     match found {
         Ok(FoundBlock { records, source: BlockSource::Computed, .. }) => Box::new(OrThrow(records.into_iter())),
