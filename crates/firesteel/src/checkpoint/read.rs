@@ -23,7 +23,8 @@ impl SparkContext {
     ///
     /// # Errors
     ///
-    /// [`SparkError::Io`] if the directory is none of a checkpoint, or cannot be looked at.
+    /// [`SparkError::InvalidArgument`] if there is no such directory, [`SparkError::Io`] if it is none of a checkpoint, or cannot be
+    /// looked at.
     ///
     /// ```
     /// # let spark = firesteel::examples::context();
@@ -45,7 +46,12 @@ impl SparkContext {
         let systems = Arc::new(FileSystems::new(conf));
         let directory = systems.path(directory).map_err(|error| io(&error))?;
         let system = systems.get(&directory).map_err(|error| io(&error))?;
-        let files = system.list(&directory).map_err(|error| io(&error))?;
+        let files = system.list(&directory).map_err(|error| match error {
+            error if error.is_not_found() => SparkError::InvalidArgument(format!(
+                "requirement failed: Checkpoint directory does not exist: {directory}"
+            )),
+            error => io(&error),
+        })?;
         let parts: Vec<_> = files.iter().filter(|file| file.path.name().starts_with("part-")).collect();
         let mut preferred = Vec::with_capacity(parts.len());
         for (partition, file) in (0..).map(Partition).zip(&parts) {
