@@ -1,26 +1,10 @@
 //! `spark-submit script.py`: the program is a child process.
 
-use std::{
-    env,
-    error::Error,
-    io,
-    os::unix::process::ExitStatusExt,
-    process::{self, Child, ExitStatus},
-    sync::Arc,
-    thread,
-};
+use std::{env, error::Error, os::unix::process::ExitStatusExt, process};
 
 use firesteel::SparkConf;
 use firesteel_conf::{ConfError, MAIN_CLASS_VARIABLE, keys};
 use firesteel_executor_backend::LAUNCH_VARIABLE;
-
-use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use signal_hook::{
-    consts::SIGINT,
-    iterator::{Handle, SignalsInfo, exfiltrator::origin::WithOrigin},
-    low_level::siginfo::Cause,
-};
 
 use crate::{child, gateway, modules::SubmittedModules, program::ProgramRelease};
 
@@ -58,59 +42,15 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Box<dyn Error>> {
         // Keys must have the same hash in the program and in all workers.
         command.env("PYTHONHASHSEED", "0");
     }
-    // It is for the program to say what becomes of an interrupt.
+    // A terminal tells both processes, and it is for the program to say what becomes of it.
     firesteel::leave_interrupts();
-    let mut child = command.spawn().map_err(RunnerError::Child)?;
-    let forwarded = ForwardedInterrupts::start(&child).map_err(RunnerError::Child)?;
-    let status = forwarded.wait(&mut child).map_err(RunnerError::Child)?;
+    let status = command.status().map_err(RunnerError::Child)?;
     // Before this process exits, which drops nothing.
     drop(modules);
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) => process::exit(code),
         (None, signal) => process::exit(128 + signal.unwrap_or_default()),
-    }
-}
-
-/// Interrupts that somebody has sent to this process alone go to the program. Those of a terminal have reached both.
-struct ForwardedInterrupts {
-    /// None once the program has ended: the number may be another's then.
-    child: Arc<Mutex<Option<Pid>>>,
-    handle: Handle,
-}
-
-impl ForwardedInterrupts {
-    fn start(child: &Child) -> io::Result<Self> {
-        let mut signals = SignalsInfo::<WithOrigin>::new([SIGINT])?;
-        let handle = signals.handle();
-        let child = Arc::new(Mutex::new(Some(Pid::from_child(child))));
-        let forwarded_to = Arc::clone(&child);
-        thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
-            for origin in signals.forever().filter(|origin| matches!(origin.cause, Cause::Sent(_))) {
-                let by_program =
-                    |program: Pid| origin.process.is_some_and(|process| process.pid == program.as_raw_nonzero().get());
-                if let Some(program) = forwarded_to.lock().filter(|program| !by_program(*program)) {
-                    // It may be ending.
-                    let _ = kill_process(program, Signal::INT);
-                }
-            }
-        })?;
-        Ok(Self { child, handle })
-    }
-
-    /// Waits for the program's end.
-    fn wait(self, child: &mut Child) -> io::Result<ExitStatus> {
-        // Not reaped yet, so that its number is not another's while it may be sent a signal.
-        while let Err(error) =
-            waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
-        {
-            if error != rustix::io::Errno::INTR {
-                return Err(error.into());
-            }
-        }
-        *self.child.lock() = None;
-        self.handle.close();
-        child.wait()
     }
 }
 
