@@ -88,6 +88,8 @@ pub enum Section {
     Scheduler,
     /// Second copies of slow tasks.
     Speculation,
+    /// Executors that come and go with demand.
+    DynamicAllocation,
     /// Keeping tasks off executors and nodes that fail.
     ExcludeOnFailure,
     /// Shuffle writers and readers.
@@ -121,6 +123,7 @@ impl Section {
             Self::Application => "Application",
             Self::Scheduler => "Scheduler",
             Self::Speculation => "Speculation",
+            Self::DynamicAllocation => "Dynamic allocation",
             Self::ExcludeOnFailure => "Exclude on failure",
             Self::Shuffle => "Shuffle",
             Self::Memory => "Memory",

@@ -106,7 +106,6 @@ static GROUPS: &[Group] = &[
     Group {
         reason: managers(&[Yarn, Kubernetes]),
         names: &[
-            "spark.executor.instances",
             "spark.executor.maxNumFailures",
             "spark.executor.failuresValidityInterval",
             "spark.kerberos.renewal.credentials",
@@ -126,7 +125,6 @@ static GROUPS: &[Group] = &[
     Group {
         reason: managers(&[Standalone, Yarn, Mesos, Kubernetes]),
         names: &[
-            "spark.dynamicAllocation.",
             "spark.decommission.enabled",
             "spark.executor.decommission.",
             "spark.storage.decommission.",
@@ -336,6 +334,7 @@ static GROUPS: &[Group] = &[
             "spark.app.initial.",
             "spark.submit.",
             "spark.home",
+            "spark.dynamicAllocation.testing",
             "spark.testing",
             "spark.testing.",
             "spark.repl.local.jars",

@@ -268,6 +268,11 @@ impl SparkConf {
             return Verdict::Warn(ConfWarning::Otherwise { key: owned(), how: "spark.scheduler.mode is not FAIR" });
         }
         let manager = master.manager();
+        let is_dynamic = || self.get(&keys::DYNAMIC_ALLOCATION_ENABLED).is_ok_and(|enabled| enabled);
+        if key == keys::EXECUTOR_INSTANCES.name() && manager != crate::ClusterManager::Yarn && !is_dynamic() {
+            let how = "spark.dynamicAllocation.enabled is not set, and spark.cores.max limits executors";
+            return Verdict::Warn(ConfWarning::Otherwise { key: owned(), how });
+        }
         if let Some(declared) = keys::find(key) {
             return Verdict::on(declared.managers(), key, master);
         }
@@ -651,9 +656,8 @@ mod tests {
     /// SS-73.
     #[test]
     fn what_standalone_clusters_lack_is_no_silent_wish() {
-        let conf: SparkConf = [("spark.dynamicAllocation.enabled", "true"), ("spark.shuffle.service.enabled", "true")]
-            .into_iter()
-            .collect();
+        let conf: SparkConf =
+            [("spark.decommission.enabled", "true"), ("spark.shuffle.service.enabled", "true")].into_iter().collect();
         let warnings: Vec<String> =
             conf.review(&"spark://h:1".parse().unwrap()).iter().map(ToString::to_string).collect();
         assert_eq!(warnings.len(), 2, "{warnings:?}");

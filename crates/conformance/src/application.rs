@@ -101,6 +101,10 @@ impl ClusterManager for Overheard {
         self.manager.kill_executor(executor_id, reason, replace);
     }
 
+    fn request_total_executors(&self, total: u32) {
+        self.manager.request_total_executors(total);
+    }
+
     fn stopping(&self) {
         self.manager.stopping();
     }
@@ -162,6 +166,7 @@ impl Application {
         let mut backend = None;
         let options = DriverOptions {
             scheduler: scheduler(),
+            allocation: None,
             seed: 1,
             max_message_size: ByteCount::mib(1),
             min_size_for_broadcast: ByteCount::kib(512),
@@ -252,6 +257,10 @@ impl Application {
 
     pub(crate) fn signal(&self, executor_id: &ExecutorId, signal: Signal) {
         kill_process(self.process_of(executor_id), signal).expect("the executor runs");
+    }
+
+    pub(crate) fn request_total(&self, total: u32) {
+        self.backend.request_total_executors(total);
     }
 
     pub(crate) fn kill(&self, executor_id: &ExecutorId, replace: bool) {

@@ -16,6 +16,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("as_many_executors_start_as_are_wanted", as_many_executors_start_as_are_wanted),
     ("a_killed_executor_is_replaced_if_that_is_wanted", a_killed_executor_is_replaced_if_that_is_wanted),
     ("a_killed_executor_is_not_replaced_if_that_is_not_wanted", a_killed_executor_is_not_replaced_if_not_wanted),
+    ("as_many_executors_are_started_as_are_requested", as_many_executors_are_started_as_are_requested),
     ("an_executor_is_killed_before_it_has_registered", an_executor_is_killed_before_it_has_registered),
     ("an_executor_that_dies_is_replaced_and_the_reason_told", an_executor_that_dies_is_replaced),
     ("executors_that_never_register_are_given_up_with_a_reason", executors_that_never_register_are_given_up),
@@ -55,6 +56,26 @@ fn a_killed_executor_is_not_replaced_if_not_wanted(harness: &dyn ManagerHarness)
     application.kill(&executors[1], true);
     application.wait_for_added(3);
     assert_eq!(application.stop().started, 3);
+}
+
+fn as_many_executors_are_started_as_are_requested(harness: &dyn ManagerHarness) {
+    let application = Application::start(harness, 3, Behaviour::Good);
+    let executors = application.wait_for_added(3);
+    // Fewer end nobody, and nobody follows who ends.
+    application.request_total(1);
+    for executor_id in &executors[..2] {
+        application.kill(executor_id, true);
+        application.wait_for_removed(executor_id);
+        application.wait_until("the killed process to end", || (!application.is_running(executor_id)).then_some(()));
+    }
+    assert_eq!(application.started().len(), 3);
+    application.request_total(3);
+    application.wait_for_added(5);
+    application.kill(&executors[2], false);
+    application.wait_for_removed(&executors[2]);
+    application.request_total(3);
+    application.wait_for_added(6);
+    assert_eq!(application.stop().started, 6);
 }
 
 fn an_executor_is_killed_before_it_has_registered(harness: &dyn ManagerHarness) {

@@ -48,6 +48,11 @@ pub trait SchedulerBackend: Send + Sync {
     /// Ends an executor, through the cluster manager if need be, and asks for another one if `replace`.
     fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool);
 
+    /// The application wants so many executors in all from here on; those that are there stay. Nothing where nobody starts any.
+    fn request_total_executors(&self, total: u32) {
+        let _ = total;
+    }
+
     /// Who was started and has not registered; none where nobody starts executors.
     fn starting_executors(&self) -> StartingExecutors {
         StartingExecutors::default()

@@ -7,13 +7,16 @@ use std::{
 };
 
 use crossbeam_channel::unbounded;
+use firesteel_allocation::{AllocationOptions, ExecutorAllocationManager};
 use firesteel_block_store::LocalBlockManagerMaster;
 use firesteel_model::ByteCount;
 use firesteel_scheduler::{OptionsError, Scheduler, SchedulerOptions};
 use tracing::warn;
 
 use crate::{
-    DriverHandle, EventSink, SchedulerBackend, StageSource, event_loop::Loop, input::Input,
+    DriverHandle, EventSink, SchedulerBackend, StageSource,
+    event_loop::{Loop, LoopParts},
+    input::Input,
     map_output_answers::MapOutputAnswers,
 };
 
@@ -22,6 +25,8 @@ use crate::{
 pub struct DriverOptions {
     /// The scheduler's.
     pub scheduler: SchedulerOptions,
+    /// Dynamic allocation, if it is on.
+    pub allocation: Option<AllocationOptions>,
     /// Seeds the scheduler's choices.
     pub seed: u64,
     /// `spark.rpc.message.maxSize` (RT-08): a task that is larger aborts its stage.
@@ -36,6 +41,9 @@ pub enum StartDriverError {
     /// The scheduler's options cannot work.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// Those of dynamic allocation cannot.
+    #[error(transparent)]
+    Allocation(#[from] firesteel_allocation::OptionsError),
     /// The system gave no thread.
     #[error("could not start the thread of the scheduler's event loop")]
     Thread(#[source] io::Error),
@@ -59,9 +67,12 @@ impl Driver {
         let (sender, inputs) = unbounded();
         let handle = DriverHandle::new(sender, options.max_message_size);
         let scheduler = Scheduler::new(options.scheduler, options.seed).map_err(StartDriverError::Options)?;
+        let allocation = options.allocation.map(ExecutorAllocationManager::new).transpose();
+        let allocation = allocation.map_err(StartDriverError::Allocation)?;
         let backend = backend(&handle)?;
         let map_outputs = MapOutputAnswers::new(handle.clone(), Arc::clone(&backend), options.min_size_for_broadcast);
-        let state = Loop::new(scheduler, stages, events, blocks, backend, map_outputs, options.max_message_size);
+        let parts = LoopParts { scheduler, allocation, stages, events, blocks, backend, map_outputs };
+        let state = Loop::new(parts, options.max_message_size);
         let thread = thread::Builder::new()
             .name("dag-scheduler-event-loop".to_owned())
             .spawn(move || state.run(&inputs))

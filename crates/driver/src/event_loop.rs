@@ -5,6 +5,7 @@
 //! what it commands. The modules below hold what the scheduler does not know of: the bytes of stages and results, who asked
 //! what, and who waits for blocks to be gone.
 
+mod allocation;
 mod launches;
 mod questions;
 mod results;
@@ -18,6 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use firesteel_allocation::ExecutorAllocationManager;
 use firesteel_block_store::LocalBlockManagerMaster;
 use firesteel_messages::{DriverMessage, ExecutorMessage, StageDescription};
 use firesteel_model::{ByteCount, ExecutorId, ExecutorLossReason, JobId, ListenerEvent, TaskId};
@@ -29,6 +31,7 @@ use tracing::{debug, info, warn};
 pub(crate) use self::launches::fits;
 pub use self::results::ResultFetch;
 use self::{
+    allocation::IDLE,
     launches::{Files, Stages},
     questions::Questions,
     results::Results,
@@ -65,6 +68,8 @@ pub(crate) struct Loop {
     questions: Questions,
     storage_syncs: StorageSyncs,
     map_outputs: MapOutputAnswers,
+    /// Dynamic allocation, if it is on.
+    allocation: Option<ExecutorAllocationManager>,
     /// Why no executor can be had any more.
     gave_up: Option<String>,
     /// Events that performing commands gave rise to.
@@ -76,19 +81,23 @@ struct Job {
     work: Bytes,
 }
 
+/// What the loop is made of.
+pub(crate) struct LoopParts {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) allocation: Option<ExecutorAllocationManager>,
+    pub(crate) stages: Arc<dyn StageSource>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) blocks: Arc<LocalBlockManagerMaster>,
+    pub(crate) backend: Arc<dyn SchedulerBackend>,
+    pub(crate) map_outputs: MapOutputAnswers,
+}
+
 impl Loop {
-    pub(crate) fn new(
-        scheduler: Scheduler,
-        stage_source: Arc<dyn StageSource>,
-        events: Arc<dyn EventSink>,
-        blocks: Arc<LocalBlockManagerMaster>,
-        backend: Arc<dyn SchedulerBackend>,
-        map_outputs: MapOutputAnswers,
-        max_message_size: ByteCount,
-    ) -> Self {
+    pub(crate) fn new(parts: LoopParts, max_message_size: ByteCount) -> Self {
+        let LoopParts { scheduler, allocation, stages, events, blocks, backend, map_outputs } = parts;
         Self {
             scheduler,
-            stage_source,
+            stage_source: stages,
             events,
             blocks,
             backend,
@@ -103,6 +112,7 @@ impl Loop {
             questions: Questions::default(),
             storage_syncs: StorageSyncs::default(),
             map_outputs,
+            allocation,
             gave_up: None,
             local: Vec::new(),
         }
@@ -143,8 +153,21 @@ impl Loop {
         }
     }
 
-    /// Lets the scheduler decide, and does what it commands, until nothing follows.
+    /// Lets the scheduler decide, and does what it commands, until nothing follows; then dynamic allocation, in the same way.
     fn decide(&mut self, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
+        self.schedule(events, commands);
+        while let Some(unwanted) = self.allocate() {
+            events.push(Event::ExecutorsUnwanted {
+                executor_ids: unwanted.clone(),
+                reason: IDLE.to_owned(),
+                busy_too: false,
+            });
+            self.schedule(events, commands);
+            self.keep(&unwanted);
+        }
+    }
+
+    fn schedule(&mut self, events: &mut Vec<Event>, commands: &mut Vec<Command>) {
         while !events.is_empty() {
             let now = self.now();
             let blocks = Blocks { stages: &*self.stage_source, registry: &self.blocks };
@@ -166,7 +189,7 @@ impl Loop {
     }
 
     fn time_to_deadline(&self) -> Option<Duration> {
-        let deadline = self.scheduler.next_deadline()?;
+        let deadline = self.scheduler.next_deadline().into_iter().chain(self.allocation_deadline()).min()?;
         // One more millisecond, as moments are rounded down: it must have come when the scheduler is told so.
         Some(deadline.since(self.moment()) + Duration::from_millis(1))
     }
@@ -197,6 +220,7 @@ impl Loop {
                 }
             }
             Input::AddFile(file) => self.files.add(file),
+            Input::RequestTotalExecutors(total) => self.backend.request_total_executors(total),
             Input::GiveUp(reason) => {
                 let reason = format!("because {reason}");
                 let mut job_ids: Vec<JobId> = self.jobs.keys().copied().collect();
@@ -244,7 +268,7 @@ impl Loop {
             return self.local.push(Event::ExecutorLost { executor_id, reason, lost_outputs: LostOutputs::OfExecutor });
         }
         self.executors.insert(executor_id.clone(), local_directories);
-        self.events.post(ListenerEvent::BlockManagerAdded {
+        self.post(ListenerEvent::BlockManagerAdded {
             time_ms: self.now().wall_clock_ms,
             block_manager_id,
             maximum_memory: (on_heap_memory + off_heap_memory).bytes(),
@@ -263,7 +287,7 @@ impl Loop {
         self.stages.executor_lost(executor_id);
         self.storage_syncs.executor_lost(executor_id);
         if let Some(removed) = self.blocks.with(|registry, seed| registry.remove_executor(executor_id, seed)) {
-            self.events.post(ListenerEvent::BlockManagerRemoved {
+            self.post(ListenerEvent::BlockManagerRemoved {
                 time_ms: self.now().wall_clock_ms,
                 block_manager_id: removed.block_manager_id,
             });
@@ -282,7 +306,7 @@ impl Loop {
             DriverMessage::Heartbeat(heartbeat) => {
                 let stages: BTreeSet<_> = heartbeat.tasks.iter().map(|task| task.stage).collect();
                 if !stages.is_empty() {
-                    self.events.post(ListenerEvent::ExecutorMetricsUpdate {
+                    self.post(ListenerEvent::ExecutorMetricsUpdate {
                         executor_id: executor_id.clone(),
                         updates: Vec::new(),
                         memory: stages.into_iter().map(|stage| (Some(stage), heartbeat.memory)).collect(),
@@ -335,7 +359,7 @@ impl Loop {
             Command::JobFailed { job_id, message, cause } => {
                 self.end_job(job_id, JobUpdate::Failed(JobFailure { message, cause }));
             }
-            Command::PostEvent(event) => self.events.post(*event),
+            Command::PostEvent(event) => self.post(*event),
             Command::KillExecutor { executor_id, reason, replace } => {
                 self.backend.kill_executor(&executor_id, &reason, replace);
             }

@@ -75,6 +75,11 @@ impl DriverHandle {
         self.send(Input::ExecutorLost { executor_id: executor_id.clone(), reason, lost_outputs });
     }
 
+    /// The application wants so many executors in all from here on, whatever there are (SC-41).
+    pub fn request_total_executors(&self, total: u32) {
+        self.send(Input::RequestTotalExecutors(total));
+    }
+
     /// No executor can be had any more: every job that is under way or comes fails with this reason.
     pub fn give_up(&self, reason: &str) {
         self.send(Input::GiveUp(reason.to_owned()));

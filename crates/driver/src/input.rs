@@ -31,6 +31,8 @@ pub(crate) enum Input {
     Remove { removal: Removal, done: Option<Sender<()>> },
     /// The application has another file, which tasks that are launched from now on may use.
     AddFile(Arc<ApplicationFile>),
+    /// The program wants so many executors in all.
+    RequestTotalExecutors(u32),
     /// No executor can be had any more.
     GiveUp(String),
     /// An answer about map outputs was encoded, or cannot be given.

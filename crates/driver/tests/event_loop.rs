@@ -91,6 +91,7 @@ impl Application {
         let (poster, events) = unbounded();
         let options = DriverOptions {
             scheduler: SchedulerOptions::minimal(),
+            allocation: None,
             seed: 1,
             max_message_size: ByteCount(max_message_size as u64),
             min_size_for_broadcast: ByteCount::kib(512),

@@ -28,6 +28,7 @@ impl ExternalClusterManager for Dummy {
         println!("{} creates {}", self.name(), request.master_url);
         Ok(LocalClusterManager::new(LocalClusterOptions {
             layout: LocalClusterLayout { executors: request.layout.executors, cores: request.layout.cores },
+            executor_limit: None,
             application_id: request.application_id,
             host: request.layout.driver_host,
             conf: request.conf,

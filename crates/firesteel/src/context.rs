@@ -45,6 +45,7 @@ use crate::{
     cluster::{Cluster, ClusterParts},
     data::{Data, encode},
     driver_metrics::DriverMetrics,
+    dynamic_allocation,
     end_line::EndLine,
     error::SparkError,
     event_log, exit, fair_scheduler_file,
@@ -104,6 +105,8 @@ struct Inner {
     files: Arc<AddedFiles>,
     /// Executors' directories are in these, so they go last.
     local_dirs: Arc<LocalDirs>,
+    /// How many executors the program has asked for.
+    requested_executors: Mutex<Option<u32>>,
     /// Where `stop` was called.
     stopped_at: Mutex<Option<String>>,
 }
@@ -404,6 +407,15 @@ impl SparkContext {
         Ok(info)
     }
 
+    /// Is the driver the only executor?
+    pub(crate) fn is_local_mode(&self) -> bool {
+        self.inner.cluster.is_none()
+    }
+
+    pub(crate) fn requested_executors(&self) -> &Mutex<Option<u32>> {
+        &self.inner.requested_executors
+    }
+
     /// Takes a resource profile into use.
     pub(crate) fn add_resource_profile(&self, profile: &ResourceProfile) -> Result<(), SparkError> {
         self.check_running("withResources")?;
@@ -537,6 +549,7 @@ impl Inner {
         let options = settings::driver(
             &conf,
             settings::scheduler(&conf, pools.pools, &url, task, cluster.as_ref().map(Cluster::cores))?,
+            dynamic_allocation::options(&conf, &url, &custom_resources, cpus.get())?,
             millis as u64,
         )?;
         let environment_options = settings::environment(&conf, true)?;
@@ -703,6 +716,7 @@ impl Inner {
             cluster: cluster.zip(started),
             files,
             local_dirs,
+            requested_executors: Mutex::default(),
             stopped_at: Mutex::new(None),
         })
     }

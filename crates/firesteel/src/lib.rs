@@ -20,6 +20,7 @@ mod context;
 mod data;
 mod describe;
 mod driver_metrics;
+mod dynamic_allocation;
 mod end_line;
 mod env;
 mod error;
@@ -27,6 +28,7 @@ mod event_log;
 #[doc(hidden)]
 pub mod examples;
 mod executor_process;
+mod executor_requests;
 mod exit;
 mod fair_scheduler_file;
 mod files;

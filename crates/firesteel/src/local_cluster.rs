@@ -10,6 +10,7 @@ use firesteel_scheduler_backend::ClusterManager;
 use crate::{
     cluster::is_one_address,
     cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager},
+    dynamic_allocation,
 };
 
 /// Executors that are processes on this machine.
@@ -54,7 +55,9 @@ impl ExternalClusterManager for LocalCluster {
     fn create(&self, request: ClusterRequest) -> Result<Arc<dyn ClusterManager>, String> {
         let ClusterRequest { layout, application_id, conf, environment, scratch, driver_directories, logs, .. } =
             request;
+        let limit = dynamic_allocation::initial_executors(&conf.iter().cloned().collect());
         Ok(LocalClusterManager::new(LocalClusterOptions {
+            executor_limit: limit.map_err(|error| error.to_string())?,
             layout: LocalClusterLayout { executors: layout.executors, cores: layout.cores },
             application_id,
             host: layout.driver_host,

@@ -192,12 +192,16 @@ impl CustomResources {
             discovery_script: resource.discovery_script.clone(),
             vendor: resource.vendor.clone(),
         });
-        let task = [("cpus".to_owned(), f64::from(cpus))].into_iter().chain(self.task.iter().cloned());
         ListenerEvent::ResourceProfileAdded {
             id: ResourceProfileId(0),
             executor_resources: cores.into_iter().chain(sizes).chain(custom).collect(),
-            task_resources: task.collect(),
+            task_resources: self.of_tasks(cpus),
         }
+    }
+
+    /// What a task of the default profile takes, by name: its cores as `cpus`, and custom resources.
+    pub(crate) fn of_tasks(&self, cpus: u32) -> Vec<(String, f64)> {
+        [("cpus".to_owned(), f64::from(cpus))].into_iter().chain(self.task.iter().cloned()).collect()
     }
 
     /// What is known ahead of what executors can give to tasks of other profiles.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use firesteel_allocation::AllocationOptions;
 use firesteel_block_store::{BlockManagerOptions, BroadcastOptions, CompressionCodec as BlockCodec};
 use firesteel_conf::{
     CompressionCodec, ConfError, Key, MasterUrl, SchedulingMode as ConfMode, SparkConf, Timeout, keys,
@@ -28,7 +29,10 @@ use firesteel_shuffle::{Codec, Compression, FetchLimits, WriterOptions};
 use firesteel_transfer::{ClientOptions, ServerOptions};
 use tracing::warn;
 
-use crate::error::{SparkError, chain};
+use crate::{
+    dynamic_allocation,
+    error::{SparkError, chain},
+};
 
 /// Spark's `DAGScheduler.RESUBMIT_TIMEOUT`: failed stages are gathered so long, as fetch failures come in crowds (RT-35).
 const RESUBMIT_DELAY: Duration = Duration::from_millis(200);
@@ -129,7 +133,7 @@ pub(crate) fn scheduler(
         },
         output_commit_coordination: conf.get(&keys::OUTPUT_COMMIT_COORDINATION_ENABLED)?,
         external_shuffle_service: false,
-        dynamic_allocation: false,
+        dynamic_allocation: dynamic_allocation::is_enabled(conf, master)?,
         decommission_kill_interval: None,
         launch_ahead: launch_ahead(conf)?,
         cancelled_job_groups_tracked: CANCELLED_JOB_GROUPS_TRACKED,
@@ -202,7 +206,12 @@ fn exclusion(conf: &SparkConf, local: bool) -> Result<Option<ExclusionOptions>, 
 }
 
 /// What the event loop is told.
-pub(crate) fn driver(conf: &SparkConf, scheduler: SchedulerOptions, seed: u64) -> Result<DriverOptions, SparkError> {
+pub(crate) fn driver(
+    conf: &SparkConf,
+    scheduler: SchedulerOptions,
+    allocation: Option<AllocationOptions>,
+    seed: u64,
+) -> Result<DriverOptions, SparkError> {
     let max_message_size = conf.get(&keys::RPC_MESSAGE_MAX_SIZE)?;
     let min_size_for_broadcast = conf.get(&keys::SHUFFLE_MAP_OUTPUT_MIN_SIZE_FOR_BROADCAST)?;
     if min_size_for_broadcast > max_message_size {
@@ -213,7 +222,7 @@ pub(crate) fn driver(conf: &SparkConf, scheduler: SchedulerOptions, seed: u64) -
             keys::RPC_MESSAGE_MAX_SIZE.name(),
         )));
     }
-    Ok(DriverOptions { scheduler, seed, max_message_size, min_size_for_broadcast })
+    Ok(DriverOptions { scheduler, allocation, seed, max_message_size, min_size_for_broadcast })
 }
 
 /// What each executor's environment is told. In local mode results are handed over as they are, however large.

@@ -17,6 +17,7 @@ use tokio::runtime::Builder;
 use crate::{
     cluster::is_one_address,
     cluster_manager::{ClusterLayout, ClusterRequest, ExternalClusterManager},
+    dynamic_allocation,
     resources::CustomResources,
     settings,
 };
@@ -68,7 +69,7 @@ impl ExternalClusterManager for Standalone {
             user: account_name(|name| env::var(name).ok()).unwrap_or_default(),
             max_cores: conf.get(&keys::CORES_MAX).map_err(refused)?,
             executor: executor_demand(&conf)?,
-            executor_limit: None,
+            executor_limit: dynamic_allocation::initial_executors(&conf).map_err(|error| error.to_string())?,
             web_ui_url: String::new(),
             queue: String::new(),
             launch: LaunchData::default(),

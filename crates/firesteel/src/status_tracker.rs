@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_model::{ByteCount, JobId, StageId};
+use firesteel_model::{ByteCount, ExecutorId, JobId, StageId};
 use firesteel_status::{ApplicationStatus, JobState};
 use parking_lot::Mutex;
 
@@ -131,6 +131,13 @@ impl StatusTracker {
             num_completed_tasks: progress.completed_tasks,
             num_failed_tasks: progress.failed_tasks,
         })
+    }
+
+    /// The ids of the executors that are there, without the driver.
+    pub(crate) fn executor_ids(&self) -> Vec<ExecutorId> {
+        let status = self.status.lock();
+        let active = status.executors().filter(|executor| executor.is_active() && !executor.id.is_driver());
+        active.map(|executor| executor.id.clone()).collect()
     }
 
     /// The executors that are there. As in Spark, the driver is among them, as what it stores counts, too.

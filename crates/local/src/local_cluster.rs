@@ -1,7 +1,7 @@
 //! `local-cluster[n,c,m]`: executors that are processes of their own on this machine (SS-44).
 //!
 //! A small cluster manager for trying out what only processes show: n workers of c cores and m MiB, each of which runs as
-//! many executors as fit. An executor that ends is replaced until ten in a row have ended without registering and none
+//! many executors as fit and the application wants. An executor that ends is replaced until ten in a row have ended without registering and none
 //! runs, as Spark's standalone master has it. One thread watches each place for an executor.
 
 use std::{
@@ -141,8 +141,10 @@ pub enum LayoutError {
 /// What is needed to start an executor process.
 #[derive(Clone, Debug)]
 pub struct LocalClusterOptions {
-    /// How many, of what size.
+    /// How many at most, of what size.
     pub layout: LocalClusterLayout,
+    /// How many the application wants at first, if fewer will do.
+    pub executor_limit: Option<u32>,
     /// The application.
     pub application_id: ApplicationId,
     /// The name that executors are reached by.
@@ -173,6 +175,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     next_id: u32,
+    /// How many executors the application wants.
+    wanted: u32,
     /// From before the process is started until its end has been dealt with.
     executors: BTreeMap<ExecutorId, Place>,
     /// Executors in a row that ended without having registered.
@@ -191,7 +195,7 @@ struct Place {
     process: Option<Pid>,
     /// Somebody wants it to end, perhaps before it was started.
     killed: bool,
-    /// Nobody is to follow it.
+    /// It is wanted no more, so its end is no failure.
     not_replaced: bool,
 }
 
@@ -210,7 +214,9 @@ const STOP_TIME_OUT: Duration = Duration::from_secs(5);
 impl LocalClusterManager {
     /// Nothing runs before [`ClusterManager::start`].
     pub fn new(options: LocalClusterOptions) -> Arc<Self> {
-        let shared = Shared { options, state: Mutex::default(), changed: Condvar::new() };
+        let wanted = options.executor_limit.unwrap_or(u32::MAX);
+        let state = Mutex::new(State { wanted, ..State::default() });
+        let shared = Shared { options, state, changed: Condvar::new() };
         Arc::new(Self { shared: Arc::new(shared) })
     }
 }
@@ -244,6 +250,16 @@ impl ClusterManager for LocalClusterManager {
         if let Some(process) = place.process {
             ExecutorProcess::kill(process);
         }
+        if !replace {
+            // Those that are left are all that is wanted.
+            let left = state.executors.values().filter(|place| !place.killed).count() as u32;
+            state.wanted = state.wanted.min(left);
+        }
+    }
+
+    fn request_total_executors(&self, total: u32) {
+        self.shared.state.lock().wanted = total;
+        self.shared.changed.notify_all();
     }
 
     fn stop(&self) {
@@ -281,6 +297,9 @@ fn watch(shared: &Shared, cores: u32, request: &ExecutorRequest, events: &Manage
     loop {
         let executor_id = {
             let mut state = shared.state.lock();
+            while !(state.stopped || state.gave_up) && state.executors.len() as u32 >= state.wanted {
+                shared.changed.wait(&mut state);
+            }
             if state.stopped || state.gave_up {
                 return;
             }
@@ -322,8 +341,11 @@ fn after_exit(shared: &Shared, events: &ManagerEvents, executor_id: &ExecutorId,
     let mut state = shared.state.lock();
     let place = state.executors.remove(executor_id).unwrap_or_default();
     shared.changed.notify_all();
-    if state.stopped || state.gave_up || place.not_replaced {
+    if state.stopped || state.gave_up {
         return false;
+    }
+    if place.not_replaced {
+        return true;
     }
     // One that is refused could start and connect: nothing is wrong but the time.
     state.failures_in_a_row = if registered || refused { 0 } else { state.failures_in_a_row + 1 };
@@ -341,6 +363,7 @@ fn after_exit(shared: &Shared, events: &ManagerEvents, executor_id: &ExecutorId,
         return wait_to_start_again(shared, failures);
     }
     shared.state.lock().gave_up = true;
+    shared.changed.notify_all();
     events.give_up(&format!(
         "{failures} executors in a row ended before they had registered with the driver, and no other runs; the last one {reason}"
     ));

@@ -18,6 +18,7 @@ impl ManagerHarness for LocalCluster {
         fs::create_dir(&scratch).expect("the test has a directory");
         LocalClusterManager::new(LocalClusterOptions {
             layout: LocalClusterLayout { executors: wanted.executors, cores: wanted.executors },
+            executor_limit: None,
             application_id: wanted.application_id,
             host: "127.0.0.1".to_owned(),
             conf: wanted.conf,

@@ -19,6 +19,10 @@ pub trait ClusterManager: Send + Sync {
     /// Ends an executor for good, and starts another one in its place if `replace`. Unknown ones are ignored.
     fn kill_executor(&self, executor_id: &ExecutorId, reason: &str, replace: bool);
 
+    /// The application wants so many executors in all from here on (SC-32). Fewer than there are end nobody: who is not wanted is
+    /// named by [`Self::kill_executor`].
+    fn request_total_executors(&self, total: u32);
+
     /// How much later than the executor itself its announcement may come. Not at all where the manager starts it; a manager that
     /// only hears of it may hear of it late.
     fn announces_within(&self) -> Duration {

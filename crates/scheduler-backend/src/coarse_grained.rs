@@ -153,6 +153,11 @@ impl SchedulerBackend for CoarseGrainedSchedulerBackend {
         self.connections.report_lost(executor_id, lost, LostOutputs::OfExecutor);
     }
 
+    fn request_total_executors(&self, total: u32) {
+        info!(total, "asking the cluster manager for executors");
+        self.manager.request_total_executors(total);
+    }
+
     fn starting_executors(&self) -> StartingExecutors {
         self.connections.starting()
     }

@@ -108,7 +108,7 @@ pub enum Command {
     /// fill in: the scheduler does not know them.
     PostEvent(Box<ListenerEvent>),
     /// End an executor through the cluster manager; `ExecutorLost` may follow or not. The scheduler has forgotten an executor
-    /// whose heartbeat expired when it says this; in the other cases it still waits for the loss to be reported.
+    /// that is unwanted or whose heartbeat expired when it says this; in the other cases it still waits for the loss to be reported.
     KillExecutor {
         /// Which.
         executor_id: ExecutorId,

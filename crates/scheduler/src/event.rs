@@ -81,8 +81,7 @@ pub enum Event {
         id: ResourceProfileId,
         /// What each of its tasks takes.
         task: TaskRequirements,
-        /// It asks nothing of executors, as Spark's `TaskResourceProfile`: without dynamic allocation, those of every profile
-        /// run its tasks (SC-08).
+        /// It asks nothing of executors, as Spark's `TaskResourceProfile`: those of every profile run its tasks (SC-08).
         tasks_only: bool,
     },
     /// Stages whose data sets have exactly these resource profiles run with another one; sent before the first job with such a
@@ -104,6 +103,15 @@ pub enum Event {
         reason: ExecutorLossReason,
         /// Which map outputs are gone with it.
         lost_outputs: LostOutputs,
+    },
+    /// Executors are not wanted any more: no task is launched there from here on, and `KillExecutor` follows for each (SC-35, SC-41).
+    ExecutorsUnwanted {
+        /// Which. Unknown ones are ignored.
+        executor_ids: Vec<ExecutorId>,
+        /// Why.
+        reason: String,
+        /// Also those that have tasks, which fail there without counting. Without this they are left alone.
+        busy_too: bool,
     },
     /// An executor takes no new tasks and will leave (RT-77).
     ExecutorDecommissioned {

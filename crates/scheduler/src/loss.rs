@@ -58,6 +58,28 @@ impl Scheduler {
         }
     }
 
+    pub(crate) fn executors_unwanted(
+        &mut self,
+        executor_ids: Vec<ExecutorId>,
+        reason: &str,
+        busy_too: bool,
+        turn: &mut Turn,
+    ) {
+        for executor_id in executor_ids {
+            let executor = self.executors.key(&executor_id).and_then(|key| self.executors.get(key));
+            if !executor.is_some_and(|executor| busy_too || executor.tasks.is_empty()) {
+                continue;
+            }
+            let loss = ExecutorLossReason::KilledByDriver { reason: reason.to_owned() };
+            self.executor_lost(&executor_id, &loss, self.outputs_lost_with_an_executor(), turn);
+            turn.commands.push(Command::KillExecutor { executor_id, reason: reason.to_owned(), replace: false });
+        }
+    }
+
+    fn outputs_lost_with_an_executor(&self) -> LostOutputs {
+        if self.options.external_shuffle_service { LostOutputs::None } else { LostOutputs::OfExecutor }
+    }
+
     pub(crate) fn executor_decommissioned(&mut self, executor_id: &ExecutorId, host_too: bool, turn: &Turn) {
         let Some(executor) = self.executors.key(executor_id).and_then(|key| self.executors.get_mut(key)) else {
             return;
@@ -369,9 +391,7 @@ impl Scheduler {
             .collect();
         for (_, executor_id, silence_ms) in expired {
             let reason = ExecutorLossReason::HeartbeatTimedOut { silence_ms };
-            let lost_outputs =
-                if self.options.external_shuffle_service { LostOutputs::None } else { LostOutputs::OfExecutor };
-            self.executor_lost(&executor_id, &reason, lost_outputs, turn);
+            self.executor_lost(&executor_id, &reason, self.outputs_lost_with_an_executor(), turn);
             let reason = reason.to_string();
             turn.commands.push(Command::KillExecutor { executor_id, reason, replace: true });
         }

@@ -16,7 +16,6 @@ const DEFAULT: ResourceProfileId = ResourceProfileId(0);
 pub(crate) struct Profiles {
     added: BTreeMap<ResourceProfileId, Profile>,
     merged: BTreeMap<BTreeSet<ResourceProfileId>, ResourceProfileId>,
-    dynamic_allocation: bool,
 }
 
 #[derive(Debug)]
@@ -27,9 +26,9 @@ struct Profile {
 
 impl Profiles {
     /// With the default profile, whose executors are there from the start.
-    pub(crate) fn new(default: TaskRequirements, dynamic_allocation: bool) -> Self {
+    pub(crate) fn new(default: TaskRequirements) -> Self {
         let default = Profile { requirements: Arc::new(default), tasks_only: false };
-        Self { added: BTreeMap::from([(DEFAULT, default)]), merged: BTreeMap::new(), dynamic_allocation }
+        Self { added: BTreeMap::from([(DEFAULT, default)]), merged: BTreeMap::new() }
     }
 
     /// A profile comes into use. It stays what it was if it is in use already: its stages have been told.
@@ -45,10 +44,10 @@ impl Profiles {
         &self.get(id).requirements
     }
 
-    /// May tasks of one profile run on executors that were asked for by another? If executors come and go with demand, each
-    /// profile gets its own; if not, those that are there must do for what asks for nothing else.
+    /// May tasks of one profile run on executors that were asked for by another? Those that are there do for what asks nothing of
+    /// executors, also if they come and go with demand: others would be no different.
     pub(crate) fn can_be_scheduled(&self, task: ResourceProfileId, executor: ResourceProfileId) -> bool {
-        task == executor || (!self.dynamic_allocation && self.get(task).tasks_only)
+        task == executor || self.get(task).tasks_only
     }
 
     /// The profile of a stage whose data sets have these. The default one has no say where there is another.

@@ -123,7 +123,7 @@ impl Scheduler {
             barriers: BarrierCoordinator::default(),
             health: HealthTracker::default(),
             pools: Pools::new(options.mode, &options.pools),
-            profiles: Profiles::new(options.task.clone(), options.dynamic_allocation),
+            profiles: Profiles::new(options.task.clone()),
             jobs: BTreeMap::new(),
             delayed_jobs: BTreeMap::new(),
             cancelled_groups: VecDeque::new(),
@@ -193,6 +193,9 @@ impl Scheduler {
             Event::ExecutorAdded(registration) => self.executor_added(registration, turn),
             Event::ExecutorLost { executor_id, reason, lost_outputs } => {
                 self.executor_lost(&executor_id, &reason, lost_outputs, turn);
+            }
+            Event::ExecutorsUnwanted { executor_ids, reason, busy_too } => {
+                self.executors_unwanted(executor_ids, &reason, busy_too, turn);
             }
             Event::ExecutorDecommissioned { executor_id, host_too } => {
                 self.executor_decommissioned(&executor_id, host_too, turn);

@@ -107,6 +107,10 @@ impl ClusterManager for StandaloneClusterManager {
         self.tell(ApplicationEvent::KillExecutor { executor, replace });
     }
 
+    fn request_total_executors(&self, total: u32) {
+        self.tell(ApplicationEvent::RequestExecutors { total });
+    }
+
     fn announces_within(&self) -> Duration {
         ANNOUNCEMENT_TIME_OUT
     }

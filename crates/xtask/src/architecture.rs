@@ -65,7 +65,7 @@ pub const FIRESTEEL: Architecture = Architecture {
             name: "cores",
             about: "Decide and never act: no threads, sockets, files or clock. They use `model` and nothing else of ours.",
             reach: Reach::Core(&["model"]),
-            crates: &["scheduler", "block-master", "memory", "status", "sampling", "standalone"],
+            crates: &["scheduler", "allocation", "block-master", "memory", "status", "sampling", "standalone"],
         },
         Layer {
             name: "seams",

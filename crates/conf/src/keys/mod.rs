@@ -47,6 +47,7 @@ macro_rules! prefixes {
 
 mod application;
 mod console;
+mod dynamic_allocation;
 mod event_log;
 mod exclude_on_failure;
 mod executor;
@@ -63,6 +64,7 @@ mod storage;
 
 pub use application::*;
 pub use console::*;
+pub use dynamic_allocation::*;
 pub use event_log::*;
 pub use exclude_on_failure::*;
 pub use executor::*;
@@ -83,6 +85,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         application::ALL,
         scheduler::ALL,
         speculation::ALL,
+        dynamic_allocation::ALL,
         exclude_on_failure::ALL,
         shuffle::ALL,
         memory::ALL,

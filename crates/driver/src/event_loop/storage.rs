@@ -51,7 +51,7 @@ impl Loop {
             Removal::Rdd(rdd_id) => {
                 let commands = self.blocks.with(|registry, _| registry.remove_rdd(rdd_id));
                 self.perform_block_commands(commands);
-                self.events.post(ListenerEvent::UnpersistRdd { rdd_id });
+                self.post(ListenerEvent::UnpersistRdd { rdd_id });
                 None
             }
             Removal::Broadcast { broadcast_id, from_driver } => {
@@ -63,6 +63,7 @@ impl Loop {
                 for executor_id in self.executors.keys() {
                     self.backend.send(executor_id, ExecutorMessage::RemoveShuffle(shuffle_id));
                 }
+                self.shuffle_removed(shuffle_id);
                 Some(Event::ShuffleRemoved { shuffle_id })
             }
         }
@@ -82,9 +83,9 @@ impl Loop {
         }
     }
 
-    pub(super) fn take_block_update(&self, executor_id: &ExecutorId, update: BlockUpdatedInfo) {
+    pub(super) fn take_block_update(&mut self, executor_id: &ExecutorId, update: BlockUpdatedInfo) {
         match self.blocks.with(|registry, _| registry.update_block(&update)) {
-            UpdateBlock::Recorded => self.events.post(ListenerEvent::BlockUpdated(update)),
+            UpdateBlock::Recorded => self.post(ListenerEvent::BlockUpdated(update)),
             UpdateBlock::UnknownBlockManager => {
                 self.backend.send(executor_id, ExecutorMessage::ReRegister);
             }

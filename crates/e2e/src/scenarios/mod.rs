@@ -5,6 +5,7 @@ mod broadcasts;
 mod caches;
 mod cancel;
 mod checkpoints;
+mod dynamic_allocation;
 mod encryption;
 mod exclusion;
 mod files;
@@ -35,6 +36,7 @@ pub(crate) fn find(name: &str) -> Option<Scenario> {
         caches::SCENARIOS,
         cancel::SCENARIOS,
         checkpoints::SCENARIOS,
+        dynamic_allocation::SCENARIOS,
         encryption::SCENARIOS,
         exclusion::SCENARIOS,
         files::SCENARIOS,

@@ -10,6 +10,7 @@ mod caches;
 mod cancel;
 mod checkpoints;
 mod driver_end;
+mod dynamic_allocation;
 mod encryption;
 mod end_line;
 mod events;

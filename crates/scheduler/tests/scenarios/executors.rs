@@ -76,6 +76,24 @@ fn outputs_that_a_shuffle_service_serves_survive_and_a_dead_host_takes_all() {
     }
 }
 
+/// SC-35, SC-41.
+#[test]
+fn what_is_unwanted_is_forgotten_at_once_and_ended_if_it_is_idle_or_must_end() {
+    let mut story = Story::with_executors(options(), &[("1", "a", 1), ("2", "a", 1)]);
+    story.submit(0, &source(0, 1));
+    assert_eq!(story.prepared(0, 0), ["launch on 1: 0=0.0 of 0.0"]);
+    let unwanted = |busy_too| Event::ExecutorsUnwanted {
+        executor_ids: vec![executor("1"), executor("2"), executor("3")],
+        reason: "why".to_owned(),
+        busy_too,
+    };
+    assert_eq!(story.tell(unwanted(false)), ["kill executor 2 (replace: false): why"]);
+    assert_eq!(story.scheduler.registered_cores(), 1);
+    assert_eq!(story.lose_executor("2"), [""; 0], "its end is no news");
+    assert_eq!(story.tell(unwanted(true)), ["kill executor 1 (replace: false): why"]);
+    assert_eq!(story.add_executor("4", "b", 1), ["launch on 4: 1=0.1 of 0.0"], "which is no failure of the task's");
+}
+
 #[test]
 fn all_executors_lost_is_no_end_and_no_hang() {
     let mut story = Story::with_executors(options(), &[("1", "a", 1), ("2", "b", 1)]);

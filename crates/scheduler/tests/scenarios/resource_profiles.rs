@@ -171,9 +171,10 @@ fn profiles_that_meet_in_a_stage_become_what_they_were_merged_into() {
 }
 
 #[test]
-fn with_dynamic_allocation_each_profile_has_executors_of_its_own() {
-    let mut story = story(SchedulerOptions { dynamic_allocation: true, ..options() }, 4, &[]);
-    story.tell(added(WIDE, 2, 0.0));
+fn what_asks_for_other_executors_waits_for_them() {
+    let mut story = story(options(), 4, &[]);
+    let Event::ResourceProfileAdded { id, task, .. } = added(WIDE, 2, 0.0) else { unreachable!() };
+    story.tell(Event::ResourceProfileAdded { id, task, tasks_only: false });
     assert_eq!(launched(&mut story, 0, &of(WIDE, 0, 2)), []);
     let waits = story.wait_until(15_000);
     assert_eq!(waits, ["0.0 waits with 2 for 15 s: none of the 1 executors has resource profile 2"]);
