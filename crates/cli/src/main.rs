@@ -5,6 +5,7 @@
 //! firesteel run-example [options] EXAMPLE [arguments]
 //! firesteel pyspark [options]
 //! firesteel spark-class CLASS [arguments]
+//! firesteel doctor [MASTER-URL]
 //! firesteel internal docs [DIRECTORY]
 //! ```
 //!
@@ -26,7 +27,7 @@ use std::{env, ffi::OsString, process::ExitCode};
 use firesteel_console::say;
 use firesteel_submit::Launcher;
 
-const USAGE: &str = "Usage: firesteel spark-submit|run-example|pyspark|spark-class [arguments]";
+const USAGE: &str = "Usage: firesteel spark-submit|run-example|pyspark|spark-class|doctor [arguments]";
 
 fn main() -> ExitCode {
     let mut words = env::args_os().skip(1);
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some("run-example") => submit::run(Launcher::RunExample, &arguments),
         Some("pyspark") => pyspark::run(&arguments),
         Some("spark-class") => spark_class::run(&arguments),
+        Some("doctor") => spark_class::doctor(&arguments),
         Some("internal") => documents::run(&arguments),
         Some("--version") => submit::print_version(),
         Some("--help" | "-h") => {

@@ -34,6 +34,17 @@ const NOT_BUILT_IN: [(&str, &str); 11] = [
     ("org.apache.spark.repl.Main", "the Spark shell"),
 ];
 
+/// No class of Spark's, but a name that is easy to remember.
+const DOCTOR: &str = "doctor";
+
+/// Looks for what would keep a cluster from working (AS-38); the result is the exit code.
+pub fn doctor(words: &[OsString]) -> u8 {
+    match submit::load_spark_env() {
+        Ok(environment) => firesteel_doctor::run(words, &environment),
+        Err(error) => submit::refuse_any(&error),
+    }
+}
+
 /// Runs what the class name stands for; the result is the exit code.
 pub fn run(words: &[OsString]) -> u8 {
     let Some((class, arguments)) = words.split_first() else {
@@ -43,6 +54,9 @@ pub fn run(words: &[OsString]) -> u8 {
     let class = class.to_string_lossy();
     if class == SUBMIT {
         return submit::run(Launcher::SparkSubmit, arguments);
+    }
+    if class == DOCTOR {
+        return doctor(arguments);
     }
     let daemon = match &*class {
         MASTER => Some(firesteel_deploy::master as fn(&[OsString], &Environment) -> u8),

@@ -105,7 +105,7 @@ pub const FIRESTEEL: Architecture = Architecture {
             name: "programs",
             about: "Where everything is wired: the library that an application is built on, and the binaries.",
             reach: Reach::Below,
-            crates: &["firesteel", "submit", "deploy", "cli", "examples", "pyspark"],
+            crates: &["firesteel", "submit", "deploy", "doctor", "cli", "examples", "pyspark"],
         },
         Layer {
             name: "beside",
@@ -129,7 +129,7 @@ pub const FIRESTEEL: Architecture = Architecture {
         ("scheduler-backend", &["driver"]),
         ("worker", &["executor-process", "local-dirs", "master-client", "transfer"]),
         ("event-log", &["listener-bus"]),
-        ("cli", &["deploy", "submit"]),
+        ("cli", &["deploy", "doctor", "submit"]),
         ("examples", &["firesteel"]),
         ("pyspark", &["firesteel"]),
     ],

@@ -28,12 +28,20 @@ fn all_is_started_from_the_machine_of_the_master_and_stopped_from_there() {
     assert_eq!(secret.permissions().mode() & 0o777, 0o600);
     wait_for(&cluster, WORKER, &format!("spark://127.0.0.1:{}", cluster.port));
     wait_for(&cluster, MASTER, "2 cores");
+    let looked = cluster.run("bin/spark-class", &["doctor", &format!("spark://127.0.0.1:{}", cluster.port)]);
+    assert_eq!(looked.code, Some(0), "{}{}", looked.stdout, looked.stderr);
+    for text in ["is ALIVE, ", "1 with 2 cores", "the cluster's secret is known"] {
+        assert!(looked.stdout.contains(text), "no {text} in {}", looked.stdout);
+    }
     let stopped = cluster.run("bin/stop-all.sh", &["--wait"]);
     assert_eq!(stopped.code, Some(0), "{}{}", stopped.stdout, stopped.stderr);
     for line in [format!("127.0.0.1: stopping {WORKER}"), format!("stopping {MASTER}")] {
         assert!(stopped.stdout.contains(&line), "no {line} in {}", stopped.stdout);
     }
     assert_eq!((cluster.pid(MASTER), cluster.pid(WORKER)), (None, None));
+    let looked = cluster.run("bin/spark-class", &["doctor", &format!("spark://127.0.0.1:{}", cluster.port)]);
+    assert_eq!(looked.code, Some(1));
+    assert!(looked.stdout.contains("PROBLEM  master "), "{}{}", looked.stdout, looked.stderr);
 }
 
 #[test]
