@@ -11,14 +11,16 @@ pub(crate) const VARIABLE: &str = "FIRESTEEL_PYTHON_FUNCTIONS";
 
 const PACKAGE: &str = "firesteel_functions";
 /// The package itself, which has no name of its own, and its modules.
-const TEXTS: [(&str, &str); 12] = [
+const TEXTS: [(&str, &str); 14] = [
     ("", include_str!("functions/__init__.py")),
+    ("chain", include_str!("functions/chain.py")),
     ("code", include_str!("functions/code.py")),
     ("digests", include_str!("functions/digests.py")),
     ("elements", include_str!("functions/elements.py")),
     ("folding", include_str!("functions/folding.py")),
     ("memory", include_str!("functions/memory.py")),
     ("merging", include_str!("functions/merging.py")),
+    ("operators", include_str!("functions/operators.py")),
     ("pipeline", include_str!("functions/pipeline.py")),
     ("recognition", include_str!("functions/recognition.py")),
     ("shuffling", include_str!("functions/shuffling.py")),

@@ -4,6 +4,7 @@ Functions are made by PySpark's data sets, without an engine, pickled as for a w
 """
 
 import itertools
+import operator
 import os
 import sys
 import traceback
@@ -327,6 +328,97 @@ large = of(*[(number % 3, "x" * 3000) for number in range(6000)])
 compare("large values", lambda rdd: rdd.partitionBy(3), large, most=10**6)
 
 
+# Lists, which are merged as a whole if memory is not looked at within them, and what is none.
+class Words(list):
+    def __iter__(self):
+        note("Words")
+        return iter(["own", *super().__iter__()])
+
+
+def growing(n):
+    grown = []
+    grown.append((n, grown))
+    return grown
+
+
+def grow(element):
+    n, grown = element
+    if len(grown) < 4:
+        grown.append((n + 1, grown))
+    return n, 1
+
+
+def noted_pair(n):
+    note(("pair", n))
+    return n, 1
+
+
+def noted_sum(left, right):
+    note(("sum", left, right))
+    return left + right
+
+
+WAYS = {
+    "list": lambda n: [n % 7, n % 1000, n],
+    "tuple": lambda n: (n % 7, n % 1000, n),
+    "both, and empty": lambda n: [n] if n % 3 else (n, n % 9) if n % 5 else [],
+    "long list": lambda n: [m % 1300 for m in range(n % 1500)] if n % 100 == 99 else [n],
+    "generator": lambda n: (m for m in [n % 7, n]),
+    "list of its own kind": lambda n: Words([n % 7]),
+}
+for way, ways in WAYS.items():
+    for name, make in {
+        "flatMap": lambda rdd: rdd.flatMap(ways).map(lambda n: (n, 1)).reduceByKey(add, 3),
+        "flatMap, called": lambda rdd: rdd.flatMap(ways).map(noted_pair).reduceByKey(noted_sum, 3),
+        "flatMap, filter": lambda rdd: rdd.flatMap(ways).filter(lambda n: n != 3).map(lambda n: (n, 1)).reduceByKey(add, 3),
+        "flatMap, sample": lambda rdd: rdd.flatMap(ways).sample(False, 0.5, 7).map(lambda n: (n, 1)).reduceByKey(add, 3),
+        "flatMap twice": lambda rdd: rdd.flatMap(ways).flatMap(lambda n: [n, "x"]).map(noted_pair).reduceByKey(add, 3),
+        "flatMapValues": lambda rdd: rdd.keyBy(lambda n: n % 5).flatMapValues(ways).mapValues(str).reduceByKey(add, 3),
+        "groups": lambda rdd: rdd.flatMap(ways).map(lambda n: (n, 1)).groupByKey(3),
+        "combiners": lambda rdd: rdd.flatMap(ways).map(noted_pair).combineByKey(lambda v: None, lambda c, v: v, noted_sum, 3),
+        "errors": lambda rdd: rdd.flatMap(ways).map(lambda n: (n, n if n != 5 else fails_at(5)(n))).reduceByKey(max, 3),
+        "stops": lambda rdd: rdd.flatMap(ways).map(lambda n: (n, n if n != 5 else stops_at(5)(n))).reduceByKey(max, 3),
+        "no keys": lambda rdd: rdd.flatMap(ways).map(lambda n: ([n], 1) if n == 7 else (n, 1)).reduceByKey(add, 3),
+    }.items():
+        compare(f"{name} of {way}", make, numbers(700), most=10**6)
+        if name in ("flatMap", "flatMap, filter", "flatMapValues", "groups") and way != "list of its own kind":
+            compare_spilled(f"{name} of {way}", DataSets("1m").functions(make)[0], numbers(2000))
+compare("a list that grows", lambda rdd: rdd.flatMap(growing).map(grow).reduceByKey(add, 2), numbers(1200), most=10**6)
+
+
+# Operators.
+class Strange:
+    """An operand that is no number."""
+
+    def __init__(self, stops=False):
+        self.stops = stops
+
+    def _operate(self, sign, other):
+        note((sign, repr(other)))
+        if self.stops:
+            raise StopIteration(sign)
+        return self
+
+    __add__ = lambda self, other: self._operate("+", other)  # noqa: E731
+    __rmul__ = lambda self, other: self._operate("r*", other)  # noqa: E731
+    __repr__ = lambda self: f"Strange({self.stops})"  # noqa: E731
+    __eq__ = lambda self, other: repr(self) == repr(other)  # noqa: E731
+    __reduce__ = lambda self: (Strange, (self.stops,))  # noqa: E731
+
+
+operands = [
+    (1, 2, 3), (1.5, 2, 3), ("a", "b", "c"), ([1], [2]), (True, True), (1, "a"), (None, 1), (3, [1]), ({1}, {2}), ({1: 2}, {3: 4}),
+    (Strange(), 1, 2), (Strange(True), 1, 2), (3, Strange()), (3, Strange(True)), (2**70, 2**70),
+]  # fmt: skip
+for function in (operator.add, operator.mul, operator.and_, operator.or_, operator.xor, operator.concat):
+    for values in operands:
+        pairs_of_values = of(*[(1, value) for value in values])
+        in_lists = of([(1, value) for value in values])
+        name = f"{function.__name__} of {values}"
+        compare(name, lambda rdd: rdd.reduceByKey(function, 2), pairs_of_values)
+        compare(name, lambda rdd: rdd.flatMap(lambda pairs: pairs).reduceByKey(function, 2), in_lists)
+
+
 # What is one value in the end.
 def sent_by(action):
     """The function of an action's only stage."""
@@ -350,6 +442,10 @@ def sent_by(action):
 
 for name, action in {
     "reduce": lambda rdd: rdd.map(double).reduce(add),
+    "reduce by other operators": lambda rdd: rdd.map(double).reduce(operator.xor),
+    "fold by other operators": lambda rdd: rdd.map(double).fold(1, operator.mul),
+    "aggregate what stops": lambda rdd: rdd.map(lambda n: Strange(n == 4)).aggregate(Strange(), add, add),
+    "reduce what cannot be added": lambda rdd: rdd.map(lambda n: n if n < 4 else "a").reduce(add),
     "reduce alone": lambda rdd: rdd.reduce(lambda a, b: note((a, b)) or a + b),
     "fold": lambda rdd: rdd.map(double).fold(0, add),
     "aggregate": lambda rdd: rdd.map(double).aggregate([], lambda a, b: a + [b], add),

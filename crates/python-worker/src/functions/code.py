@@ -10,6 +10,9 @@ import linecache
 MADE = {}
 MOST_MADE = 200
 
+# What no element is.
+NOTHING = object()
+
 
 class Code:
     """The lines of a function that is being written, and the values that they name.
@@ -20,6 +23,7 @@ class Code:
     def __init__(self, shape):
         self.shape = shape
         self.made = MADE.get(shape)
+        self.parameters = ()
         self.lines = []
         self.depth = 0
         self.values = {}
@@ -27,6 +31,11 @@ class Code:
     def add(self, *lines):
         if self.made is None:
             self.lines.extend("    " * self.depth + line for line in lines)
+
+    def begin(self, *parameters):
+        """The function's first line."""
+        self.parameters = parameters
+        self.depth = 1
 
     def block(self, line):
         self.add(line)
@@ -59,7 +68,10 @@ class Code:
             if len(MADE) == MOST_MADE:
                 MADE.clear()
             name = f"<firesteel: {title} ({len(MADE)})>"
-            lines = [f"def make({', '.join(self.values)}):", *("    " + line for line in self.lines), "    return run"]
+            # Defaults are variables of the function itself, which are found sooner than those around it.
+            parameters = ", ".join([*self.parameters, *(f"{value}={value}" for value in self.values)])
+            head = [f"def make({', '.join(self.values)}):", f"    def run({parameters}):"]
+            lines = [*head, *("    " + line for line in self.lines), "    return run"]
             source = "\n".join(lines) + "\n"
             namespace = {}
             exec(compile(source, name, "exec"), namespace)

@@ -12,12 +12,17 @@ from firesteel_functions.recognition import closed_over
 
 class Part:
     is_loop = False
+    # Do some elements go no further?
+    drops = False
 
     def __init__(self, function):
         self.function = function
 
     def begin(self, code, index):
         """Lines before the loop."""
+
+    def find(self, code, index):
+        """Lines that find what a loop of this part's own is over."""
 
     def name(self, code, index, value):
         """Gives the loop a value, by a name of its own."""
@@ -42,6 +47,7 @@ class MapValues(Part):
 
 class Filter(Part):
     title = "filter"
+    drops = True
 
     def add(self, code, index):
         code.call("kept", f"{self.name(code, index, self.function)}(x)")
@@ -52,9 +58,14 @@ class FlatMap(Part):
     title = "flatMap"
     is_loop = True
 
-    def add(self, code, index):
+    def find(self, code, index):
         code.call(f"many{index}", f"{self.name(code, index, self.function)}(x)")
+
+    def add(self, code, index):
         code.ending(f"many{index} = iter(many{index})")
+        self.add_loop(code, index)
+
+    def add_loop(self, code, index):
         code.block(f"for x in many{index}:")
 
 
@@ -62,9 +73,15 @@ class FlatMapValues(Part):
     title = "flatMapValues"
     is_loop = True
 
-    def add(self, code, index):
+    def find(self, code, index):
         code.add(f"pair{index} = x")
-        code.call(f"many{index}", f"iter({self.name(code, index, self.function)}(x[1]))")
+        code.call(f"many{index}", f"{self.name(code, index, self.function)}(x[1])")
+
+    def add(self, code, index):
+        code.call(f"many{index}", f"iter(many{index})")
+        self.add_loop(code, index)
+
+    def add_loop(self, code, index):
         code.block(f"for x in many{index}:")
         # A generator in PySpark, of which a StopIteration cannot come.
         code.block("try:")
@@ -79,6 +96,7 @@ class Sample(Part):
     """Without replacement: each element is there by a chance of its own."""
 
     title = "sample"
+    drops = True
 
     def begin(self, code, index):
         sampler = self.name(code, index, self.function.__self__)

@@ -1,9 +1,9 @@
 """Ends of a chain that make one value of all elements, or none: `reduce`, `fold`, `aggregate` and `foreach`."""
 
+from firesteel_functions.code import NOTHING
 from firesteel_functions.merging import unwrapped
+from firesteel_functions.operators import applied, sign_of
 from firesteel_functions.recognition import closed_over
-
-NOTHING = object()
 
 
 class Reduce:
@@ -15,20 +15,23 @@ class Reduce:
         self.function = function
 
     def shape(self):
-        return type(self)
+        return type(self), sign_of(self.function)
 
-    def add(self, code, open_chain, close_chain):
+    def next_total(self):
+        return applied(self.function, "function", "total", "x")
+
+    def add(self, code, chain):
         code.values.update(function=self.function, nothing=NOTHING)
-        code.block("def run(source, split):")
+        code.begin("source", "split")
         code.add("total = nothing")
-        open_chain()
+        chain.open()
         code.block("if total is nothing:")
         code.add("total = x")
         code.end()
         code.block("else:")
-        code.call("total", "function(total, x)")
+        code.call("total", self.next_total())
         code.end()
-        close_chain("x = None", "if total is not nothing: yield total")
+        chain.close("x = None", "if total is not nothing: yield total")
 
 
 class Fold(Reduce):
@@ -40,13 +43,13 @@ class Fold(Reduce):
         super().__init__(function)
         self.zero = zero
 
-    def add(self, code, open_chain, close_chain):
+    def add(self, code, chain):
         code.values.update(function=self.function, zero=self.zero)
-        code.block("def run(source, split):")
+        code.begin("source", "split")
         code.add("total = zero")
-        open_chain()
-        code.call("total", "function(total, x)")
-        close_chain("x = None", "yield total")
+        chain.open()
+        code.call("total", self.next_total())
+        chain.close("x = None", "yield total")
 
 
 class Foreach(Reduce):
@@ -54,12 +57,12 @@ class Foreach(Reduce):
 
     title = "foreach"
 
-    def add(self, code, open_chain, close_chain):
+    def add(self, code, chain):
         code.values["function"] = self.function
-        code.block("def run(source, split):")
-        open_chain()
+        code.begin("source", "split")
+        chain.open()
         code.call("_", "function(x)")
-        close_chain("return iter([])")
+        chain.close("return iter([])")
 
 
 def folding_of(known, name, function):

@@ -9,6 +9,8 @@ import types
 
 from pyspark import shuffle
 
+from firesteel_functions.code import NOTHING
+from firesteel_functions.operators import applied, sign_of
 from firesteel_functions.recognition import closed_over
 
 MERGER = (
@@ -52,28 +54,34 @@ class Merge:
         self.is_usable = held["memory"] > 0 and all(function is not None for function in self.functions.values())
 
     def shape(self):
-        return type(self), self.merger_class, self.has_plain_combiners
+        return type(self), self.merger_class, self.has_plain_combiners, sign_of(self.merging())
 
-    def add_loop(self, code, size, is_too_much, open_chain):
-        """`size` of an element is what is counted until memory is looked at again; `open_chain` begins the loop over elements."""
-        code.values.update(used_memory=lambda: shuffle.get_used_memory(), ceil=math.ceil, floor=math.floor)
-        code.block("def run(source, split, merger):")
+    def merging(self):
+        """The function that merges what is there and what comes."""
+        return self.functions[self.merges_with]
+
+    def add_loop(self, code, size, is_too_much, chain):
+        """`size` of an element is what is counted until memory is looked at again; `chain` has the loops over elements."""
+        code.values.update(
+            merge=self.merging(),
+            nothing=NOTHING,
+            used_memory=lambda: shuffle.get_used_memory(),
+            ceil=math.ceil,
+            floor=math.floor,
+        )
+        code.begin("source", "split", "merger")
         code.add(
             "data, pdata, limit, batch = merger.data, merger.pdata, merger.memory_limit, merger.batch",
             "partition, count = merger._partition, 0",
+            "get = data.get",
             f"check = {is_too_much[1]}",
         )
-        open_chain()
+        chain.open(of_lists=lambda elements: self.add_list(code, elements) if size == "1" else None)
         code.add("k, v = x")
         code.block("if pdata:")
         code.add("data = pdata[partition(k)]")
         code.end()
-        code.block("if k in data:")
-        self.add_next(code)
-        code.end()
-        code.block("else:")
-        self.add_first(code)
-        code.end()
+        self.add_element(code, "data.get")
         code.add(f"count += {size}")
         code.block("if count >= check:")
         code.block(f"if used_memory() {is_too_much[0]} limit:")
@@ -86,15 +94,38 @@ class Merge:
         code.add(f"check = {is_too_much[1]}")
         code.end()
 
+    def add_list(self, code, elements):
+        """A list that ends before memory is looked at again is merged without a look at that for each element."""
+        elements.block(f"not pdata and count + len({elements.name}) < check")
+        if elements.keeps_all:
+            code.add(f"count += len({elements.name})")
+        elements.open()
+        code.add("k, v = x")
+        self.add_element(code, "get")
+        if not elements.keeps_all:
+            code.add("count += 1")
+        elements.close()
+
+    def add_element(self, code, get):
+        code.add(f"held = {get}(k, nothing)")
+        code.block("if held is not nothing:")
+        code.call("held", applied(self.merging(), "merge", "held", "v"))
+        code.add("data[k] = held")
+        code.end()
+        code.block("else:")
+        self.add_first(code)
+        code.end()
+
 
 class MergeValues(Merge):
     """Makes combiners of values."""
 
     title = "merge values"
+    merges_with = "mergeValue"
 
-    def add(self, code, open_chain, close_chain):
-        self.add_loop(code, "1", (">=", "ceil(batch)"), open_chain)
-        close_chain("held = x = k = v = None", "if used_memory() >= limit: merger._spill()")
+    def add(self, code, chain):
+        self.add_loop(code, "1", (">=", "ceil(batch)"), chain)
+        chain.close("held = x = k = v = None", "if used_memory() >= limit: merger._spill()")
 
     def add_first(self, code):
         if self.has_plain_combiners:
@@ -104,31 +135,20 @@ class MergeValues(Merge):
             code.call("held", "create(v)")
             code.add("data[k] = held")
 
-    def add_next(self, code):
-        code.values["merge"] = self.functions["mergeValue"]
-        code.add("held = data[k]")
-        code.call("held", "merge(held, v)")
-        code.add("data[k] = held")
-
 
 class MergeCombiners(Merge):
     """Merges combiners of several tasks."""
 
     title = "merge combiners"
+    merges_with = "mergeCombiners"
 
-    def add(self, code, open_chain, close_chain):
+    def add(self, code, chain):
         size = "len(v)" if self.merger_class is shuffle.ExternalGroupBy else "1"
-        self.add_loop(code, size, (">", "floor(batch) + 1"), open_chain)
-        close_chain("held = x = k = v = None", "if limit and used_memory() >= limit: merger._spill()")
+        self.add_loop(code, size, (">", "floor(batch) + 1"), chain)
+        chain.close("held = x = k = v = None", "if limit and used_memory() >= limit: merger._spill()")
 
     def add_first(self, code):
         code.add("data[k] = v")
-
-    def add_next(self, code):
-        code.values["merge"] = self.functions["mergeCombiners"]
-        code.add("held = data[k]")
-        code.call("held", "merge(held, v)")
-        code.add("data[k] = held")
 
 
 def merge_of(known, name, function):

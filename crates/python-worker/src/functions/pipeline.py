@@ -7,6 +7,7 @@ asked for; which exceptions come out of it; and the iterators that a function of
 from pyspark import util
 
 from firesteel_functions import elements, folding, merging, shuffling, sorting
+from firesteel_functions.chain import Chain
 from firesteel_functions.code import Code, End
 from firesteel_functions.recognition import closed_over
 
@@ -84,27 +85,14 @@ def write(parts, end):
     code = Code((*map(type, parts), end and end.shape()))
     code.values.update(fail=util.fail_on_stopiteration(raises), End=End)
 
-    def open_chain():
-        for index, part in enumerate(parts):
-            part.begin(code, index)
-        code.block("try:")
-        code.block("for x in source:")
-        for index, part in enumerate(parts):
-            part.add(code, index)
-
-    def close_chain(*lines):
-        code.depth = 2
-        code.end()
-        code.add("except End: pass")
-        code.add(*lines)
-
+    chain = Chain(code, parts)
     if end is None:
-        code.block("def run(source, split):")
-        open_chain()
+        code.begin("source", "split")
+        chain.open()
         code.add("yield x")
-        close_chain()
+        chain.close()
     else:
-        end.add(code, open_chain, close_chain)
+        end.add(code, chain)
     return code.function(", ".join(part.title for part in [*parts, *([end] if end else [])]))
 
 

@@ -66,7 +66,7 @@ class ShuffleKeys:
         place = "bisect_left(bounds, k)"
         return f"{place} % partitions" if self.way == "range" else f"(last - {place}) % partitions"
 
-    def add(self, code, open_chain, close_chain):
+    def add(self, code, chain):
         code.values.update(
             partitions=self.partitions,
             limit=self.limit,
@@ -78,10 +78,10 @@ class ShuffleKeys:
             next_look=next_look,
             next_batch=next_batch,
         )
-        code.block("def run(source, split):")
+        code.begin("source", "split")
         code.add("batch, count = most, 0", "buckets = lists()", "check = next_look(0, batch)")
         partition = self.partition_of_key(code)
-        open_chain()
+        chain.open()
         code.add("k, v = x", f"buckets[{partition}].append((k, v))", "count += 1")
         code.block("if count >= check:")
         code.block(f"if count % {PAIRS} == 0 and used_memory() > limit or count > batch:")
@@ -94,7 +94,7 @@ class ShuffleKeys:
         code.end()
         code.add("check = next_look(count, batch)")
         code.end()
-        close_chain()
+        chain.close()
         code.block("for number, pairs in buckets.items():")
         code.add("yield pack(number)", "yield dumps(pairs)")
         code.end()
