@@ -94,6 +94,7 @@ pub const FIRESTEEL: Architecture = Architecture {
                 "listener-bus",
                 "event-log",
                 "console",
+                "http-server",
                 "python-worker",
                 "master-client",
                 "master",
