@@ -20,6 +20,13 @@ use tower_service::Service;
 
 use crate::{Limits, Origins, Tls, headers, server::told, stall::StallTimeOut};
 
+/// Who has connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) is_local: bool,
+}
+
 /// Who has sent a request; each one has it among its extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
@@ -27,14 +34,12 @@ pub struct Peer {
     pub address: SocketAddr,
     /// It is encrypted.
     pub https: bool,
+    /// It comes from this machine, and no proxy has said that it has it from somewhere else.
+    pub is_local: bool,
 }
 
-impl Peer {
-    /// Does it come from this machine?
-    pub fn is_local(&self) -> bool {
-        self.address.ip().to_canonical().is_loopback()
-    }
-}
+/// What a proxy says.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /// What all connections of a server have in common.
 #[derive(Debug)]
@@ -46,27 +51,31 @@ pub(crate) struct Site {
 }
 
 /// Answers whatever comes over one connection, until it ends or `stopping` says that it must.
-pub(crate) async fn serve<S>(site: Arc<Site>, address: SocketAddr, stream: S, stopping: watch::Receiver<bool>)
+pub(crate) async fn serve<S>(site: Arc<Site>, client: Client, stream: S, stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = StallTimeOut::new(stream, site.limits.stall_time_out);
     match &site.tls {
-        None => answer_all(Arc::clone(&site), Peer { address, https: false }, stream, stopping).await,
+        None => answer_all(Arc::clone(&site), client, false, stream, stopping).await,
         Some(tls) => match timeout(site.limits.head_time_out, tls.accept(stream)).await {
-            Ok(Ok(stream)) => answer_all(Arc::clone(&site), Peer { address, https: true }, stream, stopping).await,
-            Ok(Err(error)) => tracing::debug!(%address, %error, "a peer does not speak TLS as it should"),
-            Err(_) => tracing::debug!(%address, "a peer was too slow for TLS"),
+            Ok(Ok(stream)) => answer_all(Arc::clone(&site), client, true, stream, stopping).await,
+            Ok(Err(error)) => {
+                tracing::debug!(address = %client.address, %error, "a peer does not speak TLS as it should")
+            }
+            Err(_) => tracing::debug!(address = %client.address, "a peer was too slow for TLS"),
         },
     }
 }
 
-async fn answer_all<S>(site: Arc<Site>, peer: Peer, stream: S, mut stopping: watch::Receiver<bool>)
+async fn answer_all<S>(site: Arc<Site>, client: Client, https: bool, stream: S, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Limits { head_time_out, max_head_bytes, max_age, stop_time_out, .. } = site.limits;
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
+        let forwarded = FORWARDED.iter().any(|name| request.headers().contains_key(*name));
+        let peer = Peer { address: client.address, https, is_local: client.is_local && !forwarded };
         let site = Arc::clone(&site);
         async move { Ok::<_, Infallible>(site.answer(peer, request).await) }
     });
@@ -87,12 +96,12 @@ where
             connection.as_mut().graceful_shutdown();
             match timeout(stop_time_out, connection).await {
                 Ok(ended) => ended,
-                Err(_) => return tracing::debug!(?peer, "an answer has taken too long, and its connection is cut"),
+                Err(_) => return tracing::debug!(?client, "an answer has taken too long, and its connection is cut"),
             }
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(?peer, error = firesteel_model::error_chain(&error), "a connection has failed");
+        tracing::debug!(?client, error = firesteel_model::error_chain(&error), "a connection has failed");
     }
 }
 

@@ -30,5 +30,5 @@ mod tls;
 pub use connection::Peer;
 pub use limits::Limits;
 pub use origins::{ForeignOrigin, Origins};
-pub use server::{HttpServer, HttpServerOptions, StartHttpServerError, resolve};
+pub use server::{BoundHttpServer, HttpServer, HttpServerOptions, StartHttpServerError, resolve};
 pub use tls::{ReadTlsError, Tls};

@@ -10,7 +10,7 @@ use std::{
 use axum::{Router, extract::DefaultBodyLimit};
 use firesteel_rpc::Ports;
 use tokio::{
-    net::{TcpListener, lookup_host},
+    net::{TcpListener, TcpStream, lookup_host},
     runtime::Handle,
     sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Limits, Origins, Tls,
-    connection::{Site, serve},
+    connection::{Client, Site, serve},
 };
 
 /// Where a server listens, and what it bears.
@@ -91,22 +91,50 @@ pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, StartHttpServerError> {
     if found.is_empty() { Err(failed(io::ErrorKind::NotFound.into())) } else { Ok(found) }
 }
 
-impl HttpServer {
-    /// Listens, and answers with what the router says. Must be called in a tokio runtime.
-    pub fn start(options: HttpServerOptions, router: Router) -> Result<Self, StartHttpServerError> {
+/// A server that listens and does not answer yet: whoever connects waits. So its address is known before its pages are there.
+#[derive(Debug)]
+pub struct BoundHttpServer {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    limits: Limits,
+    origins: Origins,
+    tls: Option<Tls>,
+}
+
+impl BoundHttpServer {
+    /// Listens. Must be called in a tokio runtime.
+    pub fn bind(options: HttpServerOptions) -> Result<Self, StartHttpServerError> {
         let HttpServerOptions { addresses, ports, limits, origins, tls } = options;
         let bound = bind(&addresses, ports).and_then(|listeners| {
             let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
             Ok((listeners, addresses))
         });
         let (listeners, addresses) = bound.map_err(|source| StartHttpServerError::Bind { addresses, ports, source })?;
+        Ok(Self { listeners, addresses, limits, origins, tls })
+    }
+
+    /// `http://host:port` with the name that others reach it by.
+    pub fn url(&self, host: &str) -> String {
+        url_of(self.tls.is_some(), host, &self.addresses)
+    }
+
+    /// Answers with what the router says.
+    pub fn serve(self, router: Router) -> HttpServer {
+        let Self { listeners, addresses, limits, origins, tls } = self;
         let https = tls.is_some();
         // The limit of bodies is this crate's.
         let router = router.layer(DefaultBodyLimit::disable());
         let (stopping, stopped) = watch::channel(false);
         let site = Arc::new(Site { router, limits, origins, tls });
         let accepting = Handle::current().spawn(accept_all(listeners, site, stopped));
-        Ok(Self { addresses, https, stopping, accepting })
+        HttpServer { addresses, https, stopping, accepting }
+    }
+}
+
+impl HttpServer {
+    /// Listens, and answers with what the router says. Must be called in a tokio runtime.
+    pub fn start(options: HttpServerOptions, router: Router) -> Result<Self, StartHttpServerError> {
+        Ok(BoundHttpServer::bind(options)?.serve(router))
     }
 
     /// Where it listens.
@@ -121,10 +149,7 @@ impl HttpServer {
 
     /// `http://host:port` with the name that others reach it by.
     pub fn url(&self, host: &str) -> String {
-        let scheme = if self.https { "https" } else { "http" };
-        let is_bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-        let host = if is_bare_v6 { format!("[{host}]") } else { host.to_owned() };
-        format!("{scheme}://{host}:{}", self.port())
+        url_of(self.https, host, &self.addresses)
     }
 
     /// Takes nothing more, sees through what is being answered, and ends.
@@ -140,6 +165,13 @@ impl Drop for HttpServer {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+fn url_of(https: bool, host: &str, addresses: &[SocketAddr]) -> String {
+    let scheme = if https { "https" } else { "http" };
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let is_bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    if is_bare_v6 { format!("{scheme}://[{host}]:{port}") } else { format!("{scheme}://{host}:{port}") }
 }
 
 /// Listens at all addresses at the first port that is free at all of them.
@@ -159,6 +191,12 @@ fn bind(addresses: &[IpAddr], ports: Ports) -> io::Result<Vec<TcpListener>> {
         TcpListener::from_std(listener)
     });
     listeners.collect()
+}
+
+/// One that has an address of this machine is on this machine.
+fn client_of(stream: &TcpStream, peer: SocketAddr) -> Client {
+    let is_own = stream.local_addr().is_ok_and(|own| own.ip() == peer.ip());
+    Client { address: peer, is_local: is_own || peer.ip().to_canonical().is_loopback() }
 }
 
 /// Waits until the server is to end.
@@ -191,7 +229,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>, room: Arc<Semaphore>, st
                 Ok((stream, peer)) => {
                     // Answers are written whole; without it they are only later.
                     let _ = stream.set_nodelay(true);
-                    let served = serve(Arc::clone(&site), peer, stream, stopping.clone());
+                    let served = serve(Arc::clone(&site), client_of(&stream, peer), stream, stopping.clone());
                     connections.spawn(async move {
                         served.await;
                         drop(place);

@@ -17,16 +17,19 @@ use super::*;
 
 const HEAD: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-struct Client {
+const LOCAL: super::Client =
+    super::Client { address: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9), is_local: true };
+
+struct Connected {
     reader: ReadHalf<DuplexStream>,
     writer: WriteHalf<DuplexStream>,
     served: JoinHandle<()>,
     stopping: watch::Sender<bool>,
 }
 
-fn connect(limits: Limits) -> Client {
+fn connect(limits: Limits) -> Connected {
     let router = Router::new()
-        .route("/", get(|Extension(peer): Extension<Peer>| async move { format!("hello {}", peer.is_local()) }))
+        .route("/", get(|Extension(peer): Extension<Peer>| async move { format!("hello {}", peer.is_local) }))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/late", get(|| async { sleep(Duration::from_secs(2)).await }))
         .route("/never", get(std::future::pending::<()>))
@@ -34,9 +37,9 @@ fn connect(limits: Limits) -> Client {
     let site = Arc::new(Site { router, limits, origins: Origins::default(), tls: None });
     let (client, server) = duplex(1 << 10);
     let (stopping, stopped) = watch::channel(false);
-    let served = tokio::spawn(serve(site, SocketAddr::from(([127, 0, 0, 1], 9)), server, stopped));
+    let served = tokio::spawn(serve(site, LOCAL, server, stopped));
     let (reader, writer) = split(client);
-    Client { reader, writer, served, stopping }
+    Connected { reader, writer, served, stopping }
 }
 
 /// Bytes without an end.
@@ -54,7 +57,7 @@ impl HttpBody for Endless {
     }
 }
 
-impl Client {
+impl Connected {
     async fn send(&mut self, text: &str) {
         self.writer.write_all(text.as_bytes()).await.unwrap();
     }
@@ -197,4 +200,11 @@ async fn a_form_of_a_foreign_page_is_refused() {
     client.send(head).await;
     let answer = client.rest().await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("spark.ui.trustedOrigins"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_through_a_proxy_is_not_taken_for_local() {
+    let mut client = connect(Limits::default());
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.9\r\n\r\n").await;
+    assert!(client.rest().await.ends_with("hello false"));
 }
