@@ -20,6 +20,10 @@ worker() {
     if [ -n "${SPARK_WORKER_PORT:-}" ]; then
         ports=(--port "$((SPARK_WORKER_PORT + number - 1))")
     fi
+    local web_ui=${SPARK_WORKER_WEBUI_PORT:-8081}
+    # 0 is any port, for each of them.
+    [ "$web_ui" = 0 ] || web_ui=$((web_ui + number - 1))
+    ports+=(--webui-port "$web_ui")
     "${script%/*}/spark-daemon.sh" start "$class" "$number" "${ports[@]}" "$@"
 }
 

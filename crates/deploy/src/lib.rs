@@ -11,6 +11,7 @@ mod daemon;
 mod master;
 mod properties;
 mod refusal;
+mod web_ui;
 mod words;
 mod worker;
 

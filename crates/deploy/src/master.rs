@@ -5,7 +5,8 @@ use std::{ffi::OsString, net::ToSocketAddrs, time::Duration};
 use firesteel_conf::{SparkConf, create_cluster_secret, keys};
 use firesteel_console::say;
 use firesteel_master::{
-    FileSystemPersistenceEngine, MasterServer, MasterServerOptions, NoPersistence, PersistenceEngine,
+    FileSystemPersistenceEngine, KillRights, MasterServer, MasterServerOptions, MasterWebUi, NoPersistence,
+    PersistenceEngine,
 };
 use firesteel_model::error_chain;
 use firesteel_rpc::{Address, Secret};
@@ -16,6 +17,7 @@ use crate::{
     daemon::{report, run as run_daemon, start_logging, told_to_end},
     properties::{self, variable},
     refusal::Refusal,
+    web_ui::{self, WebUi},
     words::{Option_, Words},
 };
 
@@ -26,22 +28,26 @@ Options:
   -h HOST, --host HOST    Name or address to listen at and to be reached by (default: this machine's name, or SPARK_MASTER_HOST)
   -i HOST, --ip HOST      The same; an old name
   -p PORT, --port PORT    Port to listen at (default: 7077, or SPARK_MASTER_PORT)
+  --webui-port PORT       Port of the web UI (default: 8080, or SPARK_MASTER_WEBUI_PORT)
   --properties-file FILE  Properties to begin with (default: conf/spark-defaults.conf)
   --help                  Print this and end";
 
 const OPTIONS: &[Option_] = &[
     Option_ { names: &["--host", "-h", "--ip", "-i"] },
     Option_ { names: &["--port", "-p"] },
+    Option_ { names: &["--webui-port"] },
     Option_ { names: &["--properties-file"] },
 ];
 
 const PORT: u16 = 7077;
+const WEB_UI_PORT: u16 = 8080;
 
 /// What was asked for, from all places.
 #[derive(Debug)]
 struct Settings {
     host: String,
     port: u16,
+    web_ui: WebUi,
     conf: SparkConf,
     warnings: Vec<String>,
 }
@@ -65,23 +71,28 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
 }
 
 async fn serve(settings: Settings, secret: Secret) -> Result<u8, Refusal> {
-    let Settings { host, port, conf, .. } = settings;
+    let Settings { host, port, web_ui, conf, .. } = settings;
+    let pages = web_ui.bind().await?;
+    let web_ui_url = pages.url(&web_ui.public_host);
     let mut server = MasterServer::start(MasterServerOptions {
         address: Address::tcp(host.clone(), port),
         host,
         secret,
-        master: master_options(&conf)?,
+        master: MasterOptions { web_ui_url: web_ui_url.clone(), ..master_options(&conf)? },
         persistence: persistence(&conf)?,
     })
     .await
     .map_err(|error| Refusal::Start(error_chain(&error)))?;
     tracing::info!("Starting Spark master at {}", server.url());
+    let pages = pages.serve(MasterWebUi { master: server.handle_to(), kill: kill_rights(&conf)? }.router());
+    tracing::info!("Started the web UI of the master at {web_ui_url}");
     server.lead_alone().await;
     let code = tokio::select! {
         code = told_to_end() => code?,
         // SA-54: never two that lead.
         () = server.deposed_or_stopped() => 0,
     };
+    pages.stop().await;
     server.stop().await;
     Ok(code)
 }
@@ -104,7 +115,27 @@ fn settings(words: &Words, environment: &Environment) -> Result<Settings, Refusa
         Some(text) => text.parse().map_err(|_| Refusal::Setting(format!("{text:?} is no port: 0 to 65535 are")))?,
         None => PORT,
     };
-    Ok(Settings { host, port, conf, warnings })
+    let web_ui_port = web_ui::port(
+        conf.get(&keys::MASTER_UI_PORT)?,
+        words.option("--webui-port"),
+        variable(environment, "SPARK_MASTER_WEBUI_PORT"),
+        WEB_UI_PORT,
+    )?;
+    let web_ui = WebUi::new(&conf, environment, &host, web_ui_port)?;
+    warnings.extend(web_ui::warnings(&conf));
+    Ok(Settings { host, port, web_ui, conf, warnings })
+}
+
+/// SA-65. Access lists need users, and there are none: nobody is on them.
+fn kill_rights(conf: &SparkConf) -> Result<KillRights, Refusal> {
+    if conf.get_raw("spark.acls.enable").is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return Ok(KillRights::Nobody);
+    }
+    Ok(match conf.get(&keys::UI_KILL_ENABLED)? {
+        None => KillRights::ThisMachine,
+        Some(true) => KillRights::Everyone,
+        Some(false) => KillRights::Nobody,
+    })
 }
 
 /// The name of this machine, if it leads to an address; loopback otherwise.

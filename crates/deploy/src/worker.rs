@@ -22,6 +22,7 @@ use crate::{
     master::{local_host_name, parsed_secret},
     properties::{self, variable},
     refusal::Refusal,
+    web_ui::{self, WebUi},
     words::{Option_, Words},
 };
 
@@ -37,6 +38,7 @@ Options:
   -h HOST, --host HOST      Name or address that others reach this machine by (default: its name, or SPARK_LOCAL_HOSTNAME)
   -i HOST, --ip HOST        The same; an old name
   -p PORT, --port PORT      Port of its own (default: any, or SPARK_WORKER_PORT)
+  --webui-port PORT         Port of the web UI (default: 8081, or SPARK_WORKER_WEBUI_PORT)
   --properties-file FILE    Properties to begin with (default: conf/spark-defaults.conf)
   --help                    Print this and end";
 
@@ -46,6 +48,7 @@ const OPTIONS: &[Option_] = &[
     Option_ { names: &["--work-dir", "-d"] },
     Option_ { names: &["--host", "-h", "--ip", "-i"] },
     Option_ { names: &["--port", "-p"] },
+    Option_ { names: &["--webui-port"] },
     Option_ { names: &["--properties-file"] },
 ];
 
@@ -54,6 +57,7 @@ const LEFT_TO_THE_SYSTEM: ByteCount = ByteCount::gib(1);
 /// What is assumed where the system does not say.
 const UNKNOWN_MEMORY: ByteCount = ByteCount::gib(2);
 const MASTER_PORT: u16 = 7077;
+const WEB_UI_PORT: u16 = 8081;
 
 /// Variables that executors do not get.
 const PRIVATE: [&str; 2] = [AUTH_SECRET_VARIABLE, "SPARK_DAEMON"];
@@ -67,6 +71,7 @@ struct Settings {
     cores: u32,
     memory: ByteCount,
     work_directory: PathBuf,
+    web_ui: WebUi,
     conf: SparkConf,
     warnings: Vec<String>,
 }
@@ -94,7 +99,7 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let of = |name: &str| environment.get(OsStr::new(name)).cloned();
     let secret = parsed_secret(&settings.conf.cluster_secret(of)?)?;
-    let Settings { masters, host, port, cores, memory, work_directory, conf, .. } = settings;
+    let Settings { masters, host, port, cores, memory, work_directory, web_ui, conf, .. } = settings;
     let worker_timeout = conf.get(&keys::WORKER_TIMEOUT)?;
     let options = WorkerOptions {
         masters,
@@ -117,7 +122,7 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
             ..Decisions::default()
         },
     };
-    run_daemon(serve(options))
+    run_daemon(serve(options, web_ui))
 }
 
 /// SA-45.
@@ -154,10 +159,15 @@ fn log_rolling(conf: &SparkConf) -> Result<Option<LogRolling>, Refusal> {
     }))
 }
 
-async fn serve(options: WorkerOptions) -> Result<u8, Refusal> {
+async fn serve(options: WorkerOptions, web_ui: WebUi) -> Result<u8, Refusal> {
+    let pages = web_ui.bind().await?;
+    let web_ui_url = pages.url(&web_ui.public_host);
+    let options = WorkerOptions { web_ui_url: web_ui_url.clone(), ..options };
     let (host, cores, memory) = (options.host.clone(), options.cores, options.memory);
     let mut worker = Worker::start(options).await.map_err(|error| Refusal::Start(error_chain(&error)))?;
     tracing::info!("Starting Spark worker {} on {host} with {cores} cores, {memory} RAM", worker.id());
+    let pages = pages.serve(firesteel_worker::web_ui(worker.handle_to()));
+    tracing::info!("Started the web UI of the worker at {web_ui_url}");
     let mut power = signal(SignalKind::from_raw(rustix::process::Signal::POWER.as_raw()))
         .map_err(|error| Refusal::Start(format!("signals cannot be heard: {error}")))?;
     let ended = loop {
@@ -165,6 +175,7 @@ async fn serve(options: WorkerOptions) -> Result<u8, Refusal> {
             code = worker.wait() => break code,
             code = told_to_end() => {
                 let code = code?;
+                pages.stop().await;
                 worker.stop().await;
                 return Ok(code);
             }
@@ -172,6 +183,7 @@ async fn serve(options: WorkerOptions) -> Result<u8, Refusal> {
             _ = power.recv() => worker.decommission(),
         }
     };
+    pages.stop().await;
     Ok(u8::try_from(ended).unwrap_or(1))
 }
 
@@ -189,7 +201,7 @@ fn settings(words: &Words, environment: &Environment, machine: Machine) -> Resul
     };
     let masters: Vec<Address> =
         masters.into_iter().map(|master| Address::tcp(master.host, master.port.unwrap_or(MASTER_PORT))).collect();
-    let (conf, warnings) = properties::read(words.option("--properties-file"), environment, "SPARK_WORKER_OPTS")?;
+    let (conf, mut warnings) = properties::read(words.option("--properties-file"), environment, "SPARK_WORKER_OPTS")?;
     let given =
         |option: &str, name: &str| words.option(option).or_else(|| variable(environment, name)).map(str::to_owned);
     let host = given("--host", "SPARK_LOCAL_HOSTNAME")
@@ -219,7 +231,15 @@ fn settings(words: &Words, environment: &Environment, machine: Machine) -> Resul
             PathBuf::from(home).join("work")
         }
     };
-    Ok(Settings { masters, host, port, cores, memory, work_directory, conf, warnings })
+    let web_ui_port = web_ui::port(
+        conf.get(&keys::WORKER_UI_PORT)?,
+        words.option("--webui-port"),
+        variable(environment, "SPARK_WORKER_WEBUI_PORT"),
+        WEB_UI_PORT,
+    )?;
+    let web_ui = WebUi::new(&conf, environment, &host, web_ui_port)?;
+    warnings.extend(web_ui::warnings(&conf));
+    Ok(Settings { masters, host, port, cores, memory, work_directory, web_ui, conf, warnings })
 }
 
 /// SA-02: a number alone means MiB, and is most likely meant as something else if it is tiny.

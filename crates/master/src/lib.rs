@@ -11,8 +11,12 @@
 #![forbid(unsafe_code)]
 
 mod event_loop;
+mod handle;
 mod persistence;
 mod server;
+mod web_ui;
 
+pub use handle::MasterHandle;
 pub use persistence::{FileSystemPersistenceEngine, NoPersistence, PersistenceEngine, StoreError};
 pub use server::{MasterServer, MasterServerOptions, StartMasterError};
+pub use web_ui::{KillRights, MasterWebUi};

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    PersistenceEngine,
+    MasterHandle, PersistenceEngine,
     event_loop::{End, EventLoop, Input},
 };
 
@@ -113,15 +113,14 @@ impl MasterServer {
         &self.address
     }
 
+    /// What asks it and tells it things, from wherever.
+    pub fn handle_to(&self) -> MasterHandle {
+        MasterHandle::new(self.inputs.clone())
+    }
+
     /// Looks at the state; none if the master has ended.
     pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Master) -> T + Send + 'static) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        let question = move |master: &Master| {
-            // Whoever has asked is gone.
-            let _ = answer.send(look(master));
-        };
-        self.inputs.send(Input::Question(Box::new(question))).await.ok()?;
-        answered.await.ok()
+        look_at(&self.inputs, look).await
     }
 
     /// Something that an operator wants.
@@ -146,6 +145,20 @@ impl MasterServer {
             let _ = task.await;
         }
     }
+}
+
+/// Asks the loop.
+pub(crate) async fn look_at<T: Send + 'static>(
+    inputs: &mpsc::Sender<Input>,
+    look: impl FnOnce(&Master) -> T + Send + 'static,
+) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    let question = move |master: &Master| {
+        // Whoever has asked is gone.
+        let _ = answer.send(look(master));
+    };
+    inputs.send(Input::Question(Box::new(question))).await.ok()?;
+    answered.await.ok()
 }
 
 /// Lets in whoever has proved the secret.

@@ -62,6 +62,11 @@ impl Directories {
         self.local.directories()
     }
 
+    /// Where the output of executors and drivers is.
+    pub(crate) fn work(&self) -> &Path {
+        &self.work
+    }
+
     pub(crate) fn executables(&self) -> PathBuf {
         self.work.join(EXECUTABLES)
     }

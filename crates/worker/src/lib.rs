@@ -20,12 +20,16 @@ mod directories;
 mod event_loop;
 mod executables;
 mod executor;
+mod handle;
 mod log_files;
 mod options;
 mod port;
 mod processes;
+mod web_ui;
 mod worker;
 
+pub use handle::WorkerHandle;
 pub use log_files::{LogRolling, RollingStrategy};
 pub use options::WorkerOptions;
+pub use web_ui::web_ui;
 pub use worker::{StartWorkerError, Worker};

@@ -3,6 +3,7 @@
 use std::{
     io,
     num::NonZeroUsize,
+    path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -21,14 +22,14 @@ use tokio::{
     runtime::Handle,
     sync::{
         mpsc::{UnboundedSender, unbounded_channel},
-        oneshot, watch,
+        watch,
     },
     task::{JoinHandle, spawn_blocking},
 };
 use tracing::warn;
 
 use crate::{
-    WorkerOptions,
+    WorkerHandle, WorkerOptions,
     directories::Directories,
     event_loop::{EventLoop, Input, event_of},
     executables::Executables,
@@ -72,6 +73,7 @@ pub enum StartWorkerError {
 pub struct Worker {
     id: WorkerId,
     inputs: UnboundedSender<Input>,
+    work_directory: PathBuf,
     ended: watch::Receiver<Option<i32>>,
     task: JoinHandle<()>,
 }
@@ -101,6 +103,7 @@ impl Worker {
         let directories = Directories::new(options.work_directory.clone(), local).map_err(|source| {
             StartWorkerError::WorkDirectory { path: options.work_directory.display().to_string(), source }
         })?;
+        let work_directory = directories.work().to_owned();
         let transfer = TransferRuntime::new(NonZeroUsize::MIN).map_err(StartWorkerError::Threads)?;
 
         let description = WorkerDescription {
@@ -150,7 +153,7 @@ impl Worker {
             _port: port,
         };
         let task = runtime.spawn(event_loop.run());
-        Ok(Self { id, inputs, ended, task })
+        Ok(Self { id, inputs, work_directory, ended, task })
     }
 
     /// Its id.
@@ -158,15 +161,14 @@ impl Worker {
         &self.id
     }
 
-    /// Looks at the state; none if the worker has ended.
+    /// What asks it, from wherever.
+    pub fn handle_to(&self) -> WorkerHandle {
+        WorkerHandle::new(self.inputs.clone(), self.work_directory.clone())
+    }
+
+    /// Looks at the state; none if the worker has ended, or does not answer in time.
     pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Decisions) -> T + Send + 'static) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        let question = move |worker: &Decisions| {
-            // Whoever has asked is gone.
-            let _ = answer.send(look(worker));
-        };
-        self.inputs.send(Input::Question(Box::new(question))).ok()?;
-        answered.await.ok()
+        self.handle_to().look(look).await
     }
 
     /// It is to leave in good order (SA-40).

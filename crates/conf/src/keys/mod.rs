@@ -47,6 +47,7 @@ macro_rules! prefixes {
 
 mod application;
 mod console;
+mod daemon_ui;
 mod dynamic_allocation;
 mod event_log;
 mod exclude_on_failure;
@@ -64,6 +65,7 @@ mod storage;
 
 pub use application::*;
 pub use console::*;
+pub use daemon_ui::*;
 pub use dynamic_allocation::*;
 pub use event_log::*;
 pub use exclude_on_failure::*;
@@ -93,6 +95,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyKey> {
         executor::ALL,
         python::ALL,
         standalone::ALL,
+        daemon_ui::ALL,
         network::ALL,
         security::ALL,
         event_log::ALL,
