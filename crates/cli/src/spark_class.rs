@@ -6,11 +6,13 @@ use firesteel_conf::{nearest, spark_env::Environment};
 use firesteel_console::say;
 use firesteel_submit::Launcher;
 
-use crate::submit;
+use crate::{download::download, submit};
 
 const SUBMIT: &str = "org.apache.spark.deploy.SparkSubmit";
 const MASTER: &str = "org.apache.spark.deploy.master.Master";
 const WORKER: &str = "org.apache.spark.deploy.worker.Worker";
+const CLIENT: &str = "org.apache.spark.deploy.Client";
+const DRIVER_WRAPPER: &str = "org.apache.spark.deploy.worker.DriverWrapper";
 
 /// The driver of Python programs. It needs what `spark-submit` resolves.
 const PYTHON_GATEWAY_SERVER: &str = "org.apache.spark.api.python.PythonGatewayServer";
@@ -20,8 +22,7 @@ const EXAMPLES: &str = "org.apache.spark.examples.";
 const SPARKS: &str = "org.apache.spark.";
 
 /// Spark's daemons and tools that are not built in yet, and what they are called.
-const NOT_BUILT_IN: [(&str, &str); 11] = [
-    ("org.apache.spark.deploy.Client", "the standalone client"),
+const NOT_BUILT_IN: [(&str, &str); 10] = [
     ("org.apache.spark.deploy.history.HistoryServer", "the history server"),
     ("org.apache.spark.deploy.ExternalShuffleService", "the external shuffle service"),
     ("org.apache.spark.deploy.mesos.MesosClusterDispatcher", "the Mesos dispatcher"),
@@ -61,6 +62,8 @@ pub fn run(words: &[OsString]) -> u8 {
     let daemon = match &*class {
         MASTER => Some(firesteel_deploy::master as fn(&[OsString], &Environment) -> u8),
         WORKER => Some(firesteel_deploy::worker as _),
+        CLIENT => Some(client as _),
+        DRIVER_WRAPPER => Some(driver_wrapper as _),
         _ => None,
     };
     if let Some(daemon) = daemon {
@@ -82,7 +85,8 @@ pub fn run(words: &[OsString]) -> u8 {
         say(format_args!("Error: {what} ({class}) is not built in yet"));
         return 1;
     }
-    let known = NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, MASTER, WORKER, PYTHON_GATEWAY_SERVER]);
+    let known =
+        NOT_BUILT_IN.iter().map(|(name, _)| *name).chain([SUBMIT, MASTER, WORKER, CLIENT, PYTHON_GATEWAY_SERVER]);
     let hint = nearest(&class, known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     if class.starts_with(SPARKS) && hint.is_empty() {
         say(format_args!(
@@ -92,4 +96,12 @@ pub fn run(words: &[OsString]) -> u8 {
     }
     say(format_args!("Error: {class} is not a class that spark-class knows, and JVM classes cannot run here{hint}"));
     1
+}
+
+fn client(words: &[OsString], environment: &Environment) -> u8 {
+    firesteel_deploy::client(words, environment, &|words| submit::run(Launcher::SparkSubmit, words))
+}
+
+fn driver_wrapper(words: &[OsString], environment: &Environment) -> u8 {
+    firesteel_deploy::driver_wrapper(words, environment, &download)
 }

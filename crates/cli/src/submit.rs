@@ -11,11 +11,13 @@ use std::{
 
 use anyhow::Context;
 use firesteel_conf::{
-    defaults_file_path, read_properties_file, read_properties_file_if_there,
+    ClusterManager, DeployMode, MasterUrl, defaults_file_path, read_properties_file, read_properties_file_if_there,
     spark_env::{self, CONF_DIR_VARIABLE, Environment, SparkEnv},
 };
 use firesteel_console::say;
-use firesteel_submit::{Action, Application, Arguments, Defaults, Launcher, Parsed, Refusal, resolve, usage};
+use firesteel_submit::{
+    Action, Application, Arguments, ClusterApplication, Defaults, Launcher, Parsed, Refusal, resolve, usage,
+};
 
 use crate::{download::download, spark_home};
 
@@ -78,9 +80,13 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
             Ok(exit_code)
         }
         Action::PrintVersion => Ok(print_version()),
-        Action::Kill { master, .. } | Action::Status { master, .. } => {
-            let what = format!("--kill and --status of drivers ({})", master.redacted());
-            Err(Refusal::NotBuiltIn { what }.into())
+        Action::Kill { master, submission_id, conf } => {
+            require_standalone("--kill", &master)?;
+            Ok(firesteel_deploy::kill(&master, &submission_id, &conf, &environment))
+        }
+        Action::Status { master, submission_id, conf } => {
+            require_standalone("--status", &master)?;
+            Ok(firesteel_deploy::status(&master, &submission_id, &conf, &environment))
         }
         Action::Run(submission) => {
             submission.warnings.iter().for_each(warn);
@@ -88,6 +94,14 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
                 say(submission.describe());
             }
             let directory = env::current_dir().context("could not find out the working directory")?;
+            if (submission.master.manager(), submission.deploy_mode)
+                == (ClusterManager::Standalone, DeployMode::Cluster)
+            {
+                let master = submission.master.clone();
+                let (application, warnings) = ClusterApplication::prepare(*submission, &environment, &directory)?;
+                warnings.iter().for_each(warn);
+                return Ok(firesteel_deploy::submit(application, &master, &environment));
+            }
             let (application, warnings) = Application::prepare(*submission, environment, &directory, &download)?;
             warnings.iter().for_each(warn);
             let error = application.launch();
@@ -95,6 +109,14 @@ fn act(launcher: Launcher, parsed: Parsed) -> anyhow::Result<u8> {
             say(format_args!("Error: {:#}", anyhow::Error::new(error)));
             Ok(code)
         }
+    }
+}
+
+/// The manager of `--kill` and `--status` keeps drivers; this is the one that is built in.
+fn require_standalone(option: &str, master: &MasterUrl) -> Result<(), Refusal> {
+    match master.manager() {
+        ClusterManager::Standalone => Ok(()),
+        manager => Err(Refusal::NotBuiltIn { what: format!("{option} on {manager} ({})", master.redacted()) }),
     }
 }
 

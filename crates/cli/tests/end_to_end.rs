@@ -105,7 +105,7 @@ fn codes_and_streams_of_what_runs_nothing() {
             "spark-submit",
             &["--master", "spark://h:7077", "--deploy-mode", "cluster", "app"],
             1,
-            "Error: running the driver inside of a standalone cluster (--deploy-mode cluster) is not built in yet",
+            "app: there is no such file",
         ),
         (
             "spark-submit",
@@ -117,9 +117,9 @@ fn codes_and_streams_of_what_runs_nothing() {
         ("spark-submit", &["--master", "yarn", "app"], 1, "Error: YARN (yarn) is not built in yet"),
         (
             "spark-submit",
-            &["--kill", "x", "--master", "spark://h:1"],
+            &["--kill", "x", "--master", "mesos://h:1"],
             1,
-            "Error: --kill and --status of drivers (spark://h:1) is not built in yet",
+            "Error: --kill on Mesos (mesos://h:1) is not built in yet",
         ),
         ("spark-submit", &["--remote", "sc://h", "app"], 1, "Error: running on a Spark Connect server"),
         ("spark-submit", &["app.py"], 1, "app.py: there is no such file"),

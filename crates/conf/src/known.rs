@@ -101,8 +101,6 @@ static GROUPS: &[Group] = &[
             "spark.driver.resourcesFile",
         ],
     },
-    Group { reason: managers(&[Standalone, Mesos]), names: &["spark.driver.supervise"] },
-    Group { reason: managers(&[Standalone, Yarn, Mesos, Kubernetes]), names: &["spark.driver.cores"] },
     Group {
         reason: managers(&[Yarn, Kubernetes]),
         names: &[

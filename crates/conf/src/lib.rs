@@ -50,6 +50,9 @@ pub mod spark_env;
 mod substitution;
 mod value;
 
+/// The release of Spark whose interfaces are spoken: what is told to those who ask for Spark's version.
+pub const SPARK_VERSION: &str = "4.3.0";
+
 pub use account::account_name;
 pub use artifact::{Artifact, ArtifactLocation, ParseArtifactError};
 pub use bounded_file::{read_bounded, read_bounded_file};

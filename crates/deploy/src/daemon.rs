@@ -71,3 +71,10 @@ pub(crate) async fn told_to_end() -> Result<u8, Refusal> {
     tracing::info!("{name}: the daemon ends");
     Ok(code)
 }
+
+/// Runs a command that asks something in this thread alone.
+pub(crate) fn run_alone<T>(command: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Refusal::Start(format!("no runtime can be had: {error}")))?;
+    runtime.block_on(command)
+}

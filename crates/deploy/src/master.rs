@@ -1,14 +1,14 @@
 //! `org.apache.spark.deploy.master.Master` (SA-01).
 
-use std::{ffi::OsString, net::ToSocketAddrs, time::Duration};
+use std::{ffi::OsString, net::ToSocketAddrs, path::PathBuf, time::Duration};
 
 use firesteel_conf::{SparkConf, create_cluster_secret, keys};
 use firesteel_console::say;
 use firesteel_master::{
-    FileSystemPersistenceEngine, KillRights, MasterServer, MasterServerOptions, MasterWebUi, NoPersistence,
-    PersistenceEngine,
+    ArtifactStoreOptions, FileSystemPersistenceEngine, KillRights, MasterServer, MasterServerOptions, MasterWebUi,
+    NoPersistence, PersistenceEngine,
 };
-use firesteel_model::error_chain;
+use firesteel_model::{ByteCount, error_chain};
 use firesteel_rpc::{Address, Secret};
 use firesteel_standalone::master::MasterOptions;
 
@@ -17,6 +17,7 @@ use crate::{
     daemon::{report, run as run_daemon, start_logging, told_to_end},
     properties::{self, variable},
     refusal::Refusal,
+    secret::parsed_secret,
     web_ui::{self, WebUi},
     words::{Option_, Words},
 };
@@ -49,6 +50,7 @@ struct Settings {
     port: u16,
     web_ui: WebUi,
     conf: SparkConf,
+    artifacts: ArtifactStoreOptions,
     warnings: Vec<String>,
 }
 
@@ -71,7 +73,7 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
 }
 
 async fn serve(settings: Settings, secret: Secret) -> Result<u8, Refusal> {
-    let Settings { host, port, web_ui, conf, .. } = settings;
+    let Settings { host, port, web_ui, conf, artifacts, .. } = settings;
     let pages = web_ui.bind().await?;
     let web_ui_url = pages.url(&web_ui.public_host);
     let mut server = MasterServer::start(MasterServerOptions {
@@ -80,6 +82,7 @@ async fn serve(settings: Settings, secret: Secret) -> Result<u8, Refusal> {
         secret,
         master: MasterOptions { web_ui_url: web_ui_url.clone(), ..master_options(&conf)? },
         persistence: persistence(&conf)?,
+        artifacts,
     })
     .await
     .map_err(|error| Refusal::Start(error_chain(&error)))?;
@@ -123,7 +126,8 @@ fn settings(words: &Words, environment: &Environment) -> Result<Settings, Refusa
     )?;
     let web_ui = WebUi::new(&conf, environment, &host, web_ui_port)?;
     warnings.extend(web_ui::warnings(&conf));
-    Ok(Settings { host, port, web_ui, conf, warnings })
+    let artifacts = artifacts(&conf, environment, &host, port)?;
+    Ok(Settings { host, port, web_ui, conf, artifacts, warnings })
 }
 
 /// SA-65. Access lists need users, and there are none: nobody is on them.
@@ -136,6 +140,28 @@ fn kill_rights(conf: &SparkConf) -> Result<KillRights, Refusal> {
         Some(true) => KillRights::Everyone,
         Some(false) => KillRights::Nobody,
     })
+}
+
+/// Where files of submissions are kept (AS-06).
+fn artifacts(
+    conf: &SparkConf,
+    environment: &Environment,
+    host: &str,
+    port: u16,
+) -> Result<ArtifactStoreOptions, Refusal> {
+    let max_size = conf.get(&keys::DEPLOY_ARTIFACTS_MAX_SIZE)?;
+    let directory = match conf.get(&keys::DEPLOY_ARTIFACTS_DIRECTORY)?.filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory),
+        None => match variable(environment, "SPARK_HOME") {
+            // Masters of several clusters may have the same installation.
+            Some(home) => PathBuf::from(home).join("artifacts").join(format!("{host}-{port}")),
+            // Nothing can be taken then, and whoever brings files is told.
+            None => {
+                return Ok(ArtifactStoreOptions { directory: PathBuf::from("artifacts"), max_size: ByteCount::ZERO });
+            }
+        },
+    };
+    Ok(ArtifactStoreOptions { directory, max_size })
 }
 
 /// The name of this machine, if it leads to an address; loopback otherwise.
@@ -201,13 +227,6 @@ fn secret(conf: &SparkConf, environment: &Environment) -> Result<Secret, Refusal
         known => known?,
     };
     parsed_secret(&known)
-}
-
-/// The secret as connections prove it.
-pub(crate) fn parsed_secret(known: &firesteel_conf::Secret) -> Result<Secret, Refusal> {
-    let text =
-        str::from_utf8(known.bytes()).map_err(|_| Refusal::Setting("the cluster's secret is not UTF-8".to_owned()))?;
-    Secret::parse(text).map_err(|error| Refusal::Setting(error_chain(&error)))
 }
 
 #[cfg(test)]

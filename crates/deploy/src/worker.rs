@@ -1,6 +1,7 @@
 //! `org.apache.spark.deploy.worker.Worker` (SA-02).
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     fs,
     net::UdpSocket,
@@ -14,14 +15,15 @@ use firesteel_console::say;
 use firesteel_model::{ByteCount, error_chain};
 use firesteel_rpc::{Address, Ports};
 use firesteel_standalone::worker::{CleanupOptions, WorkerOptions as Decisions};
-use firesteel_worker::{LogRolling, RollingStrategy, Worker, WorkerOptions};
+use firesteel_worker::{DriverProgram, LogRolling, RollingStrategy, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     daemon::{report, run as run_daemon, start_logging, told_to_end},
-    master::{local_host_name, parsed_secret},
+    master::local_host_name,
     properties::{self, variable},
     refusal::Refusal,
+    secret::parsed_secret,
     web_ui::{self, WebUi},
     words::{Option_, Words},
 };
@@ -57,9 +59,11 @@ const LEFT_TO_THE_SYSTEM: ByteCount = ByteCount::gib(1);
 /// What is assumed where the system does not say.
 const UNKNOWN_MEMORY: ByteCount = ByteCount::gib(2);
 const MASTER_PORT: u16 = 7077;
+/// The class that `spark-class` runs for a driver.
+const DRIVER_WRAPPER: &str = "org.apache.spark.deploy.worker.DriverWrapper";
 const WEB_UI_PORT: u16 = 8081;
 
-/// Variables that executors do not get.
+/// Variables that executors and drivers do not get.
 const PRIVATE: [&str; 2] = [AUTH_SECRET_VARIABLE, "SPARK_DAEMON"];
 
 /// What was asked for, from all places.
@@ -114,15 +118,24 @@ fn act(words: &[OsString], environment: &Environment) -> Result<u8, Refusal> {
         local_directories: conf.local_dirs(of)?,
         private_variables: PRIVATE.map(str::to_owned).to_vec(),
         log_rolling: log_rolling(&conf)?,
+        driver_program: driver_program()?,
         decisions: Decisions {
             worker_timeout,
             max_update_attempts: conf.get(&keys::WORKER_EXECUTOR_STATE_SYNC_MAX_ATTEMPTS)?,
             retained_executors: conf.get(&keys::WORKER_UI_RETAINED_EXECUTORS)? as usize,
             cleanup: cleanup(&conf)?,
+            driver_terminate_timeout: conf.get(&keys::WORKER_DRIVER_TERMINATE_TIMEOUT)?,
             ..Decisions::default()
         },
     };
     run_daemon(serve(options, web_ui))
+}
+
+/// This program, as what becomes a driver.
+fn driver_program() -> Result<DriverProgram, Refusal> {
+    let path = env::current_exe()
+        .map_err(|error| Refusal::Start(format!("where this program is cannot be found out: {error}")))?;
+    Ok(DriverProgram { path, arguments: vec!["spark-class".into(), DRIVER_WRAPPER.into()] })
 }
 
 /// SA-45.

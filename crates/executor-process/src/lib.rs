@@ -8,6 +8,8 @@
 //! exit_reason(…)       what that means
 //! ```
 //!
+//! A driver that a worker starts is such a process too, told and asked in another way: [`DriverStart`].
+//!
 //! Between `wait` and `reap` whoever has the process in a table takes it out: nobody sends signals to a number that may be
 //! another's by then.
 //!
@@ -15,11 +17,13 @@
 
 #![deny(unsafe_code)]
 
+mod driver;
 mod end;
 pub mod oom_kills;
 mod process;
 mod reap;
 
+pub use driver::{DriverInput, DriverStart};
 pub use end::{exit_reason, last_lines};
 pub use process::{ExecutorProcess, ExecutorStart, LAUNCH_ARGUMENT, LAUNCH_VARIABLE, arguments};
 pub use reap::Reaped;

@@ -68,7 +68,7 @@ impl ExecutorStart<'_> {
             .stderr(self.stderr)
             .process_group(0)
             .spawn()?;
-        Ok(ExecutorProcess { pid: Pid::from_child(&child), child })
+        Ok(ExecutorProcess::of(child))
     }
 }
 
@@ -77,7 +77,7 @@ pub fn arguments<'a>(application_id: &'a ApplicationId, executor_id: &'a Executo
     [LAUNCH_ARGUMENT, "--app-id", application_id.as_str(), "--executor-id", executor_id.as_str()]
 }
 
-/// A running executor. Dropping it leaves it alone.
+/// A running executor, or driver. Dropping it leaves it alone.
 #[derive(Debug)]
 pub struct ExecutorProcess {
     pid: Pid,
@@ -85,6 +85,11 @@ pub struct ExecutorProcess {
 }
 
 impl ExecutorProcess {
+    /// One that was started as the first of a process group.
+    pub(crate) fn of(child: Child) -> Self {
+        Self { pid: Pid::from_child(&child), child }
+    }
+
     /// Its number, which is its own until [`Self::reap`].
     pub fn pid(&self) -> Pid {
         self.pid

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 /// No master has answered.
 #[derive(Debug, thiserror::Error)]
 #[error("no master could answer: {}", .0.join("; "))]
-pub struct AskError(Vec<String>);
+pub struct AskError(pub(crate) Vec<String>);
 
 /// Puts a question to each master in turn until one answers that leads. `time_out` is for each of them.
 pub async fn ask(

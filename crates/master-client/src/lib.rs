@@ -1,22 +1,27 @@
 //! Connections to the masters of a standalone cluster.
 //!
 //! Workers, drivers and `spark-submit` all know a list of masters of which one leads. [`MasterConnections`] keeps a connection to
-//! each, so that a new leader is heard of at once (SA-50), and makes it again when it is lost. [`ask`] puts one question.
+//! each, so that a new leader is heard of at once (SA-50), and makes it again when it is lost. [`ask`] puts one question; [`Leader`] is for whoever has several.
 
 #![forbid(unsafe_code)]
 
 mod ask;
 mod connections;
+mod leader;
 
 use std::time::Duration;
 
 pub use ask::{AskError, ask};
 pub use connections::{MasterConnections, MasterNews};
 use firesteel_rpc::{Options, handshake::Protocol};
+pub use leader::{Leader, LeaderError};
+
+/// The port of a master that is named without one.
+pub const PORT: u16 = 7077;
 
 /// What masters and those who connect to them speak. An application may be built on another release than the cluster, so the
 /// version changes whenever a message does.
-pub const PROTOCOL: Protocol = Protocol { name: *b"standaln", version: 1 };
+pub const PROTOCOL: Protocol = Protocol { name: *b"standaln", version: 2 };
 
 /// The largest message: the description of an application, with its configuration.
 const MAX_MESSAGE: firesteel_model::ByteCount = firesteel_model::ByteCount::mib(16);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,11 +14,12 @@ use firesteel_standalone::{
 };
 use tokio::{
     sync::{mpsc, watch},
+    task::spawn_blocking,
     time::timeout,
 };
 use tracing::{info, warn};
 
-use crate::PersistenceEngine;
+use crate::{PersistenceEngine, artifacts::ArtifactStore};
 
 /// What the loop is told.
 pub(crate) enum Input {
@@ -53,6 +55,8 @@ pub(crate) struct EventLoop {
     pub(crate) ended: watch::Sender<Option<End>>,
     pub(crate) started: Instant,
     pub(crate) peers: HashMap<PeerId, Sender<FromMaster>>,
+    pub(crate) artifacts: Arc<ArtifactStore>,
+    pub(crate) leads_since: Option<Moment>,
 }
 
 impl EventLoop {
@@ -78,11 +82,13 @@ impl EventLoop {
 
     fn handle(&mut self, inputs: Vec<Input>) -> Option<End> {
         let (mut events, mut questions) = (Vec::with_capacity(inputs.len()), Vec::new());
+        let mut gone = Vec::new();
         for input in inputs {
             match input {
                 Input::Event(event) => {
                     if let MasterEvent::Disconnected { peer, .. } = &event {
                         self.peers.remove(peer);
+                        gone.push(*peer);
                     }
                     events.push(event);
                 }
@@ -90,16 +96,36 @@ impl EventLoop {
                     self.peers.insert(peer, sender);
                     events.push(MasterEvent::Connected { peer });
                 }
-                Input::Elected(term) => events.push(MasterEvent::Elected { term, stored: self.stored() }),
+                Input::Elected(term) => {
+                    self.leads_since = Some(self.now().moment);
+                    events.push(MasterEvent::Elected { term, stored: self.stored() });
+                }
                 Input::Question(question) => questions.push(question),
             }
         }
         let commands = self.master.handle_all(self.now(), events);
         let end = commands.into_iter().filter_map(|command| self.perform(command)).last();
+        self.artifacts.set_open(self.master.is_alive());
+        gone.into_iter().for_each(|peer| self.artifacts.release(peer));
+        self.remove_artifacts();
         for question in questions {
             question(&self.master);
         }
         end
+    }
+
+    /// Files of submissions whose drivers have ended go. Those that an earlier master has left go once all who may need them have had
+    /// the time to say so.
+    fn remove_artifacts(&self) {
+        let Some(since) = self.leads_since.filter(|_| self.master.is_alive() && !self.artifacts.is_empty()) else {
+            return;
+        };
+        let inherited = self.now().moment.since(since) > self.master.options().recovery_timeout;
+        let named = self.master.drivers().filter_map(|driver| driver.description.artifacts.clone()).collect();
+        for id in self.artifacts.take_unnamed(&named, inherited) {
+            let artifacts = Arc::clone(&self.artifacts);
+            drop(spawn_blocking(move || artifacts.remove(&id)));
+        }
     }
 
     fn perform(&mut self, command: MasterCommand) -> Option<End> {

@@ -14,16 +14,17 @@ use firesteel_rpc::{Address, BindError, Connection, Listener, ReceiveError, Secr
 use firesteel_standalone::{
     Term,
     master::{Master, MasterEvent, MasterOptions, PeerId},
-    protocol::{FromMaster, ToMaster},
+    protocol::{ClientAnswer, ClientRequest, FromMaster, ToMaster},
 };
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
 };
 
 use crate::{
-    MasterHandle, PersistenceEngine,
+    ArtifactStoreOptions, MasterHandle, PersistenceEngine,
+    artifacts::ArtifactStore,
     event_loop::{End, EventLoop, Input},
 };
 
@@ -39,6 +40,8 @@ pub struct MasterServerOptions {
     pub master: MasterOptions,
     /// What outlives it.
     pub persistence: Box<dyn PersistenceEngine>,
+    /// Where files of submissions are kept.
+    pub artifacts: ArtifactStoreOptions,
 }
 
 /// The master could not be started.
@@ -61,7 +64,7 @@ const QUEUE: usize = 4096;
 impl MasterServer {
     /// Listens, and leads as soon as it is elected; without an election that is at once.
     pub async fn start(options: MasterServerOptions) -> Result<Self, StartMasterError> {
-        let MasterServerOptions { address, host, secret, mut master, persistence } = options;
+        let MasterServerOptions { address, host, secret, mut master, persistence, artifacts } = options;
         let listener = Listener::bind(&address, secret, self::options()).await?;
         let address = listener.address().clone();
         let reached = Address::tcp(host, address.port().unwrap_or_default());
@@ -70,6 +73,7 @@ impl MasterServer {
         let (inputs, received) = mpsc::channel(QUEUE);
         let (ended_sender, ended) = watch::channel(None);
         let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        let artifacts = Arc::new(ArtifactStore::new(artifacts));
         let event_loop = EventLoop {
             master: Master::new(master, seed),
             store: persistence,
@@ -77,10 +81,12 @@ impl MasterServer {
             ended: ended_sender,
             started: Instant::now(),
             peers: HashMap::new(),
+            artifacts: Arc::clone(&artifacts),
+            leads_since: None,
         };
         let tasks = vec![
             Handle::current().spawn(event_loop.run()),
-            Handle::current().spawn(accept(listener, inputs.clone(), Arc::default())),
+            Handle::current().spawn(accept(listener, inputs.clone(), artifacts)),
         ];
         Ok(Self { url, address, inputs, ended, tasks })
     }
@@ -162,29 +168,48 @@ pub(crate) async fn look_at<T: Send + 'static>(
 }
 
 /// Lets in whoever has proved the secret.
-async fn accept(mut listener: Listener, inputs: mpsc::Sender<Input>, numbers: Arc<AtomicU64>) {
+async fn accept(mut listener: Listener, inputs: mpsc::Sender<Input>, artifacts: Arc<ArtifactStore>) {
+    let numbers = AtomicU64::default();
     let mut peers = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept::<ToMaster, FromMaster>() => {
                 let Ok(connection) = accepted else { return };
                 let peer = PeerId(numbers.fetch_add(1, Ordering::Relaxed));
-                peers.spawn(hear(peer, connection, inputs.clone()));
+                peers.spawn(hear(peer, connection, inputs.clone(), Arc::clone(&artifacts)));
             }
             Some(_) = peers.join_next() => {}
         }
     }
 }
 
-/// Reads what one peer says.
-async fn hear(peer: PeerId, connection: Connection<ToMaster, FromMaster>, inputs: mpsc::Sender<Input>) {
+/// Reads what one peer says. Files go to the store, one piece after the other; all else to the loop.
+async fn hear(
+    peer: PeerId,
+    connection: Connection<ToMaster, FromMaster>,
+    inputs: mpsc::Sender<Input>,
+    artifacts: Arc<ArtifactStore>,
+) {
     let address = connection.peer().to_string();
     let (sender, mut receiver) = connection.split();
-    if inputs.send(Input::Connected(peer, sender)).await.is_err() {
+    if inputs.send(Input::Connected(peer, sender.clone())).await.is_err() {
         return;
     }
     let silent = loop {
         match receiver.receive().await {
+            Ok(Some(ToMaster::Artifacts(request))) => {
+                let store = Arc::clone(&artifacts);
+                let Ok(answer) = spawn_blocking(move || store.answer(peer, request)).await else { break false };
+                // Who does not take the answer is gone, as is read next.
+                let _ = sender.send(&FromMaster::Artifacts(answer)).await;
+            }
+            Ok(Some(ToMaster::Client(ClientRequest::SubmitDriver(description))))
+                if let Some(refused) =
+                    description.artifacts.as_ref().and_then(|id| artifacts.check(peer, id).err()) =>
+            {
+                // As above.
+                let _ = sender.send(&FromMaster::Client(ClientAnswer::Submitted(Err(refused)))).await;
+            }
             Ok(Some(message)) => {
                 let event = MasterEvent::Received { peer, message: Box::new(message) };
                 if inputs.send(Input::Event(event)).await.is_err() {

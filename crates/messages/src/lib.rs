@@ -7,6 +7,7 @@
 
 mod application_file;
 mod driver_bound;
+mod driver_command;
 mod executor_bound;
 mod executor_command;
 mod map_statuses;
@@ -18,6 +19,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use application_file::{ApplicationFile, ApplicationFileKind, ArchiveFormat, FilePart, FileSource};
 pub use driver_bound::{Answer, DriverMessage, Heartbeat, Question, RegisterExecutor, TaskHeartbeat};
+pub use driver_command::{DriverCommand, DriverFile, DriverLaunch, DriverResource, OpenDriverCommandError};
 pub use executor_bound::{ExecutorLaunch, ExecutorMessage};
 pub use executor_command::{Executable, ExecutorCommand, OpenCommandError};
 pub use map_statuses::{EncodedMapStatuses, MapStatusesCodecError, decode_map_statuses, encode_map_statuses};

@@ -327,7 +327,7 @@ impl ApplicationClient {
                 }
             }
             FromMaster::Application(message) => self.told(master, message, commands),
-            FromMaster::MasterInStandby | FromMaster::Worker(_) | FromMaster::Client(_) => {}
+            FromMaster::MasterInStandby | FromMaster::Worker(_) | FromMaster::Client(_) | FromMaster::Artifacts(_) => {}
         }
     }
 

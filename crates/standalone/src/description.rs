@@ -6,6 +6,8 @@ use bytes::Bytes;
 use firesteel_model::{ByteCount, ResourceInformation};
 use serde::{Deserialize, Serialize};
 
+use crate::ArtifactsId;
+
 /// What a process is started with. It belongs to those who wrote it and those who start the process, and holds secrets: the
 /// managers carry it and never look into it.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,6 +76,8 @@ pub struct DriverDescription {
     pub resources: Vec<ResourceRequirement>,
     /// `--supervise`: it is started again when it fails (SA-33).
     pub supervise: bool,
+    /// Files of the submitting machine that the master keeps for it (AS-06).
+    pub artifacts: Option<ArtifactsId>,
     /// What it is started with.
     pub launch: LaunchData,
 }

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod artifacts;
 mod description;
 pub mod master;
 mod number;
@@ -29,6 +30,7 @@ mod state;
 pub mod worker;
 
 pub use application::{ApplicationClient, ApplicationCommand, ApplicationEvent};
+pub use artifacts::{ARTIFACT_PIECE, ArtifactAnswer, ArtifactContent, ArtifactRequest, ArtifactsId};
 pub use description::{
     ApplicationDescription, DriverDescription, ExecutorDemand, LaunchData, ResourceRequirement, Usage,
     WorkerDescription,

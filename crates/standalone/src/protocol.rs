@@ -7,8 +7,8 @@ use firesteel_model::{ApplicationId, ByteCount, ExecutorLossReason, ResourceInfo
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationDescription, DriverDescription, DriverState, ExecutorState, LaunchData, RecoveryState, Term,
-    WorkerDescription,
+    ApplicationDescription, ArtifactAnswer, ArtifactRequest, DriverDescription, DriverState, ExecutorState, LaunchData,
+    RecoveryState, Term, WorkerDescription,
 };
 
 /// Numbers the executors of an application, from 0: Spark's `app/N`.
@@ -23,6 +23,8 @@ pub enum ToMaster {
     Application(FromApplication),
     /// Somebody who asks about drivers, and goes.
     Client(ClientRequest),
+    /// Somebody who brings or fetches files of a submission. For the master's store; the state machine drops it.
+    Artifacts(ArtifactRequest),
 }
 
 /// Whatever a master says.
@@ -38,6 +40,8 @@ pub enum FromMaster {
     Application(ToApplication),
     /// The answer to a client.
     Client(ClientAnswer),
+    /// The answer of the master's store of files.
+    Artifacts(ArtifactAnswer),
 }
 
 /// The master that leads.
@@ -348,6 +352,10 @@ pub enum ClientRequest {
     SubmitDriver(Box<DriverDescription>),
     /// End a driver.
     KillDriver(SubmissionId),
+    /// End all drivers.
+    KillAllDrivers,
+    /// Forget the drivers and applications that have ended.
+    ClearCompleted,
     /// What is known of a driver.
     DriverStatus(SubmissionId),
     /// An id for an application that is about to start, and what there is for it.
@@ -361,7 +369,9 @@ pub enum ClientRequest {
 pub enum ClientAnswer {
     /// To a submission: the id, or why there is none.
     Submitted(Result<SubmissionId, String>),
-    /// To the wish to end a driver: what is done, or why nothing is.
+    /// To the wish to forget what has ended: done, or why it is not.
+    Cleared(Result<(), String>),
+    /// To the wish to end one driver, or all: what is done, or why nothing is.
     Killed(Result<String, String>),
     /// What is known of a driver; none if nothing is.
     Status(Option<DriverStatus>),

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, DeployMode, SparkConf, spark_env::Environment};
+use firesteel_conf::{Artifact, ArtifactLocation, ClusterManager, SparkConf, spark_env::Environment};
 use firesteel_model::url_without_secrets;
 use rustix::{
     fs::{AtFlags, CWD, OFlags, linkat},
@@ -127,16 +127,13 @@ impl Application {
 }
 
 /// The seam for later parts: each line goes when its part comes.
-fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Result<(), Refusal> {
+pub(crate) fn refuse_what_is_not_built_in(submission: &Submission, directory: &Path) -> Result<(), Refusal> {
     let manager = submission.master.manager();
     let built_in = [ClusterManager::Local, ClusterManager::LocalCluster, ClusterManager::Standalone];
     if !built_in.contains(&manager) {
         return Err(Refusal::ManagerNotBuiltIn { manager, master: submission.master.redacted() });
     }
     let not_built_in = |what: &str| Err(Refusal::NotBuiltIn { what: what.to_owned() });
-    if manager == ClusterManager::Standalone && submission.deploy_mode == DeployMode::Cluster {
-        return not_built_in("running the driver inside of a standalone cluster (--deploy-mode cluster)");
-    }
     match &submission.resource {
         PrimaryResource::Native(_)
         | PrimaryResource::Examples
@@ -265,7 +262,7 @@ fn new_directory(root: &Path) -> io::Result<PathBuf> {
 }
 
 /// Refuses a file that cannot be executed, under the name that the user knows.
-fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
+pub(crate) fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
     let refused = |why: String| Refusal::Application { path: name.to_owned(), why };
     match why_it_cannot_run(path) {
         Ok(None) => Ok(()),
@@ -276,7 +273,7 @@ fn check_executable(path: &Path, name: &Path) -> Result<(), Refusal> {
 }
 
 /// Is it surely a program that cannot make a context? Each that can has the table of functions that `firesteel-closure` makes.
-fn is_foreign(path: &Path) -> bool {
+pub(crate) fn is_foreign(path: &Path) -> bool {
     let has_table = ElfHeader::read(path).and_then(|header| header.has_section(path, FUNCTION_TABLE));
     // What cannot be read shows when it is run.
     matches!(has_table, Ok(Some(false)))

@@ -5,7 +5,7 @@ use std::{
     io::{self, Seek, Write},
     os::{fd::AsRawFd, unix::process::CommandExt},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use firesteel_conf::{CONF_FD_VARIABLE, FETCHED_VARIABLE, MAIN_CLASS_VARIABLE, SparkConf};
@@ -47,12 +47,21 @@ impl Application {
     /// Replaces this process by the application: same process id, so signals and the exit code are its own (SS-104,
     /// SS-107). Returns only if that fails.
     pub fn launch(self) -> LaunchError {
+        self.launch_with(Stdio::inherit())
+    }
+
+    /// The same, and the application reads nothing on its standard input: its user sits elsewhere.
+    pub fn launch_without_input(self) -> LaunchError {
+        self.launch_with(Stdio::null())
+    }
+
+    fn launch_with(self, input: Stdio) -> LaunchError {
         let file = match memory_file(&self.conf.to_launcher_text()) {
             Ok(file) => file,
             Err(error) => return LaunchError::HandOver(error),
         };
         let mut command = Command::new(&self.path);
-        command.args(&self.arguments).env_clear().envs(&self.environment);
+        command.args(&self.arguments).env_clear().envs(&self.environment).stdin(input);
         command.env(CONF_FD_VARIABLE, file.as_raw_fd().to_string());
         match &self.main_class {
             Some(class) => command.env(MAIN_CLASS_VARIABLE, class),

@@ -5,7 +5,8 @@
 //! 1. [`Arguments::parse`] reads the command line by one table of options, [`options`];
 //! 2. [`resolve`] adds environment and properties files and decides: an [`Action`]. Pure: no files, no clock;
 //! 3. [`Application::prepare`] looks at the disk (the executable, `--files` and their like) and refuses what cannot run
-//!    here; [`Application::launch`] becomes the application.
+//!    here; [`Application::launch`] becomes the application. For a driver that a standalone cluster is to run it is
+//!    [`ClusterApplication::prepare`], which says what has to be sent there.
 //!
 //! Everything that is refused is refused before anything is done, with one line that says why; see [`Refusal`].
 //!
@@ -17,6 +18,7 @@
 mod application;
 mod arguments;
 mod artifacts;
+mod cluster;
 mod elf;
 mod launch;
 mod manual;
@@ -31,6 +33,7 @@ mod usage;
 
 pub use application::{Application, Download, Fetched};
 pub use arguments::{Arguments, Launcher, Parsed};
+pub use cluster::ClusterApplication;
 pub use launch::LaunchError;
 pub use manual::spark_submit_page;
 pub use refusal::Refusal;

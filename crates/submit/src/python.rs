@@ -51,11 +51,17 @@ fn program(name: &str, directory: &Path) -> Result<OsString, Refusal> {
             Err(_) => directory.join(name),
         }
     };
+    check_program(&path)?;
+    Ok(path.into_os_string())
+}
+
+/// Refuses a program that is no file of this machine.
+pub(crate) fn check_program(path: &Path) -> Result<(), Refusal> {
     if path.is_file() {
-        return Ok(path.into_os_string());
+        return Ok(());
     }
     let why = if path.exists() { "it is not a file" } else { "there is no such file" };
-    Err(Refusal::Application { path, why: why.to_owned() })
+    Err(Refusal::Application { path: path.to_owned(), why: why.to_owned() })
 }
 
 /// Workers find modules among the application's files.

@@ -237,6 +237,14 @@ pub enum Refusal {
         /// What is wrong.
         why: String,
     },
+    /// A file that has to go along to the driver's machine cannot (AS-06).
+    #[error("{file} cannot be sent along with the driver: {why}")]
+    Upload {
+        /// As it was named.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Two files would have the same name where they are used (SS-80).
     #[error("{key}: {first} and {second} have different contents but the same name, {name}")]
     SameName {

@@ -44,6 +44,8 @@ pub enum Action {
         master: MasterUrl,
         /// The driver.
         submission_id: String,
+        /// What is configured, such as the secret of the cluster.
+        conf: SparkConf,
     },
     /// Ask for the state of a driver in a cluster.
     Status {
@@ -51,6 +53,8 @@ pub enum Action {
         master: MasterUrl,
         /// The driver.
         submission_id: String,
+        /// What is configured, such as the secret of the cluster.
+        conf: SparkConf,
     },
 }
 
@@ -213,10 +217,10 @@ impl<'a> Resolution<'a> {
         if !find(option).managers.contains(master.manager()) {
             return Err(Refusal::NoSubmissions { option, master: master.redacted() });
         }
-        let (master, submission_id) = (master.clone(), submission_id.to_owned());
+        let (master, submission_id, conf) = (master.clone(), submission_id.to_owned(), self.conf.clone());
         Ok(Some(match option {
-            "--kill" => Action::Kill { master, submission_id },
-            _ => Action::Status { master, submission_id },
+            "--kill" => Action::Kill { master, submission_id, conf },
+            _ => Action::Status { master, submission_id, conf },
         }))
     }
 

@@ -76,6 +76,10 @@ fn on(master: &str, mode: &str, more: &[&str]) -> Case {
 
 /// Values that tell the sources of an option's value apart.
 fn sample(option: &SubmitOption, which: usize) -> &'static str {
+    // Options without a value set what is true or false.
+    if option.value.is_none() {
+        return ["true", "false"][which % 2];
+    }
     match option.quantity {
         Quantity::Memory => ["1g", "2g", "3g", "4g"][which],
         Quantity::Count => ["1", "2", "3", "4"][which],
@@ -250,8 +254,8 @@ fn older_master_names() {
 fn kill_and_status_name_the_manager() {
     for option in ["--kill", "--status"] {
         match (option, Case::line(&[option, "driver-1", "--master", "spark://h:7077"]).resolve()) {
-            ("--kill", Ok(Action::Kill { master, submission_id }))
-            | ("--status", Ok(Action::Status { master, submission_id })) => {
+            ("--kill", Ok(Action::Kill { master, submission_id, .. }))
+            | ("--status", Ok(Action::Status { master, submission_id, .. })) => {
                 assert_eq!((master.to_string().as_str(), submission_id.as_str()), ("spark://h:7077", "driver-1"));
             }
             other => panic!("{other:?}"),

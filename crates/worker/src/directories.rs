@@ -9,7 +9,7 @@ use std::{
 };
 
 use firesteel_local_dirs::{LocalDirs, is_plain_name};
-use firesteel_model::ApplicationId;
+use firesteel_model::{ApplicationId, SubmissionId};
 use firesteel_standalone::protocol::ExecutorNumber;
 use tracing::{info, warn};
 
@@ -28,7 +28,7 @@ pub(crate) struct Directories {
 /// A directory cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
-    #[error("{0:?} is no name that an application's directory can have")]
+    #[error("{0:?} is no name that a directory of an application or a driver can have")]
     Name(String),
     #[error("could not make {}", path.display())]
     Make {
@@ -90,6 +90,15 @@ impl Directories {
         Ok(ExecutorDirectories { work, scratch, fetch_cache })
     }
 
+    /// Makes the directory of a driver, where its program and its output are. One that is started again has it already.
+    pub(crate) fn make_driver(&self, submission_id: &SubmissionId) -> Result<PathBuf, DirectoryError> {
+        let path = self.work.join(plain(submission_id.as_str())?);
+        // What it is given may be for its user alone.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| DirectoryError::Make { path: path.clone(), source })?;
+        Ok(path)
+    }
+
     /// Removes the scratch space of all executors of an application.
     pub(crate) fn remove_application(&self, application_id: &ApplicationId) {
         if let Ok(name) = name_of(application_id) {
@@ -97,8 +106,8 @@ impl Directories {
         }
     }
 
-    /// Removes the work directories of applications that nothing was written to for so long (SA-45).
-    pub(crate) fn clean_up(&self, data_ttl: Duration, running: &[ApplicationId]) {
+    /// Removes the work directories of applications and drivers that nothing was written to for so long (SA-45).
+    pub(crate) fn clean_up(&self, data_ttl: Duration, running: &[ApplicationId], drivers: &[SubmissionId]) {
         let Some(oldest) = SystemTime::now().checked_sub(data_ttl) else { return };
         let entries = match fs::read_dir(&self.work) {
             Ok(entries) => entries,
@@ -108,14 +117,15 @@ impl Directories {
         };
         for entry in entries.flatten() {
             let (path, name) = (entry.path(), entry.file_name());
-            let is_running = running.iter().any(|application_id| name == *application_id.as_str());
+            let mut names = running.iter().map(ApplicationId::as_str).chain(drivers.iter().map(SubmissionId::as_str));
+            let is_running = names.any(|running| name == *running);
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if !is_directory || is_running || name == EXECUTABLES {
                 continue;
             }
             // What cannot be looked at stays.
             if newest(&path).is_ok_and(|newest| newest < oldest) {
-                info!(path = %path.display(), "removing the work directory of an application");
+                info!(path = %path.display(), "removing a work directory that is old");
                 remove(&path);
             }
         }
@@ -131,7 +141,10 @@ impl ExecutorDirectories {
 
 /// The name comes from a master, and a path is made of it.
 fn name_of(application_id: &ApplicationId) -> Result<&str, DirectoryError> {
-    let name = application_id.as_str();
+    plain(application_id.as_str())
+}
+
+fn plain(name: &str) -> Result<&str, DirectoryError> {
     if is_plain_name(name) && name != EXECUTABLES { Ok(name) } else { Err(DirectoryError::Name(name.to_owned())) }
 }
 
@@ -193,6 +206,8 @@ mod tests {
         for name in ["..", "../x", "/tmp/x", "", "a/b", "executables"] {
             let error = directories.make(&ApplicationId::from(name), 0).unwrap_err();
             assert!(matches!(error, DirectoryError::Name(_)), "{name}: {error:?}");
+            let error = directories.make_driver(&SubmissionId::from(name)).unwrap_err();
+            assert!(matches!(error, DirectoryError::Name(_)), "{name}: {error:?}");
             directories.remove_application(&ApplicationId::from(name));
         }
         assert!(root.path().join("work").exists());
@@ -213,12 +228,15 @@ mod tests {
             age(&made.work);
             age(made.work.parent().unwrap());
         }
+        for id in ["driver", "old-driver"] {
+            age(&directories.make_driver(&SubmissionId::from(id)).unwrap());
+        }
         fs::create_dir(directories.executables()).unwrap();
         age(&directories.executables());
-        directories.clean_up(Duration::from_secs(1800), &["running".into()]);
+        directories.clean_up(Duration::from_secs(1800), &["running".into()], &["driver".into()]);
         let mut left: Vec<_> =
             fs::read_dir(root.path().join("work")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["executables", "running", "written"]);
+        assert_eq!(left, ["driver", "executables", "running", "written"]);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use firesteel_master_client::{MasterConnections, MasterNews};
 use firesteel_model::{Moment, Now};
 use firesteel_standalone::{
-    protocol::{LaunchExecutor, ToMaster},
+    protocol::{LaunchDriver, LaunchExecutor, ToMaster},
     worker::{ProcessId, Worker, WorkerCommand, WorkerEvent},
 };
 use tokio::{
@@ -101,20 +101,14 @@ impl EventLoop {
                 self.connections.send(master, &ToMaster::Worker(*message));
             }
             WorkerCommand::StartExecutor { process, launch } => start_executor(&machine, process, *launch),
-            WorkerCommand::StartDriver { process, launch } => {
-                let id = launch.submission_id;
-                let message = format!("driver {id} cannot be started: workers of this release run executors only");
-                let event = WorkerEvent::ProcessNotStarted { process, message };
-                // The receiver is this loop's own.
-                let _ = machine.inputs.send(Input::Event(event));
-            }
+            WorkerCommand::StartDriver { process, launch } => start_driver(&machine, process, launch),
             WorkerCommand::Terminate { process } => machine.processes.terminate(process),
             WorkerCommand::Kill { process } => machine.processes.kill(process),
             WorkerCommand::RemoveApplication { application_id } => {
                 drop(spawn_blocking(move || machine.directories.remove_application(&application_id)));
             }
-            WorkerCommand::CleanUp { data_ttl, running } => {
-                drop(spawn_blocking(move || machine.directories.clean_up(data_ttl, &running)));
+            WorkerCommand::CleanUp { data_ttl, running, running_drivers } => {
+                drop(spawn_blocking(move || machine.directories.clean_up(data_ttl, &running, &running_drivers)));
             }
             WorkerCommand::Log { warning: false, text } => info!("{text}"),
             WorkerCommand::Log { warning: true, text } => warn!("{text}"),
@@ -139,11 +133,20 @@ impl EventLoop {
 }
 
 fn start_executor(machine: &Arc<Machine>, process: ProcessId, launch: LaunchExecutor) {
-    machine.processes.prepare(process);
     let runner = Arc::clone(machine);
     let name = format!("executor-runner-{}", launch.executor);
-    let started = thread::Builder::new().name(name).spawn(move || runner.run_executor(process, launch));
-    if let Err(error) = started {
+    start(machine, process, name, move || runner.run_executor(process, launch));
+}
+
+fn start_driver(machine: &Arc<Machine>, process: ProcessId, launch: Box<LaunchDriver>) {
+    let runner = Arc::clone(machine);
+    start(machine, process, "driver-runner".to_owned(), move || runner.run_driver(process, &launch));
+}
+
+/// Has a thread see a process through.
+fn start(machine: &Machine, process: ProcessId, name: String, run: impl FnOnce() + Send + 'static) {
+    machine.processes.prepare(process);
+    if let Err(error) = thread::Builder::new().name(name).spawn(run) {
         machine.processes.end(process);
         let message = format!("no thread to start it with can be had: {error}");
         // The receiver is the loop's own.

@@ -13,7 +13,7 @@ use firesteel_conf::Redactor;
 use firesteel_executor_process::{ExecutorProcess, ExecutorStart, arguments, exit_reason, last_lines, oom_kills};
 use firesteel_messages::{ExecutorCommand, ExecutorLaunch, OpenCommandError};
 use firesteel_model::{ApplicationId, ExecutorId, ExecutorLossReason, error_chain};
-use firesteel_rpc::{ParseSecretError, Secret};
+use firesteel_rpc::{Address, ParseSecretError, Secret};
 use firesteel_standalone::{
     protocol::LaunchExecutor,
     worker::{ProcessEnd, ProcessId, WorkerEvent},
@@ -24,13 +24,14 @@ use tracing::warn;
 
 use crate::{
     directories::{Directories, DirectoryError, ExecutorDirectories},
+    driver::DriverProgram,
     event_loop::Input,
     executables::{ExecutableError, Executables, OpenExecutable},
     log_files::{LogFile, LogRolling},
     processes::{NotStarted, Processes},
 };
 
-/// What all executors of a worker need.
+/// What all executors and drivers of a worker need.
 pub(crate) struct Machine {
     pub(crate) host: String,
     pub(crate) processes: Processes,
@@ -42,6 +43,12 @@ pub(crate) struct Machine {
     pub(crate) spool: Arc<LocalDirsSpool>,
     pub(crate) private_variables: Vec<String>,
     pub(crate) log_rolling: Option<LogRolling>,
+    /// What becomes a driver.
+    pub(crate) driver_program: DriverProgram,
+    /// For drivers, which are applications of these masters.
+    pub(crate) masters: Vec<Address>,
+    /// For them, too.
+    pub(crate) cluster_secret: Secret,
     /// Unbounded, as whoever tells must not wait: each process tells twice.
     pub(crate) inputs: UnboundedSender<Input>,
 }
@@ -90,7 +97,7 @@ impl Machine {
         self.tell(event);
     }
 
-    fn tell(&self, event: WorkerEvent) {
+    pub(crate) fn tell(&self, event: WorkerEvent) {
         // The worker has ended: nobody wants to know.
         let _ = self.inputs.send(Input::Event(event));
     }
@@ -200,11 +207,11 @@ struct Started {
     logs: [LogFile; 2],
 }
 
-/// What ends the heading.
-const RULE: &str = "========================================";
+/// What ends the heading of a process's standard error.
+pub(crate) const RULE: &str = "========================================";
 
-/// Of the last lines of an executor's standard error, those that are not of the heading.
-fn own_words(mut lines: Vec<String>) -> Vec<String> {
+/// Of the last lines of a process's standard error, those that are not of the heading.
+pub(crate) fn own_words(mut lines: Vec<String>) -> Vec<String> {
     match lines.iter().position(|line| line == RULE) {
         Some(rule) => lines.split_off(rule + 1),
         None => lines,

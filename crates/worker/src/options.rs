@@ -6,7 +6,7 @@ use firesteel_model::{ByteCount, ResourceInformation};
 use firesteel_rpc::{Address, Ports, Secret};
 use firesteel_standalone::worker;
 
-use crate::LogRolling;
+use crate::{DriverProgram, LogRolling};
 
 /// What a worker is started with.
 #[derive(Clone, Debug)]
@@ -27,14 +27,16 @@ pub struct WorkerOptions {
     pub resources: Vec<ResourceInformation>,
     /// Where its web UI is; empty without one.
     pub web_ui_url: String,
-    /// Where executors' output goes: `SPARK_WORKER_DIR`.
+    /// Where the output of executors and drivers goes: `SPARK_WORKER_DIR`.
     pub work_directory: PathBuf,
     /// Where executors' scratch space is: `SPARK_LOCAL_DIRS`.
     pub local_directories: Vec<PathBuf>,
-    /// Variables of this process that executors do not get, such as those that hold the cluster's secret.
+    /// Variables of this process that executors and drivers do not get, such as those that hold the cluster's secret.
     pub private_variables: Vec<String>,
     /// How executors' output is rolled over, if it is.
     pub log_rolling: Option<LogRolling>,
+    /// What becomes a driver, in cluster deploy mode.
+    pub driver_program: DriverProgram,
     /// How it decides.
     pub decisions: worker::WorkerOptions,
 }

@@ -132,6 +132,9 @@ impl Worker {
             spool,
             private_variables: options.private_variables,
             log_rolling: options.log_rolling,
+            driver_program: options.driver_program,
+            masters: options.masters.clone(),
+            cluster_secret: options.secret.clone(),
             inputs: inputs.clone(),
         });
         let heard = inputs.clone();

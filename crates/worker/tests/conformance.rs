@@ -3,14 +3,14 @@
 use std::{fs, process::ExitCode, sync::Arc, time::Duration};
 
 use firesteel_conformance::{ManagerHarness, Wanted};
-use firesteel_master::{MasterServer, MasterServerOptions, NoPersistence};
+use firesteel_master::{ArtifactStoreOptions, MasterServer, MasterServerOptions, NoPersistence};
 use firesteel_messages::{Executable, FileSource};
 use firesteel_model::ByteCount;
 use firesteel_rpc::{Address, Secret};
 use firesteel_scheduler_backend::ClusterManager;
 use firesteel_standalone::{ApplicationDescription, ExecutorDemand, LaunchData, master::MasterOptions, worker};
 use firesteel_standalone_backend::{StandaloneClusterManager, StandaloneOptions};
-use firesteel_worker::{Worker, WorkerOptions};
+use firesteel_worker::{DriverProgram, Worker, WorkerOptions};
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
@@ -46,6 +46,8 @@ impl Cluster {
                 secret: secret.clone(),
                 master: MasterOptions::default(),
                 persistence: Box::new(NoPersistence),
+                // No files come.
+                artifacts: ArtifactStoreOptions { directory: "/dev/null".into(), max_size: ByteCount::ZERO },
             });
             let master = master.await.expect("a port can be had");
             master.lead_alone().await;
@@ -62,6 +64,8 @@ impl Cluster {
                 local_directories: vec![wanted.directory.join("local")],
                 private_variables: Vec::new(),
                 log_rolling: None,
+                // No driver is submitted.
+                driver_program: DriverProgram { path: "/dev/null".into(), arguments: Vec::new() },
                 decisions: worker::WorkerOptions {
                     // Long enough for one that ends when it is asked to.
                     executor_kill_grace: Duration::from_secs(1),

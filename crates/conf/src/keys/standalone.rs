@@ -7,6 +7,14 @@ use firesteel_model::ByteCount;
 use super::{AnyKey, ClusterManager, Key, Managers, Section, Unit};
 
 const STANDALONE: Managers = Managers::of(&[ClusterManager::Standalone]);
+/// Those that start drivers, and those of them that start one again.
+const WITH_DRIVERS: Managers = Managers::of(&[
+    ClusterManager::Standalone,
+    ClusterManager::Mesos,
+    ClusterManager::Yarn,
+    ClusterManager::Kubernetes,
+]);
+const SUPERVISING: Managers = Managers::of(&[ClusterManager::Standalone, ClusterManager::Mesos]);
 
 keys! { Standalone:
     /// A file with the secret that masters, workers and those who submit prove to one another, unless `spark.authenticate.secret` says it. Only its owner may be able to read it. The first master that starts makes it.
@@ -87,4 +95,27 @@ keys! { Standalone:
     /// Compress what was rolled over.
     EXECUTOR_LOGS_ROLLING_ENABLE_COMPRESSION: bool = "spark.executor.logs.rolling.enableCompression", since "2.0.2",
         default("false"), only_on(STANDALONE);
+
+    /// How many cores the driver takes of its worker in cluster deploy mode.
+    DRIVER_CORES: u32 = "spark.driver.cores", since "1.3.0",
+        default("1"), check(|cores| *cores > 0, "at least 1"), only_on(WITH_DRIVERS);
+
+    /// Whether a driver that was submitted in cluster deploy mode is started again when it fails (SA-33).
+    DRIVER_SUPERVISE: bool = "spark.driver.supervise", since "1.3.0", default("false"), only_on(SUPERVISING);
+
+    /// Whether `spark-submit` waits in cluster deploy mode until the driver has ended, and then ends with its exit code (SS-105).
+    STANDALONE_SUBMIT_WAIT_APP_COMPLETION: bool = "spark.standalone.submit.waitAppCompletion", since "3.1.0",
+        default("false"), only_on(STANDALONE);
+
+    /// How long a driver that is to be killed may take to end by itself before its worker ends it.
+    WORKER_DRIVER_TERMINATE_TIMEOUT: Duration = "spark.worker.driverTerminateTimeout", since "2.1.0",
+        default("10s"), unit(Unit::Milliseconds), only_on(STANDALONE);
+
+    /// Where the master keeps files that came with submissions in cluster deploy mode until their drivers have ended (AS-06).
+    DEPLOY_ARTIFACTS_DIRECTORY: Option<String> = "spark.deploy.artifacts.directory", since "firesteel 0.1",
+        computed("`artifacts/HOST-PORT` in `SPARK_HOME`"), only_on(STANDALONE);
+
+    /// How much the files of one submission may be together; 0 means that the master takes none.
+    DEPLOY_ARTIFACTS_MAX_SIZE: ByteCount = "spark.deploy.artifacts.maxSize", since "firesteel 0.1",
+        default("2g"), unit(Unit::Bytes), only_on(STANDALONE);
 }

@@ -72,7 +72,7 @@ pub(crate) const CLASSES: &[Class<Driver>] = &[
             method("startTime", 0, start_time),
             method("version", 0, version),
             method("isLocal", 0, |call| Ok(Value::Bool(is_local(application(call)?.context().master())))),
-            method("deployMode", 0, |call| application(call).map(|_| Value::text("client"))),
+            method("deployMode", 0, deploy_mode),
             method("getExecutorMemoryStatus", 0, storage::executor_memory_status),
             method("getPersistentRDDs", 0, storage::persistent_rdds_of_scala),
             method("getRDDStorageInfo", 0, storage::rdd_storage_info),
@@ -154,6 +154,12 @@ fn as_class(call: &JavaCall<'_>, class: &'static str) -> JavaResult {
 
 fn conf(call: &JavaCall<'_>) -> JavaResult {
     Ok(Value::object(ConfHandle::new(application(call)?.conf().clone())))
+}
+
+/// Where `spark-submit` was told to run this driver.
+fn deploy_mode(call: &JavaCall<'_>) -> JavaResult {
+    let mode = application(call)?.conf().get_raw("spark.submit.deployMode").unwrap_or("client").to_owned();
+    Ok(Value::text(mode))
 }
 
 /// Are there no processes of executors?

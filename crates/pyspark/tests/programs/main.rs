@@ -4,6 +4,7 @@
 //! which is another package's: cargo builds it when the first test begins.
 
 mod against_spark;
+mod cluster_mode;
 mod control;
 mod doctests;
 mod encryption;

@@ -84,6 +84,20 @@ impl Master {
         Ok(format!("Kill request for {id} submitted"))
     }
 
+    pub(super) fn kill_all_drivers(&mut self, turn: &mut Turn) -> String {
+        let ids: Vec<SubmissionId> = self.drivers.keys().cloned().collect();
+        for id in &ids {
+            // All of them have not ended.
+            let _ = self.kill_driver(id, turn);
+        }
+        format!("Kill request for all drivers submitted: there were {}", ids.len())
+    }
+
+    pub(super) fn clear_completed(&mut self) {
+        self.completed_drivers.clear();
+        self.completed_applications.clear();
+    }
+
     pub(super) fn driver_changed(&mut self, worker_id: &WorkerId, update: DriverUpdate, turn: &mut Turn) {
         if update.state.is_final() {
             let submission_id = update.submission_id.clone();

@@ -204,6 +204,8 @@ impl Master {
         }
         match message {
             ToMaster::Client(request) => self.client_asks(peer, request, turn),
+            // Answered where the files are.
+            ToMaster::Artifacts(_) => {}
             // Whoever has said so registers again when this one leads.
             _ if !self.leads() => turn.send(peer, FromMaster::MasterInStandby),
             ToMaster::Worker(message) => self.worker_says(peer, message, turn),
@@ -219,6 +221,12 @@ impl Master {
             }
             ClientRequest::KillDriver(submission_id) => {
                 ClientAnswer::Killed(self.if_alive("kill").and_then(|()| self.kill_driver(&submission_id, turn)))
+            }
+            ClientRequest::KillAllDrivers => {
+                ClientAnswer::Killed(self.if_alive("kill").map(|()| self.kill_all_drivers(turn)))
+            }
+            ClientRequest::ClearCompleted => {
+                ClientAnswer::Cleared(self.if_alive("forget").map(|()| self.clear_completed()))
             }
             // Not before recovery has ended: the id of one that is still to answer might be given twice.
             ClientRequest::NewApplication if self.state != RecoveryState::Alive => {

@@ -2,7 +2,7 @@
 
 use firesteel_model::ApplicationId;
 
-use super::{Turn, Worker, WorkerCommand};
+use super::{Turn, Worker, WorkerCommand, records::DriverPhase};
 
 /// So many applications may have directories here without an executor. Beyond that the one that is idle longest loses them, as
 /// its end may never be told: the worker may have had no master then. Should it come back, they are made anew.
@@ -51,7 +51,10 @@ impl Worker {
             if self.cleaned_at.is_some() {
                 let running = self.applications.iter().filter(|(_, application)| application.idle_since.is_none());
                 let running = running.map(|(id, _)| id.clone()).collect();
-                turn.commands.push(WorkerCommand::CleanUp { data_ttl: options.data_ttl, running });
+                let running_drivers = self.drivers.values().filter(|driver| driver.phase != DriverPhase::Ended);
+                let running_drivers = running_drivers.map(|driver| driver.id.clone()).collect();
+                let data_ttl = options.data_ttl;
+                turn.commands.push(WorkerCommand::CleanUp { data_ttl, running, running_drivers });
             }
             self.cleaned_at = Some(turn.now.moment + options.interval);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firesteel_model::ApplicationId;
+use firesteel_model::{ApplicationId, SubmissionId};
 
 use crate::protocol::{FromWorker, LaunchDriver, LaunchExecutor};
 
@@ -50,12 +50,14 @@ pub enum WorkerCommand {
         /// Whose.
         application_id: ApplicationId,
     },
-    /// Remove the work directories of applications that nothing was written to for so long.
+    /// Remove the work directories of applications and drivers that nothing was written to for so long.
     CleanUp {
         /// How long.
         data_ttl: Duration,
         /// Those that stay in any case.
         running: Vec<ApplicationId>,
+        /// And those.
+        running_drivers: Vec<SubmissionId>,
     },
     /// For whoever reads the worker's log.
     Log {

@@ -67,7 +67,7 @@ impl Worker {
             }
             FromMaster::Worker(message) => self.ordered(master, message, turn),
             // To others.
-            FromMaster::Application(_) | FromMaster::Client(_) => {}
+            FromMaster::Application(_) | FromMaster::Client(_) | FromMaster::Artifacts(_) => {}
         }
     }
 

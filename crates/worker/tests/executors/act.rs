@@ -52,7 +52,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// The process group, as `/proc` has it: the third number behind the name.
-fn process_group() -> String {
+pub(crate) fn process_group() -> String {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned()
 }

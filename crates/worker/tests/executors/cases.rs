@@ -15,6 +15,7 @@ use firesteel_worker::Worker;
 use crate::{
     act,
     cluster::{Application, Cluster, block_on, this_binary, until, worker_options},
+    drivers,
 };
 
 /// A case and its name.
@@ -28,6 +29,10 @@ pub(crate) const ALL: &[Case] = &[
     ("a_worker_that_is_told_to_end_takes_its_executors_along", a_worker_ends),
     ("a_worker_with_another_secret_ends", a_worker_with_another_secret_ends),
     ("a_worker_that_leaves_ends_after_its_last_executor", a_worker_leaves),
+    ("a_driver_is_told_what_it_is_and_its_end_is_told", drivers::a_driver_is_told_what_it_is),
+    ("a_driver_that_cannot_be_is_an_error_with_its_reason", drivers::one_that_cannot_be_is_an_error),
+    ("a_supervised_driver_is_started_again", drivers::one_that_is_supervised_is_started_again),
+    ("drivers_are_killed_with_what_they_have_started", drivers::drivers_are_killed_with_what_they_have_started),
 ];
 
 fn lives(pid: &str) -> bool {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use firesteel_master::{MasterServer, MasterServerOptions, NoPersistence};
+use firesteel_master::{ArtifactStoreOptions, MasterServer, MasterServerOptions, NoPersistence};
 use firesteel_master_client::options as connection_options;
 use firesteel_messages::{Executable, ExecutorCommand, FileSource};
 use firesteel_model::{ApplicationId, ByteCount};
@@ -20,7 +20,7 @@ use firesteel_standalone::{
 };
 use firesteel_worker::{Worker, WorkerOptions};
 
-use crate::act;
+use crate::{act, drivers::driver_program};
 
 /// Longer than anything takes, even on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,6 +48,10 @@ impl Cluster {
             secret: secret.clone(),
             master: MasterOptions { max_executor_retries: Some(1), ..MasterOptions::default() },
             persistence: Box::new(NoPersistence),
+            artifacts: ArtifactStoreOptions {
+                directory: directory.path().join("artifacts"),
+                max_size: ByteCount::mib(1),
+            },
         });
         let master = master.await.unwrap();
         master.lead_alone().await;
@@ -84,8 +88,10 @@ pub(crate) fn worker_options(directory: &Path, masters: Vec<Address>, secret: &S
         local_directories: vec![directory.join("local")],
         private_variables: vec!["PATH".to_owned()],
         log_rolling: None,
+        driver_program: driver_program(),
         decisions: worker::WorkerOptions {
             executor_kill_grace: Duration::from_millis(100),
+            driver_terminate_timeout: Duration::from_millis(500),
             decommission_enabled: true,
             ..worker::WorkerOptions::default()
         },

@@ -1,8 +1,9 @@
-//! A real master, a real worker, and this binary as the program of an application's executors.
+//! A real master, a real worker, and this binary as the program of an application's executors and as drivers.
 
 mod act;
 mod cases;
 mod cluster;
+mod drivers;
 
 use std::{env, panic, process::ExitCode};
 
@@ -11,6 +12,9 @@ use firesteel_executor_backend::is_executor;
 fn main() -> ExitCode {
     if is_executor() {
         return act::run();
+    }
+    if env::args().nth(1).as_deref() == Some(drivers::DRIVER) {
+        return drivers::become_driver();
     }
     let filter = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     if env::args().any(|argument| argument == "--list") {

@@ -100,3 +100,20 @@ fn drivers_go_before_executors() {
         told.iter().filter(|told| matches!(told, ToWorker::LaunchDriver(_) | ToWorker::LaunchExecutor(_))).collect();
     assert!(matches!(launches[..], [ToWorker::LaunchDriver(_), ToWorker::LaunchExecutor(_)]), "{launches:?}");
 }
+
+#[test]
+fn all_drivers_are_killed_and_what_has_ended_is_forgotten_when_somebody_wants_that() {
+    let mut bench = Bench::leading(MasterOptions::default());
+    let worker = bench.worker("a", 1, 4);
+    let runs = bench.submit(driver(1, true));
+    let waits = bench.submit(driver(1, true));
+    match bench.ask(ClientRequest::KillAllDrivers) {
+        Some(ClientAnswer::Killed(Ok(message))) => assert!(message.ends_with("there were 2"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(state(&mut bench, &waits), Some(DriverState::Killed));
+    assert_eq!(state(&mut bench, &runs), Some(DriverState::Running), "until its worker says so");
+    bench.worker_says(worker, ended(&runs, DriverState::Killed, 143));
+    assert_eq!(bench.ask(ClientRequest::ClearCompleted), Some(ClientAnswer::Cleared(Ok(()))));
+    assert_eq!([state(&mut bench, &runs), state(&mut bench, &waits)], [None, None]);
+}

@@ -240,6 +240,7 @@ pub(super) fn driver(cores: u32, supervise: bool) -> DriverDescription {
         memory: ByteCount::gib(1),
         resources: Vec::new(),
         supervise,
+        artifacts: None,
         launch: LaunchData::default(),
     }
 }

@@ -173,10 +173,12 @@ fn work_directories_are_looked_through_if_that_is_wanted() {
     bench.register(0, 1);
     let process = bench.launch(0);
     bench.started(process);
+    bench.hears(0, ToWorker::LaunchDriver(Box::new(driver(1, false))));
     let commands = bench.wait_for(interval);
     let clean_ups: Vec<_> =
         commands.iter().filter(|command| matches!(command, WorkerCommand::CleanUp { .. })).collect();
-    assert_eq!(clean_ups, [&WorkerCommand::CleanUp { data_ttl, running: vec![app()] }]);
+    let (running, running_drivers) = (vec![app()], vec![submission()]);
+    assert_eq!(clean_ups, [&WorkerCommand::CleanUp { data_ttl, running, running_drivers }]);
 }
 
 #[test]

@@ -187,6 +187,7 @@ fn driver(term: u64, supervise: bool) -> LaunchDriver {
         memory: ByteCount::gib(1),
         resources: Vec::new(),
         supervise,
+        artifacts: None,
         launch: LaunchData::default(),
     };
     LaunchDriver { term: Term(term), submission_id: submission(), description, resources: Vec::new() }
