@@ -10,6 +10,7 @@
 mod daemon;
 mod master;
 mod properties;
+mod recovery;
 mod refusal;
 mod words;
 mod worker;

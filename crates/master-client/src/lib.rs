@@ -16,7 +16,7 @@ use firesteel_rpc::{Options, handshake::Protocol};
 
 /// What masters and those who connect to them speak. An application may be built on another release than the cluster, so the
 /// version changes whenever a message does.
-pub const PROTOCOL: Protocol = Protocol { name: *b"standaln", version: 1 };
+pub const PROTOCOL: Protocol = Protocol { name: *b"standaln", version: 2 };
 
 /// The largest message: the description of an application, with its configuration.
 const MAX_MESSAGE: firesteel_model::ByteCount = firesteel_model::ByteCount::mib(16);

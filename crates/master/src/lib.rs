@@ -10,9 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod election;
 mod event_loop;
 mod persistence;
 mod server;
 
-pub use persistence::{FileSystemPersistenceEngine, NoPersistence, PersistenceEngine, StoreError};
-pub use server::{MasterServer, MasterServerOptions, StartMasterError};
+pub use election::{ElectionError, LeaderElectionAgent, MonarchyLeaderAgent, term_after};
+pub use persistence::{
+    Change, FileSystemPersistenceEngine, NoPersistence, PersistenceEngine, PersistenceError, StoreError,
+};
+pub use server::{MasterEnd, MasterServer, MasterServerOptions, StartMasterError};
