@@ -13,6 +13,7 @@ mod driver_wrapper;
 mod master;
 mod masters;
 mod properties;
+mod recovery;
 mod refusal;
 mod secret;
 mod submissions;

@@ -4,10 +4,7 @@ use std::{ffi::OsString, net::ToSocketAddrs, path::PathBuf, time::Duration};
 
 use firesteel_conf::{SparkConf, create_cluster_secret, keys};
 use firesteel_console::say;
-use firesteel_master::{
-    ArtifactStoreOptions, FileSystemPersistenceEngine, KillRights, MasterServer, MasterServerOptions, MasterWebUi,
-    NoPersistence, PersistenceEngine,
-};
+use firesteel_master::{ArtifactStoreOptions, KillRights, MasterServer, MasterServerOptions, MasterWebUi};
 use firesteel_model::{ByteCount, error_chain};
 use firesteel_rpc::{Address, Secret};
 use firesteel_standalone::master::MasterOptions;
@@ -16,6 +13,7 @@ use crate::{
     Environment,
     daemon::{report, run as run_daemon, start_logging, told_to_end},
     properties::{self, variable},
+    recovery::{Recovery, recovery},
     refusal::Refusal,
     secret::parsed_secret,
     web_ui::{self, WebUi},
@@ -76,12 +74,13 @@ async fn serve(settings: Settings, secret: Secret) -> Result<u8, Refusal> {
     let Settings { host, port, web_ui, conf, artifacts, .. } = settings;
     let pages = web_ui.bind().await?;
     let web_ui_url = pages.url(&web_ui.public_host);
-    let mut server = MasterServer::start(MasterServerOptions {
+    let Recovery { persistence, mut election, alone } = recovery(&conf, &format!("{host}:{port}"), &secret)?;
+    let server = MasterServer::start(MasterServerOptions {
         address: Address::tcp(host.clone(), port),
         host,
         secret,
-        master: MasterOptions { web_ui_url: web_ui_url.clone(), ..master_options(&conf)? },
-        persistence: persistence(&conf)?,
+        master: MasterOptions { web_ui_url: web_ui_url.clone(), alone, ..master_options(&conf)? },
+        persistence,
         artifacts,
     })
     .await
@@ -89,13 +88,19 @@ async fn serve(settings: Settings, secret: Secret) -> Result<u8, Refusal> {
     tracing::info!("Starting Spark master at {}", server.url());
     let pages = pages.serve(MasterWebUi { master: server.handle_to(), kill: kill_rights(&conf)? }.router());
     tracing::info!("Started the web UI of the master at {web_ui_url}");
-    server.lead_alone().await;
+    let mut ended = server.ended();
     let code = tokio::select! {
         code = told_to_end() => code?,
         // SA-54: never two that lead.
-        () = server.deposed_or_stopped() => 0,
+        () = ended.wait() => 0,
+        over = server.take_part(&mut *election) => {
+            let reason = over.map_err(|error| Refusal::Start(error_chain(&error)))?;
+            tracing::warn!("Leadership has been revoked -- master shutting down: {reason}");
+            0
+        }
     };
     pages.stop().await;
+    election.leave().await;
     server.stop().await;
     Ok(code)
 }
@@ -190,26 +195,6 @@ fn master_options(conf: &SparkConf) -> Result<MasterOptions, Refusal> {
     })
 }
 
-fn persistence(conf: &SparkConf) -> Result<Box<dyn PersistenceEngine>, Refusal> {
-    let mode = conf.get(&keys::DEPLOY_RECOVERY_MODE)?;
-    match mode.to_ascii_uppercase().as_str() {
-        "NONE" => Ok(Box::new(NoPersistence)),
-        "FILESYSTEM" => {
-            let directory = conf.get(&keys::DEPLOY_RECOVERY_DIRECTORY)?.filter(|directory| !directory.is_empty());
-            let directory = directory.ok_or_else(|| {
-                Refusal::Setting(
-                    "spark.deploy.recoveryMode is FILESYSTEM; spark.deploy.recoveryDirectory must say where".to_owned(),
-                )
-            })?;
-            let engine = FileSystemPersistenceEngine::new(directory);
-            Ok(Box::new(engine.map_err(|error| Refusal::Start(error_chain(&error)))?))
-        }
-        _ => Err(Refusal::Setting(format!(
-            "spark.deploy.recoveryMode is {mode:?}, which is not built in; NONE and FILESYSTEM are"
-        ))),
-    }
-}
-
 /// The cluster's secret. The first master that starts makes it.
 fn secret(conf: &SparkConf, environment: &Environment) -> Result<Secret, Refusal> {
     let of = |name: &str| environment.get(std::ffi::OsStr::new(name)).cloned();
@@ -261,9 +246,6 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let with = |key: &str, value: &str| [(key, value)].into_iter().collect::<SparkConf>();
-        let refused = |conf: &SparkConf| persistence(conf).err().map(|refusal| refusal.to_string()).unwrap();
-        assert!(refused(&with("spark.deploy.recoveryMode", "ZOOKEEPER")).contains("not built in"));
-        assert!(refused(&with("spark.deploy.recoveryMode", "filesystem")).contains("recoveryDirectory"));
         assert!(master_options(&with("spark.deploy.defaultCores", "0")).is_err());
         let options = master_options(&with("spark.deploy.maxExecutorRetries", "-1")).unwrap();
         assert_eq!(options.max_executor_retries, None);

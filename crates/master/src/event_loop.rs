@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::{PersistenceEngine, artifacts::ArtifactStore};
+use crate::{Change, PersistenceEngine, PersistenceError, artifacts::ArtifactStore};
 
 /// What the loop is told.
 pub(crate) enum Input {
@@ -72,7 +72,7 @@ impl EventLoop {
             if self.master.next_deadline().is_some_and(|deadline| deadline <= self.now().moment) {
                 inputs.push(Input::Event(MasterEvent::DeadlineReached));
             }
-            if let Some(end) = self.handle(inputs) {
+            if let Some(end) = self.handle(inputs).await {
                 break end;
             }
         };
@@ -80,7 +80,7 @@ impl EventLoop {
         let _ = self.ended.send(Some(end));
     }
 
-    fn handle(&mut self, inputs: Vec<Input>) -> Option<End> {
+    async fn handle(&mut self, inputs: Vec<Input>) -> Option<End> {
         let (mut events, mut questions) = (Vec::with_capacity(inputs.len()), Vec::new());
         let mut gone = Vec::new();
         for input in inputs {
@@ -96,14 +96,20 @@ impl EventLoop {
                     self.peers.insert(peer, sender);
                     events.push(MasterEvent::Connected { peer });
                 }
-                Input::Elected(term) => {
-                    self.leads_since = Some(self.now().moment);
-                    events.push(MasterEvent::Elected { term, stored: self.stored() });
-                }
+                Input::Elected(term) => match self.stored().await {
+                    Some(stored) => {
+                        self.leads_since = Some(self.now().moment);
+                        events.push(MasterEvent::Elected { term, stored });
+                    }
+                    None => return Some(End::Deposed),
+                },
                 Input::Question(question) => questions.push(question),
             }
         }
         let commands = self.master.handle_all(self.now(), events);
+        if !self.keep(&commands).await {
+            return Some(End::Deposed);
+        }
         let end = commands.into_iter().filter_map(|command| self.perform(command)).last();
         self.artifacts.set_open(self.master.is_alive());
         gone.into_iter().for_each(|peer| self.artifacts.release(peer));
@@ -128,6 +134,31 @@ impl EventLoop {
         }
     }
 
+    /// What has to be kept, all at once and before anybody is told anything; false if this master may not order any more.
+    async fn keep(&mut self, commands: &[MasterCommand]) -> bool {
+        let change = |command: &MasterCommand| match command {
+            MasterCommand::Store(record) => Some(Change::Store(record.clone())),
+            MasterCommand::Erase(key) => Some(Change::Erase(key.clone())),
+            _ => None,
+        };
+        let changes: Vec<Change> = commands.iter().filter_map(change).collect();
+        let confirm = commands.iter().any(|command| matches!(command, MasterCommand::Confirm));
+        if changes.is_empty() && !confirm {
+            return true;
+        }
+        match self.store.write(changes).await {
+            Ok(()) => true,
+            Err(error @ PersistenceError::Deposed { .. }) => {
+                warn!("{}", firesteel_model::error_chain(&error));
+                false
+            }
+            Err(error) => {
+                warn!(error = firesteel_model::error_chain(&error), "the next leader will not know of everything");
+                true
+            }
+        }
+    }
+
     fn perform(&mut self, command: MasterCommand) -> Option<End> {
         match command {
             MasterCommand::Send { peer, message } => {
@@ -140,16 +171,8 @@ impl EventLoop {
                     sender.abort();
                 }
             }
-            MasterCommand::Store(record) => {
-                if let Err(error) = self.store.store(&record) {
-                    warn!(error = firesteel_model::error_chain(&error), "the next leader will not know of this");
-                }
-            }
-            MasterCommand::Erase(key) => {
-                if let Err(error) = self.store.erase(&key) {
-                    warn!(error = firesteel_model::error_chain(&error), "the next leader will ask for what has ended");
-                }
-            }
+            // That is done.
+            MasterCommand::Store(_) | MasterCommand::Erase(_) | MasterCommand::Confirm => {}
             MasterCommand::Log { warning: false, text } => info!("{text}"),
             MasterCommand::Log { warning: true, text } => warn!("{text}"),
             MasterCommand::Exit => return Some(End::Deposed),
@@ -157,15 +180,20 @@ impl EventLoop {
         None
     }
 
-    fn stored(&mut self) -> Stored {
-        match self.store.read() {
+    /// None if another one leads already.
+    async fn stored(&mut self) -> Option<Stored> {
+        match self.store.read().await {
             Ok((stored, dropped)) => {
                 dropped.iter().for_each(|dropped| warn!("a record of the last leader is dropped: {dropped}"));
-                stored
+                Some(stored)
+            }
+            Err(error @ PersistenceError::Deposed { .. }) => {
+                warn!("{}", firesteel_model::error_chain(&error));
+                None
             }
             Err(error) => {
                 warn!(error = firesteel_model::error_chain(&error), "what the last leader has left cannot be read");
-                Stored::default()
+                Some(Stored::default())
             }
         }
     }

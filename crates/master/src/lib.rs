@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod artifacts;
+mod election;
 mod event_loop;
 mod handle;
 mod persistence;
@@ -19,7 +20,10 @@ mod server;
 mod web_ui;
 
 pub use artifacts::ArtifactStoreOptions;
+pub use election::{ElectionError, LeaderElectionAgent, MonarchyLeaderAgent, term_after};
 pub use handle::MasterHandle;
-pub use persistence::{FileSystemPersistenceEngine, NoPersistence, PersistenceEngine, StoreError};
-pub use server::{MasterServer, MasterServerOptions, StartMasterError};
+pub use persistence::{
+    Change, FileSystemPersistenceEngine, NoPersistence, PersistenceEngine, PersistenceError, StoreError,
+};
+pub use server::{MasterEnd, MasterServer, MasterServerOptions, StartMasterError};
 pub use web_ui::{KillRights, MasterWebUi};

@@ -23,9 +23,10 @@ use tokio::{
 };
 
 use crate::{
-    ArtifactStoreOptions, MasterHandle, PersistenceEngine,
+    ArtifactStoreOptions, ElectionError, LeaderElectionAgent, MasterHandle, PersistenceEngine,
     artifacts::ArtifactStore,
     event_loop::{End, EventLoop, Input},
+    term_after,
 };
 
 /// What a master is started with.
@@ -56,6 +57,18 @@ pub struct MasterServer {
     inputs: mpsc::Sender<Input>,
     ended: watch::Receiver<Option<End>>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// The end of a master that ends by itself, as another one leads.
+#[derive(Clone, Debug)]
+pub struct MasterEnd(watch::Receiver<Option<End>>);
+
+impl MasterEnd {
+    /// Waits for it.
+    pub async fn wait(&mut self) {
+        // An error says that the loop is gone.
+        let _ = self.0.wait_for(Option::is_some).await;
+    }
 }
 
 /// How many events may wait. Who sends more waits.
@@ -93,8 +106,16 @@ impl MasterServer {
 
     /// Leads from here on. For a master that is alone: its terms are moments, so a later process has a higher one.
     pub async fn lead_alone(&self) {
-        let term = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.elected(Term(u64::try_from(term).unwrap_or(u64::MAX))).await;
+        self.elected(term_after(None)).await;
+    }
+
+    /// Takes part in an election, leads when it is won, and ends once that is over; the result says why.
+    pub async fn take_part(&self, election: &mut dyn LeaderElectionAgent) -> Result<String, ElectionError> {
+        let term = election.lead().await?;
+        self.elected(term).await;
+        let reason = election.deposed().await;
+        self.deposed().await;
+        Ok(reason)
     }
 
     /// An election has made it the leader.
@@ -135,10 +156,9 @@ impl MasterServer {
         let _ = self.inputs.send(Input::Event(event)).await;
     }
 
-    /// Waits until the master has ended by itself, as another one leads.
-    pub async fn deposed_or_stopped(&mut self) {
-        // An error says that the loop is gone.
-        let _ = self.ended.wait_for(Option::is_some).await;
+    /// To wait for its end.
+    pub fn ended(&self) -> MasterEnd {
+        MasterEnd(self.ended.clone())
     }
 
     /// Closes all connections and ends.

@@ -35,6 +35,7 @@
 mod chance;
 mod executor;
 mod oracle;
+pub mod standalone;
 mod workload;
 mod world;
 

@@ -11,7 +11,7 @@ use std::{
 use firesteel_model::{ApplicationId, ByteCount, ExecutorLossReason, Moment, WorkerId};
 
 use crate::{
-    ApplicationDescription, ExecutorState,
+    ApplicationDescription, ExecutorState, Term,
     protocol::{ExecutorNumber, FromApplication, FromMaster, KnownApplication, Leader, ToApplication, ToMaster},
 };
 
@@ -184,7 +184,9 @@ impl ApplicationClient {
                 application_id,
                 next_executor: 0,
                 submitted_ms,
+                executors: Vec::new(),
                 requested: description.executor_limit,
+                term: Term::default(),
             },
             description,
             state: State::Registering { attempt: 1, until: now + REGISTRATION_TIME_OUT },
@@ -307,8 +309,8 @@ impl ApplicationClient {
     }
 
     fn register(&self, master: usize) -> ApplicationCommand {
-        let message =
-            FromApplication::Register { description: self.description.clone(), known: Some(self.known.clone()) };
+        let known = KnownApplication { executors: self.live.iter().copied().collect(), ..self.known.clone() };
+        let message = FromApplication::Register { description: self.description.clone(), known: Some(Box::new(known)) };
         ApplicationCommand::Send { master, message: Box::new(ToMaster::Application(message)) }
     }
 
@@ -321,8 +323,12 @@ impl ApplicationClient {
     fn hear(&mut self, master: usize, message: FromMaster, commands: &mut Vec<ApplicationCommand>) {
         match message {
             FromMaster::MasterLeads(leader) => {
+                // Of an older term, it is a deposed one, unless it is alone and its clock was set back: then it has to be told.
                 let newer = self.leader.as_ref().is_none_or(|known| known.term <= leader.term);
-                if newer && self.master() != Some(master) && !matches!(self.state, State::Stopping { .. }) {
+                if (newer || self.state == State::Waiting)
+                    && self.master() != Some(master)
+                    && !matches!(self.state, State::Stopping { .. })
+                {
                     commands.push(self.register(master));
                 }
             }
@@ -341,6 +347,7 @@ impl ApplicationClient {
             }
             self.state = State::Registered { master };
             self.known.submitted_ms = submitted_ms;
+            self.known.term = leader.term;
             self.leader = Some(leader.clone());
             commands.push(ApplicationCommand::Registered(leader));
             self.set_waits(None, commands);
@@ -470,7 +477,7 @@ fn unexplained(state: ExecutorState) -> ExecutorLossReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ExecutorDemand, LaunchData, Term};
+    use crate::{ExecutorDemand, LaunchData};
 
     fn description() -> ApplicationDescription {
         ApplicationDescription {

@@ -83,6 +83,8 @@ pub struct WorkerState {
     pub drivers: Vec<RunningDriver>,
     /// It will leave, and is only listed for what it still runs.
     pub decommissioning: bool,
+    /// The latest leader that it has heard of.
+    pub term: Term,
 }
 
 /// An executor that a worker has.
@@ -256,7 +258,7 @@ pub enum FromApplication {
         /// What it is.
         description: ApplicationDescription,
         /// What it was told before, if it was.
-        known: Option<KnownApplication>,
+        known: Option<Box<KnownApplication>>,
     },
     /// It has ended.
     Unregister,
@@ -286,8 +288,12 @@ pub struct KnownApplication {
     pub next_executor: ExecutorNumber,
     /// When it was submitted, in milliseconds since the Unix epoch.
     pub submitted_ms: i64,
+    /// Of the numbers below, those that it still counts on. It has given up the others, whatever a worker says of them.
+    pub executors: Vec<ExecutorNumber>,
     /// How many executors it wants, if it has said so.
     pub requested: Option<u32>,
+    /// The latest leader that has had it.
+    pub term: Term,
 }
 
 /// What the master says to an application.

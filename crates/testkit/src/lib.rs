@@ -19,6 +19,7 @@ mod port;
 mod program;
 mod pyspark;
 mod server_process;
+mod zookeeper;
 
 pub use hdfs::Hdfs;
 pub use http::{HttpReply, http_request};
@@ -28,3 +29,4 @@ pub use port::free_port;
 pub use program::{BuildError, built_binary, clean, link_or_copy};
 pub use pyspark::{ipython, pyspark_with_jars, pyspark_without_jars};
 pub use server_process::{ServerProcess, StartError};
+pub use zookeeper::ZooKeeper;

@@ -45,11 +45,22 @@ keys! { Standalone:
     /// How many drivers that have ended the master remembers (SA-59).
     DEPLOY_RETAINED_DRIVERS: u32 = "spark.deploy.retainedDrivers", since "1.1.0", default("200"), only_on(STANDALONE);
 
-    /// What outlives a master: `NONE`, or `FILESYSTEM` for files in `spark.deploy.recoveryDirectory` (SA-56).
+    /// What outlives a master: `NONE`; `FILESYSTEM` for files in `spark.deploy.recoveryDirectory` (SA-56); `ZOOKEEPER` for several masters of which ZooKeeper elects one (SA-50).
     DEPLOY_RECOVERY_MODE: String = "spark.deploy.recoveryMode", since "0.8.1", default("NONE"), only_on(STANDALONE);
 
     /// Where the master keeps what outlives it.
     DEPLOY_RECOVERY_DIRECTORY: Option<String> = "spark.deploy.recoveryDirectory", since "0.8.1", only_on(STANDALONE);
+
+    /// With `ZOOKEEPER`: its servers, `host:port,host:port`. A path may follow, once at the end or after every host; all is below it.
+    DEPLOY_ZOOKEEPER_URL: Option<String> = "spark.deploy.zookeeper.url", since "0.8.1", only_on(STANDALONE);
+
+    /// With `ZOOKEEPER`: the directory of this cluster, the same for all of its masters and for nobody else.
+    DEPLOY_ZOOKEEPER_DIR: String = "spark.deploy.zookeeper.dir", since "0.8.1",
+        default("/spark"), check(|directory| directory.starts_with('/') && directory.len() > 1 && !directory.contains("//"), "a path such as /spark"), only_on(STANDALONE);
+
+    /// With `ZOOKEEPER`: a master of which it hears nothing for so long leads no more, and another one does. Its servers allow no less than two of their ticks.
+    DEPLOY_ZOOKEEPER_SESSION_TIMEOUT: Duration = "spark.deploy.zookeeper.sessionTimeout", since "firesteel 0.1",
+        default("4s"), unit(Unit::Milliseconds), check(|time| time.as_millis() >= 100, "at least 100ms"), only_on(STANDALONE);
 
     /// What does not answer a new master for so long is gone (SA-53).
     DEPLOY_RECOVERY_TIMEOUT: Option<Duration> = "spark.deploy.recoveryTimeout", since "4.0.0",

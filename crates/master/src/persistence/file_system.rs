@@ -7,9 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use firesteel_standalone::master::{Record, RecordKey, Stored};
+use async_trait::async_trait;
+use firesteel_standalone::{
+    Term,
+    master::{Record, RecordKey, Stored},
+};
 
-use super::{PersistenceEngine, StoreError};
+use super::{Change, PersistenceEngine, PersistenceError, StoreError};
 
 /// Keeps records in a directory that only its owner can read: what drivers are started with may hold secrets.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ impl FileSystemPersistenceEngine {
             RecordKey::Worker(id) => format!("worker_{id}"),
             RecordKey::Application(id) => format!("app_{id}"),
             RecordKey::Driver(id) => format!("driver_{id}"),
+            RecordKey::Numbers => "numbers".to_owned(),
         };
         self.directory.join(file_name(&name))
     }
@@ -50,7 +55,25 @@ fn file_name(id: &str) -> String {
     id.chars().map(|c| if keep(c) { c.to_string() } else { format!("%{:x}", u32::from(c)) }).collect()
 }
 
-impl PersistenceEngine for FileSystemPersistenceEngine {
+/// `term`: the last term of a leader, in decimal.
+const TERM: &str = "term";
+
+impl FileSystemPersistenceEngine {
+    /// The last term of a leader here; none if there was none, or it cannot be read.
+    pub fn last_term(&self) -> Option<Term> {
+        fs::read_to_string(self.directory.join(TERM)).ok()?.trim().parse().ok().map(Term)
+    }
+
+    /// Keeps the term of a leader before it gives any order.
+    pub fn keep_term(&self, term: Term) -> Result<(), StoreError> {
+        let path = self.directory.join(TERM);
+        write_whole(&path, term.to_string().as_bytes(), true).map_err(|source| StoreError {
+            action: "write",
+            path,
+            source,
+        })
+    }
+
     fn store(&mut self, record: &Record) -> Result<(), StoreError> {
         let path = self.path(&record.key());
         let failed = |source| StoreError { action: "write", path: path.clone(), source };
@@ -69,7 +92,7 @@ impl PersistenceEngine for FileSystemPersistenceEngine {
         }
     }
 
-    fn read(&mut self) -> Result<(Stored, Vec<String>), StoreError> {
+    fn read_all(&mut self) -> Result<(Stored, Vec<String>), StoreError> {
         let failed = |source| StoreError { action: "list", path: self.directory.clone(), source };
         let (mut stored, mut dropped) = (Stored::default(), Vec::new());
         let mut paths = Vec::new();
@@ -79,7 +102,9 @@ impl PersistenceEngine for FileSystemPersistenceEngine {
         paths.sort();
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.ends_with(UNFINISHED) || !["worker_", "app_", "driver_"].iter().any(|kind| name.starts_with(kind)) {
+            if name.ends_with(UNFINISHED)
+                || !["worker_", "app_", "driver_", "numbers"].iter().any(|kind| name.starts_with(kind))
+            {
                 continue;
             }
             match read_record(&path) {
@@ -89,6 +114,24 @@ impl PersistenceEngine for FileSystemPersistenceEngine {
             }
         }
         Ok((stored, dropped))
+    }
+}
+
+#[async_trait]
+impl PersistenceEngine for FileSystemPersistenceEngine {
+    /// On the caller's thread: files of a few kilobytes, and nothing else can be done before they are there.
+    async fn write(&mut self, changes: Vec<Change>) -> Result<(), PersistenceError> {
+        for change in changes {
+            match change {
+                Change::Store(record) => self.store(&record)?,
+                Change::Erase(key) => self.erase(&key)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(Stored, Vec<String>), PersistenceError> {
+        Ok(self.read_all()?)
     }
 }
 
@@ -139,12 +182,15 @@ mod tests {
         engine.store(&worker("w1")).unwrap();
         engine.store(&worker("../w2")).unwrap();
         let mut again = FileSystemPersistenceEngine::new(directory.path().join("a/b")).unwrap();
-        let (stored, dropped) = again.read().unwrap();
+        let (stored, dropped) = again.read_all().unwrap();
         assert_eq!((stored.records.len(), dropped.len()), (2, 0));
         assert!(stored.records.contains(&worker("../w2")));
+        assert_eq!(again.last_term(), None);
+        again.keep_term(Term(77)).unwrap();
+        assert_eq!(again.last_term(), Some(Term(77)));
         again.erase(&worker("w1").key()).unwrap();
         again.erase(&worker("w1").key()).unwrap();
-        assert_eq!(again.read().unwrap().0.records, [worker("../w2")]);
+        assert_eq!(again.read_all().unwrap().0.records, [worker("../w2")]);
     }
 
     /// SA-52: one that cannot be read is dropped, and the others are not.
@@ -157,7 +203,7 @@ mod tests {
         fs::copy(directory.path().join("worker_w1"), directory.path().join("worker_w3")).unwrap();
         fs::write(directory.path().join("app_x.unfinished"), "").unwrap();
         fs::write(directory.path().join("README"), "not ours").unwrap();
-        let (stored, dropped) = engine.read().unwrap();
+        let (stored, dropped) = engine.read_all().unwrap();
         assert_eq!(stored.records, [worker("w1")]);
         assert_eq!(dropped.len(), 2, "{dropped:?}");
         assert!(dropped[0].contains("worker_w2") && dropped[1].contains("worker_w3"), "{dropped:?}");

@@ -41,7 +41,7 @@ impl Master {
         &mut self,
         peer: PeerId,
         description: ApplicationDescription,
-        known: Option<KnownApplication>,
+        known: Option<Box<KnownApplication>>,
         turn: &mut Turn,
     ) {
         if let Some(Peer::Application(id)) = self.peers.get(&peer) {
@@ -49,10 +49,14 @@ impl Master {
             let id = id.clone();
             return self.confirm_application(&id, turn);
         }
+        if let Some(known) = &known {
+            self.outlive(known.term, turn);
+        }
         let id = match &known {
             Some(known) => known.application_id.clone(),
-            None => self.new_application_id(turn.now.wall_clock_ms),
+            None => self.new_application_id(turn),
         };
+        let mut next_executor = 0;
         if let Some(ended) = self.completed_applications.iter().position(|ended| ended.id == id) {
             let ended_as = self.completed_applications[ended].state;
             if ended_as != ApplicationState::Finished {
@@ -60,7 +64,7 @@ impl Master {
                 return turn.send(peer, FromMaster::Application(ToApplication::Removed { message }));
             }
             // It was away for too long, and is there again.
-            self.completed_applications.remove(ended);
+            next_executor = self.completed_applications.remove(ended).map_or(0, |ended| ended.next_executor);
         }
         if let Some(other) = self.applications.get(&id).and_then(|application| application.peer) {
             // The old connection has not been found dead yet.
@@ -71,6 +75,7 @@ impl Master {
             self.order.push(id.clone());
             ApplicationRecord::new(id.clone(), description.clone(), ApplicationState::Waiting, submitted_ms)
         });
+        application.next_executor = application.next_executor.max(next_executor);
         application.description = description;
         application.peer = Some(peer);
         application.gone_at = None;
@@ -81,19 +86,32 @@ impl Master {
         if let Some(known) = known {
             application.requested = known.requested.or(application.requested);
             application.next_executor = application.next_executor.max(known.next_executor);
+            application.counts_on = (known.next_executor, known.executors.into_iter().collect());
         } else {
             turn.info(format!("Registered app {} with ID {id}", application.description.name));
         }
-        Self::store_application(application, turn);
+        Self::store_application(application, 0, turn);
         self.peers.insert(peer, Peer::Application(id.clone()));
         self.confirm_application(&id, turn);
+        self.end_given_up(&id, turn);
         self.repeat_executors(&id, turn);
         self.to_schedule = true;
     }
 
-    pub(super) fn new_application(&mut self, turn: &Turn) -> NewApplication {
+    /// What a worker has reported, and the application does not want any more.
+    fn end_given_up(&mut self, id: &ApplicationId, turn: &mut Turn) {
+        let Some(application) = self.applications.get(id) else { return };
+        let given_up = application.executors.keys().copied().filter(|&number| application.has_given_up(number));
+        let given_up: Vec<ExecutorNumber> = given_up.collect();
+        self.kill_executors(id, &given_up, turn);
+        for number in given_up {
+            self.release_executor(id, number, ExecutorState::Killed, None);
+        }
+    }
+
+    pub(super) fn new_application(&mut self, turn: &mut Turn) -> NewApplication {
         let submitted_ms = turn.now.wall_clock_ms;
-        let application_id = self.new_application_id(submitted_ms);
+        let application_id = self.new_application_id(turn);
         let cores = |worker: &WorkerRecord| worker.description.cores;
         NewApplication {
             application_id,
@@ -106,14 +124,16 @@ impl Master {
     }
 
     /// A number that no application has, whoever has counted before.
-    fn new_application_id(&mut self, wall_clock_ms: i64) -> ApplicationId {
-        loop {
-            let id = application_id(wall_clock_ms, self.next_application);
+    fn new_application_id(&mut self, turn: &mut Turn) -> ApplicationId {
+        let id = loop {
+            let id = application_id(turn.now.wall_clock_ms, self.next_application);
             self.next_application += 1;
             if self.application(&id).is_none() {
-                return id;
+                break id;
             }
-        }
+        };
+        self.store_numbers(turn);
+        id
     }
 
     fn confirm_application(&self, id: &ApplicationId, turn: &mut Turn) {
@@ -202,9 +222,11 @@ impl Master {
         application.ended_ms = Some(turn.now.wall_clock_ms);
         message.clone_into(&mut application.end_message);
         application.waits = None;
+        Self::store_application(&application, 0, turn);
         self.completed_applications.push_back(application);
-        retain(&mut self.completed_applications, self.options.retained_applications);
-        turn.erase(RecordKey::Application(id.clone()));
+        for forgotten in retain(&mut self.completed_applications, self.options.retained_applications) {
+            turn.erase(RecordKey::Application(forgotten.id));
+        }
         let finished = ToWorker::ApplicationFinished { term: self.term(), application_id: id.clone() };
         let peers: Vec<PeerId> = self.workers.values().filter_map(|worker| worker.peer).collect();
         for peer in peers {

@@ -6,7 +6,10 @@ use firesteel_model::{ApplicationId, SubmissionId, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use super::PeerId;
-use crate::{ApplicationDescription, DriverDescription, DriverState, WorkerDescription, protocol::FromMaster};
+use crate::{
+    ApplicationDescription, ApplicationState, DriverDescription, DriverState, WorkerDescription,
+    protocol::{ExecutorNumber, FromMaster},
+};
 
 /// One thing to do. Commands are done in order.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +25,8 @@ pub enum MasterCommand {
     Store(Box<Record>),
     /// Nobody needs this any more.
     Erase(RecordKey),
+    /// Make sure that this master still leads before what follows is done: somebody is told what must not be taken back.
+    Confirm,
     /// For whoever reads the master's log.
     Log {
         /// Something is wrong.
@@ -42,6 +47,8 @@ pub enum RecordKey {
     Application(ApplicationId),
     /// A driver.
     Driver(SubmissionId),
+    /// What ids are counted with; there is one.
+    Numbers,
 }
 
 /// What is kept for the next leader (SA-52). Executors are not: their workers report them.
@@ -62,8 +69,12 @@ pub enum Record {
         description: ApplicationDescription,
         /// When it was submitted, in milliseconds since the Unix epoch.
         submitted_ms: i64,
+        /// None of its executors has this number, or a higher one.
+        next_executor: ExecutorNumber,
+        /// How it has ended, if it has; it is kept as long as it is remembered.
+        end: Option<ApplicationEnd>,
     },
-    /// A driver.
+    /// A driver; also one that has ended, as long as it is remembered.
     Driver {
         /// Its id.
         submission_id: SubmissionId,
@@ -75,7 +86,42 @@ pub enum Record {
         state: DriverState,
         /// Where it was started.
         worker_id: Option<WorkerId>,
+        /// Somebody wants it to end, and was told that it will.
+        killed: bool,
+        /// How it has ended.
+        end: Option<DriverEnd>,
     },
+    /// What the next ids are made of: no leader gives one that another has given.
+    Numbers {
+        /// Of applications.
+        next_application: u64,
+        /// Of drivers.
+        next_driver: u64,
+    },
+}
+
+/// How an application has ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ApplicationEnd {
+    /// What it is.
+    pub state: ApplicationState,
+    /// When, in milliseconds since the Unix epoch.
+    pub ended_ms: i64,
+    /// What people should know of its end; may be empty.
+    pub message: String,
+}
+
+/// How a driver has ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DriverEnd {
+    /// Its exit code if it has ended with one.
+    pub exit_code: Option<i32>,
+    /// What people should know of its end; may be empty.
+    pub message: String,
+    /// What runs in its place since its worker was lost.
+    pub relaunched_as: Option<SubmissionId>,
+    /// Where it was.
+    pub worker_host_port: String,
 }
 
 impl Record {
@@ -85,6 +131,7 @@ impl Record {
             Self::Worker { worker_id, .. } => RecordKey::Worker(worker_id.clone()),
             Self::Application { application_id, .. } => RecordKey::Application(application_id.clone()),
             Self::Driver { submission_id, .. } => RecordKey::Driver(submission_id.clone()),
+            Self::Numbers { .. } => RecordKey::Numbers,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use firesteel_model::{SubmissionId, WorkerId};
 
-use super::{DriverRecord, Master, Turn, retain};
+use super::{DriverRecord, Master, RecordKey, Turn, retain};
 use crate::{
     DriverDescription, DriverState, RecoveryState,
     number::submission_id,
@@ -29,6 +29,7 @@ impl Master {
                 break id;
             }
         };
+        self.store_numbers(turn);
         let driver = DriverRecord::new(id.clone(), description, turn.now.wall_clock_ms);
         Self::store_driver(&driver, turn);
         self.drivers.insert(id.clone(), driver);
@@ -78,6 +79,7 @@ impl Master {
         let driver = self.drivers.get_mut(&id).expect("it has not ended");
         driver.killed = true;
         let worker_id = driver.worker_id.clone();
+        Self::store_driver(driver, turn);
         if let Some(worker_id) = worker_id.filter(|_| state != DriverState::Unknown) {
             self.tell_worker(&worker_id, ToWorker::KillDriver { term: self.term(), submission_id: id.clone() }, turn);
         }
@@ -144,9 +146,11 @@ impl Master {
         }
         driver.state = state;
         message.clone_into(&mut driver.message);
+        Self::store_ended_driver(&driver, turn);
         self.completed_drivers.push_back(driver);
-        retain(&mut self.completed_drivers, self.options.retained_drivers);
-        Self::forget_driver(submission_id, turn);
+        for forgotten in retain(&mut self.completed_drivers, self.options.retained_drivers) {
+            turn.erase(RecordKey::Driver(forgotten.id));
+        }
         self.to_schedule = true;
     }
 

@@ -39,12 +39,22 @@ impl Master {
                 let known = self.applications.get(application_id).and_then(|known| known.executors.get(number));
                 assert_eq!(known.map(|executor| &executor.worker_id), Some(&worker.id), "{application_id}/{number}");
             }
-            for kind in worker.used.resources.values() {
-                let mut addresses = kind.clone();
-                addresses.sort();
-                addresses.dedup();
-                assert_eq!(addresses.len(), kind.len(), "an address of {} is given twice", worker.id);
+            // A worker may have reported two that have the same address, of which one is about to end; so not each is there once.
+            let of_executors =
+                worker.executors.iter().map(|(id, number)| &self.applications[id].executors[number].resources);
+            let of_drivers = worker.drivers.iter().filter_map(|id| Some(&self.drivers.get(id)?.resources));
+            let mut held: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for resource in of_executors.chain(of_drivers).flatten() {
+                held.entry(&resource.name).or_default().extend(resource.addresses.iter().map(String::as_str));
             }
+            for (kind, used) in &worker.used.resources {
+                let mut used: Vec<&str> = used.iter().map(String::as_str).collect();
+                let mut held = held.remove(kind.as_str()).unwrap_or_default();
+                used.sort_unstable();
+                held.sort_unstable();
+                assert_eq!(used, held, "addresses of {}", worker.id);
+            }
+            assert!(held.values().all(Vec::is_empty), "{} holds {held:?}", worker.id);
         }
         for (peer, who) in &self.peers {
             match who {

@@ -23,7 +23,6 @@ mod command;
 mod drivers;
 mod event;
 mod executors;
-#[cfg(test)]
 mod invariants;
 mod options;
 mod records;
@@ -41,7 +40,7 @@ use std::{
 
 use firesteel_model::{ApplicationId, Moment, Now, SubmissionId, WorkerId};
 
-pub use command::{MasterCommand, Record, RecordKey, Stored, StoredMap};
+pub use command::{ApplicationEnd, DriverEnd, MasterCommand, Record, RecordKey, Stored, StoredMap};
 pub use event::MasterEvent;
 pub use options::MasterOptions;
 pub use records::{ApplicationRecord, DriverRecord, ExecutorRecord, WorkerRecord};
@@ -236,7 +235,10 @@ impl Master {
             ClientRequest::DriverStatus(_) if self.state != RecoveryState::Alive => {
                 return turn.send(peer, FromMaster::MasterInStandby);
             }
-            ClientRequest::DriverStatus(submission_id) => ClientAnswer::Status(self.driver_status(&submission_id)),
+            ClientRequest::DriverStatus(submission_id) => {
+                turn.commands.push(MasterCommand::Confirm);
+                ClientAnswer::Status(self.driver_status(&submission_id))
+            }
         };
         turn.send(peer, FromMaster::Client(answer));
     }
@@ -352,10 +354,11 @@ impl Master {
     }
 }
 
-/// Drops a tenth of what is kept, and at least one, when there is too much (SA-59).
-fn retain<T>(kept: &mut VecDeque<T>, most: usize) {
-    if kept.len() > most {
-        let surplus = (most / 10).max(1).max(kept.len() - most);
-        kept.drain(..surplus.min(kept.len()));
+/// Drops a tenth of what is kept, and at least one, when there is too much (SA-59). Returns what is dropped.
+fn retain<T>(kept: &mut VecDeque<T>, most: usize) -> Vec<T> {
+    if kept.len() <= most {
+        return Vec::new();
     }
+    let surplus = (most / 10).max(1).max(kept.len() - most);
+    kept.drain(..surplus.min(kept.len())).collect()
 }

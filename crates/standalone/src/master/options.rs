@@ -9,6 +9,8 @@ pub struct MasterOptions {
     pub url: String,
     /// Where its web UI is; empty without one.
     pub web_ui_url: String,
+    /// There is no other master: of two terms that are heard of, the higher one was its own, before its clock was set back.
+    pub alone: bool,
     /// `spark.worker.timeout`: a worker that says nothing for so long is dead.
     pub worker_timeout: Duration,
     /// `spark.deploy.recoveryTimeout`: what does not answer a new leader for so long is gone.
@@ -34,6 +36,7 @@ impl Default for MasterOptions {
         Self {
             url: String::new(),
             web_ui_url: String::new(),
+            alone: true,
             worker_timeout,
             recovery_timeout: worker_timeout,
             dead_worker_persistence: 15,

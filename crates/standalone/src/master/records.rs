@@ -125,7 +125,12 @@ impl WorkerRecord {
         self.used.memory = self.used.memory.saturating_sub(memory);
         for resource in resources {
             if let Some(used) = self.used.resources.get_mut(&resource.name) {
-                used.retain(|address| !resource.addresses.contains(address));
+                for address in &resource.addresses {
+                    // One of them: a worker may report two processes that have the same, of which one is about to end.
+                    if let Some(at) = used.iter().position(|used| used == address) {
+                        used.remove(at);
+                    }
+                }
             }
         }
     }
@@ -177,6 +182,8 @@ pub struct ApplicationRecord {
     pub requested: Option<u32>,
     pub(super) peer: Option<PeerId>,
     pub(super) next_executor: ExecutorNumber,
+    /// What it had when it registered last, of the numbers below this one.
+    pub(super) counts_on: (ExecutorNumber, BTreeSet<ExecutorNumber>),
     pub(super) failures_in_a_row: u32,
     /// It has ended if it has not come back by then.
     pub(super) gone_at: Option<Moment>,
@@ -202,9 +209,15 @@ impl ApplicationRecord {
             waits: None,
             peer: None,
             next_executor: 0,
+            counts_on: (0, BTreeSet::new()),
             failures_in_a_row: 0,
             gone_at: None,
         }
+    }
+
+    /// Was it told before that this executor is lost, perhaps by another master?
+    pub(super) fn has_given_up(&self, number: ExecutorNumber) -> bool {
+        number < self.counts_on.0 && !self.counts_on.1.contains(&number)
     }
 
     /// How many cores its executors have.

@@ -81,6 +81,11 @@ impl Master {
         let (rooms, ids): (Vec<_>, Vec<WorkerId>) = rooms.into_iter().map(|(room, id)| (room, id.clone())).unzip();
         let dealt =
             place_executors(Demand { executor: &demand, cores_left, executors_left }, &rooms, self.options.spread_out);
+        let more: u32 = dealt.iter().map(|given| given.executors).sum();
+        if more > 0 {
+            // The next leader does not use their numbers, whatever it hears of them.
+            Self::store_application(&self.applications[application_id], more, turn);
+        }
         for (worker_id, given) in ids.into_iter().zip(dealt) {
             for _ in 0..given.executors {
                 self.launch_executor(application_id, &worker_id, given.cores / given.executors, turn);

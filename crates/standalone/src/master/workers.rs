@@ -38,6 +38,7 @@ impl Master {
             turn.warn(format!("worker {} is refused: {message}", state.worker_id));
             turn.send(peer, FromMaster::Worker(ToWorker::RegistrationFailed { message }));
         };
+        self.outlive(state.term, turn);
         let WorkerState { worker_id, description, .. } = &state;
         // Of the same address, a worker with another id is an earlier process, unless it is still there.
         let same_address = |worker: &&WorkerRecord| {
@@ -125,6 +126,7 @@ impl Master {
             self.order.push(application_id.clone());
         }
         let here = (application_id.clone(), number);
+        let given_up = self.applications.get(&application_id).is_some_and(|known| known.has_given_up(number));
         let wanted = match self.applications.get_mut(&application_id) {
             None => false,
             Some(application) => match application.executors.get_mut(&number) {
@@ -134,6 +136,7 @@ impl Master {
                 }
                 Some(_) => false,
                 // Whatever was told to be lost stays lost: the driver has given it up.
+                None if given_up => false,
                 None if application.removed_executors.iter().any(|removed| removed.number == number) => false,
                 None => {
                     let worker = self.workers.get_mut(worker_id).expect("it has just registered");
@@ -168,6 +171,8 @@ impl Master {
         let missing: Vec<_> = self.workers[worker_id].drivers.iter().filter(|id| !has(id)).cloned().collect();
         for submission_id in missing {
             self.driver_lost(&submission_id, "its worker does not have it any more", turn);
+            // As for executors: the order may be under way.
+            self.tell_worker(worker_id, ToWorker::KillDriver { term: self.term(), submission_id }, turn);
         }
         for RunningDriver { submission_id, description, resources } in reported {
             let ended = self.completed_drivers.iter().any(|ended| ended.id == submission_id);

@@ -8,6 +8,7 @@ use super::{
     Owner, ProcessEnd, Turn, Worker, WorkerCommand,
     records::{DriverPhase, DriverRecord, Kill, KillCause},
     reports::ReportKey,
+    room::Launch,
 };
 use crate::{
     DriverState,
@@ -22,8 +23,12 @@ const SUCCESSFUL_RUN: Duration = Duration::from_secs(5);
 impl Worker {
     pub(super) fn launch_driver(&mut self, launch: LaunchDriver, turn: &mut Turn) {
         let id = launch.submission_id.clone();
-        if self.drivers.contains_key(&id) {
-            return turn.warn(format!("driver {id} was started before and is not again"));
+        if let Some(driver) = self.drivers.get(&id) {
+            turn.warn(format!("driver {id} was started before and is not again"));
+            if driver.phase == DriverPhase::Ended {
+                self.tell_leader(FromWorker::DriverChanged(driver.update()), turn);
+            }
+            return;
         }
         // Once it is lost with this worker, one that is supervised is started on another.
         if self.ending.is_some() {
@@ -36,7 +41,7 @@ impl Worker {
             return self.tell_leader(FromWorker::DriverChanged(update), turn);
         }
         turn.info(format!("Asked to launch driver {id}"));
-        let process = self.new_process(Owner::Driver(id.clone()));
+        let process = self.new_process();
         let driver = DriverRecord {
             id: id.clone(),
             description: launch.description.clone(),
@@ -48,8 +53,8 @@ impl Worker {
             phase: DriverPhase::Process { process, started_at: None, kill: None },
             next_wait: FIRST_WAIT,
         };
-        self.drivers.insert(id, driver);
-        turn.commands.push(WorkerCommand::StartDriver { process, launch: Box::new(launch) });
+        self.drivers.insert(id.clone(), driver);
+        self.start_in_room(process, Owner::Driver(id), Launch::Driver(Box::new(launch)), turn);
     }
 
     pub(super) fn driver_started(&mut self, id: &SubmissionId, pid: u32, turn: &mut Turn) {
@@ -89,7 +94,11 @@ impl Worker {
             DriverPhase::Process { process, kill: kill @ None, .. } => {
                 let forced_at = Some(turn.now.moment + self.options.driver_terminate_timeout);
                 *kill = Some(Kill { why, forced_at });
-                turn.commands.push(WorkerCommand::Terminate { process: *process });
+                let process = *process;
+                if self.withdraw(process) {
+                    return self.driver_ended(id, Err("it had not been started".to_owned()), turn);
+                }
+                turn.commands.push(WorkerCommand::Terminate { process });
             }
             DriverPhase::Waits { .. } if why == KillCause::Ordered => {
                 let message = "killed while it waited to be started again".to_owned();
@@ -118,13 +127,13 @@ impl Worker {
         let ids: Vec<SubmissionId> =
             self.drivers.values().filter(|driver| due(driver)).map(|driver| driver.id.clone()).collect();
         for id in ids {
-            let process = self.new_process(Owner::Driver(id.clone()));
+            let process = self.new_process();
             let term = self.term;
             let driver = self.drivers.get_mut(&id).expect("it was found there");
             driver.phase = DriverPhase::Process { process, started_at: None, kill: None };
             let (description, resources) = (driver.description.clone(), driver.resources.clone());
-            let launch = Box::new(LaunchDriver { term, submission_id: id, description, resources });
-            turn.commands.push(WorkerCommand::StartDriver { process, launch });
+            let launch = Box::new(LaunchDriver { term, submission_id: id.clone(), description, resources });
+            self.start_in_room(process, Owner::Driver(id), Launch::Driver(launch), turn);
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     Owner, ProcessEnd, Turn, Worker, WorkerCommand,
     records::{ExecutorRecord, Kill, KillCause},
     reports::ReportKey,
+    room::Launch,
 };
 use crate::{
     ExecutorState,
@@ -20,7 +21,8 @@ impl Worker {
         let (application_id, number) = (&key.0, key.1);
         let forgotten = self.applications.get(application_id).is_some_and(|known| number < known.forgotten_below);
         if self.executors.contains_key(&key) || forgotten {
-            return turn.warn(format!("executor {application_id}/{number} was started before and is not again"));
+            turn.warn(format!("executor {application_id}/{number} was started before and is not again"));
+            return self.tell_of_ended(key, turn);
         }
         if let Some((state, reason)) = self.why_not_start() {
             turn.warn(format!("executor {application_id}/{number} is not started, as this worker leaves"));
@@ -29,12 +31,26 @@ impl Worker {
         }
         let (name, cores) = (&launch.application_name, launch.cores);
         turn.info(format!("Asked to launch executor {application_id}/{number} for {name}, with {cores} cores"));
-        let process = self.new_process(Owner::Executor(application_id.clone(), number));
+        let process = self.new_process();
+        let owner = Owner::Executor(application_id.clone(), number);
         let application = self.applications.entry(application_id.clone()).or_default();
         application.finished = false;
         application.idle_since = None;
         self.executors.insert(key, ExecutorRecord::new(&launch, process));
-        turn.commands.push(WorkerCommand::StartExecutor { process, launch: Box::new(launch) });
+        self.start_in_room(process, owner, Launch::Executor(Box::new(launch)), turn);
+    }
+
+    /// A master that has lost its memory may count from the start: it hears that this number brings it nothing. Of one that runs it
+    /// knows, or is told when this worker registers.
+    fn tell_of_ended(&self, (application_id, executor): Key, turn: &mut Turn) {
+        let known = self.executors.get(&(application_id.clone(), executor));
+        if known.is_some_and(|known| !known.state.is_final()) {
+            return;
+        }
+        let message = "an executor with this number has ended on this worker before".to_owned();
+        let reason = Some(ExecutorLossReason::WorkerLost { message });
+        let update = ExecutorUpdate { application_id, executor, state: ExecutorState::Killed, reason };
+        self.tell_leader(FromWorker::ExecutorChanged(update), turn);
     }
 
     fn why_not_start(&self) -> Option<(ExecutorState, ExecutorLossReason)> {
@@ -63,7 +79,11 @@ impl Worker {
         if executor.kill.is_none() {
             let forced_at = Some(turn.now.moment + self.options.executor_kill_grace);
             executor.kill = Some(Kill { why, forced_at });
-            turn.commands.push(WorkerCommand::Terminate { process: executor.process });
+            let process = executor.process;
+            if self.withdraw(process) {
+                return self.executor_ended(key, Err("it had not been started".to_owned()), turn);
+            }
+            turn.commands.push(WorkerCommand::Terminate { process });
         }
     }
 

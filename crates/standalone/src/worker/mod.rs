@@ -29,6 +29,7 @@ mod orders;
 mod records;
 mod registration;
 mod reports;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +46,7 @@ use self::{
     records::{ApplicationRecord, DriverPhase, KillCause},
     registration::Registration,
     reports::{Report, ReportKey},
+    room::Waiting,
 };
 use crate::{
     Term, Usage, WorkerDescription,
@@ -70,6 +72,8 @@ pub struct Worker {
     next_process: u64,
     /// What was ordered to start, until its last word.
     processes: BTreeMap<ProcessId, Owner>,
+    /// What was ordered, and starts when there is room.
+    waiting: VecDeque<Waiting>,
     executors: BTreeMap<(ApplicationId, ExecutorNumber), ExecutorRecord>,
     /// Those that have ended, in the order of their ends.
     finished_executors: VecDeque<(ApplicationId, ExecutorNumber)>,
@@ -135,6 +139,7 @@ impl Worker {
             term: Term::default(),
             next_process: 0,
             processes: BTreeMap::new(),
+            waiting: VecDeque::new(),
             executors: BTreeMap::new(),
             finished_executors: VecDeque::new(),
             drivers: BTreeMap::new(),
@@ -237,12 +242,14 @@ impl Worker {
             Some(Owner::Driver(submission_id)) => self.driver_ended(&submission_id, end, turn),
             None => {}
         }
+        if self.ending.is_none() {
+            self.start_waiting(turn);
+        }
     }
 
-    fn new_process(&mut self, owner: Owner) -> ProcessId {
+    fn new_process(&mut self) -> ProcessId {
         let process = ProcessId(self.next_process);
         self.next_process += 1;
-        self.processes.insert(process, owner);
         process
     }
 
@@ -277,7 +284,7 @@ impl Worker {
     }
 
     fn exit_if_done(&mut self, turn: &mut Turn) {
-        let runs = !self.processes.is_empty();
+        let runs = !self.processes.is_empty() || !self.waiting.is_empty();
         let waits = self.drivers.values().any(|driver| driver.phase != DriverPhase::Ended);
         let code = match self.ending {
             Some(code) if !runs => code,

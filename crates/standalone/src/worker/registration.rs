@@ -190,6 +190,7 @@ impl Worker {
             executors: executors.map(|(_, executor)| executor.as_running()).collect(),
             drivers: drivers.map(|driver| driver.as_running()).collect(),
             decommissioning: self.decommissioning || self.ending.is_some(),
+            term: self.term,
         };
         turn.send(master, FromWorker::Register(state));
     }

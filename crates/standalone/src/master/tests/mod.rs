@@ -60,6 +60,7 @@ impl Bench {
                 MasterCommand::Send { peer, message } => self.said.push((peer, *message)),
                 MasterCommand::Store(record) => self.store.store(*record),
                 MasterCommand::Erase(key) => self.store.erase(&key),
+                MasterCommand::Confirm => {}
                 MasterCommand::Log { text, .. } => self.log.push(text),
                 MasterCommand::Exit => self.exited = true,
             }
@@ -216,6 +217,7 @@ pub(super) fn worker_state(name: &str, cores: u32, gib: u64) -> WorkerState {
         executors: Vec::new(),
         drivers: Vec::new(),
         decommissioning: false,
+        term: Term(0),
     }
 }
 
@@ -245,7 +247,10 @@ pub(super) fn driver(cores: u32, supervise: bool) -> DriverDescription {
     }
 }
 
-pub(super) fn known(application_id: &ApplicationId, next_executor: ExecutorNumber) -> Option<KnownApplication> {
+pub(super) fn known(application_id: &ApplicationId, next_executor: ExecutorNumber) -> Option<Box<KnownApplication>> {
     let application_id = application_id.clone();
-    Some(KnownApplication { application_id, next_executor, submitted_ms: 1, requested: None })
+    let executors = (0..next_executor).collect();
+    let known =
+        KnownApplication { application_id, next_executor, submitted_ms: 1, executors, requested: None, term: Term(0) };
+    Some(Box::new(known))
 }

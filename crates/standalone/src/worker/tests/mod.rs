@@ -137,7 +137,7 @@ fn check_invariants(worker: &Worker) {
     let running = worker.executors.values().filter(|executor| !executor.state.is_final());
     let drivers = worker.drivers.values();
     let of_drivers = drivers.filter(|driver| matches!(driver.phase, super::DriverPhase::Process { .. })).count();
-    assert_eq!(running.count() + of_drivers, worker.processes.len());
+    assert_eq!(running.count() + of_drivers, worker.processes.len() + worker.waiting.len());
     let ended = worker.executors.values().filter(|executor| executor.state.is_final()).count();
     assert_eq!(ended, worker.finished_executors.len());
     for key in worker.reports.keys() {

@@ -128,7 +128,9 @@ impl World {
         let cores = self.bench.worker.used().cores as usize;
         let waiting =
             self.bench.worker.drivers().filter(|d| matches!(d.phase, super::super::DriverPhase::Waits { .. }));
-        assert_eq!(cores, self.processes.len() + waiting.count());
+        let ordered = self.processes.len() + self.bench.worker.waiting.len();
+        assert_eq!(cores, ordered + waiting.count());
+        assert!(self.processes.len() <= self.bench.worker.description().cores as usize, "each has a core");
     }
 
     fn order(&mut self, process: ProcessId, name: String) {
@@ -147,7 +149,7 @@ impl World {
                     let waiting = self.bench.worker.drivers();
                     let waiting =
                         waiting.filter(|d| matches!(d.phase, super::super::DriverPhase::Waits { .. })).count();
-                    self.processes.len() + waiting + unknown
+                    self.processes.len() + self.bench.worker.waiting.len() + waiting + unknown
                 });
                 self.post(ToWorker::Registered { leader: leader(self.term) });
             }
