@@ -53,7 +53,14 @@ fn with_worker(master: &mut Master, web_ui_url: &str) {
         web_ui_url: web_ui_url.into(),
     };
     let worker_id = WorkerId::from("worker-1");
-    let state = RegisteredWorker { worker_id, description, executors: vec![], drivers: vec![], decommissioning: false };
+    let state = RegisteredWorker {
+        worker_id,
+        description,
+        executors: vec![],
+        drivers: vec![],
+        decommissioning: false,
+        term: Term::default(),
+    };
     say(master, 1, ToMaster::Worker(FromWorker::Register(state)));
 }
 
@@ -82,6 +89,7 @@ fn submit_driver(master: &mut Master, name: &str) {
         memory: ByteCount::gib(1),
         resources: Vec::new(),
         supervise: false,
+        artifacts: None,
         launch: LaunchData::default(),
     };
     say(master, 8, ToMaster::Client(ClientRequest::SubmitDriver(Box::new(description))));

@@ -71,6 +71,7 @@ impl World {
                 .into_iter()
                 .collect(),
             supervise: self.chance.per_mille(500),
+            artifacts: None,
             launch: LaunchData::default(),
         }
     }
