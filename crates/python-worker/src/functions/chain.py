@@ -54,5 +54,6 @@ class List:
     def close(self):
         """Ends the loop and the block."""
         self.code.end()
-        self.code.add("continue")
+        # While the function makes the next one, none of the elements is to be held by this one.
+        self.code.add(f"{self.name} = None", "continue")
         self.code.end()
